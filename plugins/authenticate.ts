@@ -1,0 +1,63 @@
+// One hook that gives a request its principal or throws. The route's `config.access` decides, the door resolves the
+// credential, and a cookie on an unsafe method must prove where it comes from. Nothing here looks at URLs.
+import fp from 'fastify-plugin'
+import type { FastifyRequest } from 'fastify'
+import { findCredential } from '../src/access/credential.js'
+import { type Access, type Principal, satisfies } from '../src/access/principal.js'
+import { cookieName } from '../src/sessions/session-cookie.js'
+import { problem } from '../src/kernel/errors.js'
+
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
+const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
+const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via']
+
+function single(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(', ') : header
+}
+
+/** A request of this very machine that no proxy has passed on. */
+function isLocal(request: FastifyRequest): boolean {
+  return LOOPBACK.test(request.socket.remoteAddress ?? '') && FORWARDED.every((name) => request.headers[name] === undefined)
+}
+
+export default fp(async (app) => {
+  const { door, audit, csrf, database } = app
+  let sessionCookie: string | undefined
+
+  app.decorateRequest('principal', null)
+  app.decorateRequest('signedIn', function signedIn(this: FastifyRequest): Principal {
+    if (!this.principal) throw problem('credentials.missing')
+    return this.principal
+  })
+  app.decorateRequest('caller', {
+    getter(this: FastifyRequest) {
+      return { principal: this.principal, address: this.ip, userAgent: (this.headers['user-agent'] ?? '').slice(0, 400), requestId: this.id }
+    },
+  })
+
+  async function refuse(request: FastifyRequest, principal: Principal, access: Access[]): Promise<never> {
+    if (access.some((one) => one.startsWith('gatehouse:'))) {
+      const caller = { ...request.caller, principal }
+      const details = { method: request.method, needs: access }
+      await database.transact((tx) => audit.record(tx, caller, { action: 'access.denied', targetType: 'route', targetId: request.routeOptions.url ?? '', details }))
+    }
+    throw problem('access.denied', { detail: `Needs one of: ${access.join(', ')}` })
+  }
+
+  app.addHook('onRequest', async (request) => {
+    const { access } = request.routeOptions.config
+    if (!access || access.includes('public')) return
+    if (access.includes('loopback') && isLocal(request)) return
+    sessionCookie ??= cookieName(app.publicOrigin())
+    const credential = findCredential({
+      authorization: request.headers.authorization,
+      apiKey: single(request.headers['x-api-key']),
+      cookie: request.cookies[sessionCookie],
+    })
+    if (!credential) throw problem('credentials.missing')
+    const principal = await door.authenticate(credential)
+    if (credential.kind === 'cookie' && !SAFE.has(request.method)) csrf.check(request, principal.sessionId ?? '')
+    if (!satisfies(principal, access)) await refuse(request, principal, access)
+    request.principal = principal
+  })
+}, { name: 'authenticate', dependencies: ['services', '@fastify/cookie', 'csrf'] })

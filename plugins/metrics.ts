@@ -1,0 +1,54 @@
+// Prometheus metrics: requests by route and status, latency, connections of the pool, event loop. Labels are route
+// patterns, never URLs: their number is bounded and no id or secret gets in. Errors and slow requests are logged here, too.
+import fp from 'fastify-plugin'
+import { Type } from '@sinclair/typebox'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+const SLOW_MS = 1_000
+const BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    metrics: Registry
+  }
+}
+
+export default fp(async (app) => {
+  const registry = new Registry()
+  app.decorate('metrics', registry)
+  collectDefaultMetrics({ register: registry })
+  const requests = new Counter({ name: 'gatehouse_http_requests_total', help: 'Requests answered', labelNames: ['method', 'route', 'status'], registers: [registry] })
+  const seconds = new Histogram({ name: 'gatehouse_http_request_seconds', help: 'Time to answer', labelNames: ['method', 'route'], buckets: BUCKETS_SECONDS, registers: [registry] })
+  const { pool } = app.database
+  new Gauge({
+    name: 'gatehouse_database_connections', help: 'Connections of the pool', labelNames: ['state'], registers: [registry],
+    collect() {
+      this.set({ state: 'idle' }, pool.idleCount)
+      this.set({ state: 'used' }, pool.totalCount - pool.idleCount)
+      this.set({ state: 'waiting' }, pool.waitingCount)
+    },
+  })
+  new Gauge({
+    name: 'gatehouse_redis_up', help: '1 when Redis answers, 0 when it does not or is not configured', registers: [registry],
+    collect() {
+      this.set(app.fast.state() === 'up' ? 1 : 0)
+    },
+  })
+
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none'
+    const elapsedMs = reply.elapsedTime
+    requests.inc({ method: request.method, route, status: reply.statusCode })
+    seconds.observe({ method: request.method, route }, elapsedMs / 1000)
+    if (elapsedMs >= SLOW_MS) request.log.warn({ method: request.method, route, status: reply.statusCode, elapsedMs: Math.round(elapsedMs) }, 'slow request')
+  })
+
+  app.get('/metrics', {
+    schema: {
+      summary: 'Prometheus metrics', tags: ['Operations'], produces: ['text/plain'],
+      description: 'Open to unforwarded requests from this machine; elsewhere a credential with gatehouse:metrics.read is needed.',
+      response: { 200: Type.String({ examples: ['gatehouse_http_requests_total{method="GET",route="/livez",status="200"} 1'] }) },
+    },
+    config: { access: ['loopback', 'gatehouse:metrics.read'] },
+  }, async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
+}, { name: 'metrics', dependencies: ['prisma', 'redis', 'access'] })

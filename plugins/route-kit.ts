@@ -1,0 +1,41 @@
+// What route files share: closed objects, and the types that the access plugin reads from a route's config.
+import { type ObjectOptions, type TProperties, Type } from '@sinclair/typebox'
+import type { Access, Caller, Principal } from '../src/access/principal.js'
+import type { ErrorCode } from '../src/kernel/errors.js'
+import type { Versioned } from '../src/kernel/etag.js'
+
+/** An object that refuses properties it does not name. */
+export function strict<P extends TProperties>(properties: P, options: ObjectOptions = {}) {
+  return Type.Object(properties, { ...options, additionalProperties: false })
+}
+
+export const IdParams = strict({ id: Type.String({ format: 'uuid', description: 'UUIDv7 of the resource' }) })
+export const Time = Type.String({ format: 'date-time', description: 'ISO 8601, UTC' })
+export const NullableTime = Type.Union([Type.String({ format: 'date-time' }), Type.Null()])
+export const NoContent = Type.Null({ description: 'No content' })
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** who may call the route; any one of these. A route without it does not boot. */
+    access?: Access[]
+    /** codes of src/kernel/errors.ts the route answers with, besides the automatic ones */
+    errors?: ErrorCode[]
+    /** the route honours Idempotency-Key through request.once */
+    idempotent?: boolean
+  }
+
+  interface FastifyRequest {
+    /** the credential's principal, or null on a public route */
+    principal: Principal | null
+    readonly caller: Caller
+    /** The principal. Throws credentials.missing when there is none. */
+    signedIn: () => Principal
+    /** Runs `work` at most once for the request's Idempotency-Key and sends its result; a repeat gets the stored answer. */
+    once: <T extends object>(reply: FastifyReply, status: number, work: () => Promise<T>) => Promise<FastifyReply>
+  }
+
+  interface FastifyReply {
+    /** Sends a versioned resource with its ETag, or 304 when If-None-Match names it. */
+    versioned: <T extends Versioned>(resource: T) => FastifyReply
+  }
+}

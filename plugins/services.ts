@@ -1,0 +1,64 @@
+// The only place where services are built and meet: each gets exactly what it needs, and becomes one decorator.
+import fp from 'fastify-plugin'
+import { createAccountService, type AccountService } from '../src/accounts/account-service.js'
+import { createAccountStore } from '../src/accounts/account-store.js'
+import { createLoginCounterStore } from '../src/accounts/login-counter-store.js'
+import { createLoginService, type LoginService } from '../src/accounts/login-service.js'
+import { createLoginThrottle } from '../src/accounts/login-throttle-service.js'
+import { createPasswordHasher } from '../src/accounts/password-hasher.js'
+import { createRoleStore, type RoleStore } from '../src/accounts/role-store.js'
+import { createCredentialStore } from '../src/access/credential-store.js'
+import { createDoor, type Door } from '../src/access/door.js'
+import { createEndedSet } from '../src/access/ended.js'
+import { createTouches } from '../src/access/touches.js'
+import { createAuditStore, type AuditStore } from '../src/audit/audit-store.js'
+import { createIdempotencyService, type IdempotencyService } from '../src/idempotency/idempotency-service.js'
+import { createIdempotencyStore } from '../src/idempotency/idempotency-store.js'
+import { createKeyService, type KeyService } from '../src/keys/key-service.js'
+import { createKeyStore } from '../src/keys/key-store.js'
+import { createCursors } from '../src/kernel/page.js'
+import { createSessionService, type SessionService } from '../src/sessions/session-service.js'
+import { createSessionStore } from '../src/sessions/session-store.js'
+import { createSetupService, type SetupService } from '../src/setup/setup-service.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    accounts: AccountService
+    roles: RoleStore
+    login: LoginService
+    setup: SetupService
+    sessions: SessionService
+    keys: KeyService
+    door: Door
+    audit: AuditStore
+    idempotency: IdempotencyService
+  }
+}
+
+export default fp(async (app) => {
+  const { config, clock, secrets, prisma, fast, tokens } = app
+  const { pool, transact } = app.database
+  const { bus, cache, limits } = fast
+  const cursors = createCursors(secrets)
+  const audit = createAuditStore({ pool, cursors, clock })
+  const hasher = createPasswordHasher({ secrets, cost: config.bcryptCost })
+  const sessions = createSessionService({ store: createSessionStore({ prisma, pool, cursors }), tokens, cache, bus, audit, transact, secrets, clock, config })
+  const keys = createKeyService({ store: createKeyStore({ prisma, pool, cursors }), audit, bus, transact, clock, keyPrefix: config.keyPrefix })
+  const accountStore = createAccountStore({ prisma, pool, cursors })
+  const roles = createRoleStore({ prisma })
+  const accounts = createAccountService({ store: accountStore, roles, hasher, sessions, keys, audit, transact, clock })
+  const throttle = createLoginThrottle({ store: createLoginCounterStore({ prisma }), cache, clock, transact, audit, secrets })
+  const ended = createEndedSet({ bus })
+  const touches = createTouches({ pool, clock, log: app.log })
+
+  app.decorate('audit', audit)
+  app.decorate('sessions', sessions)
+  app.decorate('keys', keys)
+  app.decorate('roles', roles)
+  app.decorate('accounts', accounts)
+  app.decorate('login', createLoginService({ store: accountStore, accounts, hasher, throttle, sessions, audit, transact, clock }))
+  app.decorate('setup', createSetupService({ accounts, sessions, hasher, audit, secrets, transact, clock, prisma }))
+  app.decorate('door', createDoor({ store: createCredentialStore({ pool }), tokens, limits, touches, ended, clock, config }))
+  app.decorate('idempotency', createIdempotencyService({ store: createIdempotencyStore({ secrets }), secrets, transact, clock }))
+  app.addHook('onClose', async () => touches.close())
+}, { name: 'services', dependencies: ['prisma', 'redis', 'jwt'] })

@@ -1,0 +1,10 @@
+// npm test: installs and generates what is missing, sets the stores up, runs every test file with coverage, and ends with
+// `N passed, N failed[, N skipped]`. Exits 1 on a failure, on a run in which nothing passed, and on too little coverage.
+import { ensureGenerated, ensureInstalled } from './prepare.mjs'
+
+ensureInstalled()
+ensureGenerated()
+// these import packages, which may not have been there until now
+const { runTap } = await import('./test-run.mjs')
+const { coverageComplaint } = await import('./coverage.mjs')
+process.exitCode = await runTap(process.argv.slice(2), coverageComplaint)

@@ -1,0 +1,101 @@
+// The composition root. The order of this list is the order of the hooks, and the order of the hooks is security:
+// refuse what cannot be read, then headers, then who is asking, then how often; routes come last.
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import autoload from '@fastify/autoload'
+import cookie from '@fastify/cookie'
+import { fastify, type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import access from '../plugins/access.js'
+import authenticate from '../plugins/authenticate.js'
+import conditional from '../plugins/conditional.js'
+import csrf from '../plugins/csrf.js'
+import errors, { rawProblem, sendProblem } from '../plugins/errors.js'
+import headers from '../plugins/headers.js'
+import health from '../plugins/health.js'
+import idempotency from '../plugins/idempotency.js'
+import jwks from '../plugins/jwks.js'
+import jwt from '../plugins/jwt.js'
+import maintenance from '../plugins/maintenance.js'
+import metrics from '../plugins/metrics.js'
+import openapi from '../plugins/openapi.js'
+import prisma, { type Foundations } from '../plugins/prisma.js'
+import rateLimit from '../plugins/rate-limit.js'
+import redis from '../plugins/redis.js'
+import requestGuard from '../plugins/request-guard.js'
+import services from '../plugins/services.js'
+import validation from '../plugins/validation.js'
+import { problem } from './kernel/errors.js'
+import { newId } from './kernel/ids.js'
+import { systemClock } from './kernel/clock.js'
+
+export interface AppOptions extends Omit<Foundations, 'clock'> {
+  clock?: Foundations['clock']
+  logger?: FastifyServerOptions['logger']
+}
+
+const HERE = dirname(fileURLToPath(import.meta.url))
+const ROUTES = join(HERE, '..', 'routes')
+
+/** /api/x is /api/v1/x: a client that names no version gets the first one for ever. */
+function withVersion(url: string): string {
+  return url.startsWith('/api/') && !/^\/api\/v\d+(?:[/?]|$)/.test(url) ? `/api/v1${url.slice(4)}` : url
+}
+
+/** Builds the server; it neither listens nor migrates. The database stays its caller's, to be closed after `app.close()`. */
+export async function buildApp({ config, secret, database, clock = systemClock, logger }: AppOptions): Promise<FastifyInstance> {
+  if (!existsSync(ROUTES)) throw new Error(`No routes folder at ${ROUTES}`)
+  const boot = newId().slice(-6)
+  let count = 0
+  const app = fastify({
+    logger: logger ?? { level: config.logLevel },
+    // what fails or is slow is logged by plugins/errors.ts and plugins/metrics.ts; the rest is counted
+    disableRequestLogging: true,
+    genReqId: () => `${boot}-${(count += 1).toString(36)}`,
+    rewriteUrl: ({ url }) => withVersion(url ?? '/'),
+    trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
+    // Fastify leaves these open
+    bodyLimit: 256 * 1024,
+    connectionTimeout: 60_000,
+    requestTimeout: 30_000,
+    keepAliveTimeout: 65_000,
+    routerOptions: { maxParamLength: 200 },
+    http: { maxHeaderSize: 16 * 1024 },
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: true,
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    clientErrorHandler(error, socket) {
+      if (socket.writable) socket.end(rawProblem(error.code))
+      else socket.destroy()
+    },
+    frameworkErrors: (error, request, reply) => {
+      void sendProblem(problem('request.malformed', { cause: error }), request, reply)
+    },
+  })
+  app.server.maxConnections = 10_000
+  app.server.headersTimeout = 20_000
+
+  await app.register(prisma, { config, secret, database, clock })
+  await app.register(errors)
+  await app.register(requestGuard)
+  await app.register(validation)
+  await app.register(headers)
+  await app.register(access)
+  await app.register(redis)
+  await app.register(metrics)
+  await app.register(jwt)
+  await app.register(services)
+  await app.register(cookie)
+  await app.register(csrf)
+  await app.register(authenticate)
+  await app.register(rateLimit)
+  await app.register(conditional)
+  await app.register(idempotency)
+  await app.register(openapi)
+  await app.register(health)
+  await app.register(jwks)
+  await app.register(maintenance)
+  await app.register(autoload, { dir: ROUTES, options: { prefix: '/api/v1' }, forceESM: true, ignoreFilter: (path) => /schema\.[jt]s$/.test(path) })
+  return app
+}

@@ -1,0 +1,139 @@
+// Every environment variable Gatehouse reads, in one schema: names, defaults, limits and the text of
+// docs/configuration.md. Pure: the environment goes in, a Config or a list of mistakes comes out.
+import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+
+const seconds = (minimum: number, maximum: number, preset: number, description: string) =>
+  Type.Integer({ minimum, maximum, default: preset, description })
+
+export const ConfigSchema = Type.Object({
+  PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 3000, description: 'TCP port to listen on; 0 takes a free one' }),
+  HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on; 0.0.0.0 or :: for all' }),
+  PUBLIC_URL: Type.Optional(Type.String({ description: 'The URL clients use, without a path: https, or http on localhost. Decides cookie names, HSTS and what counts as same-origin. Default: http://localhost:PORT' })),
+  DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://', description: 'PostgreSQL 14 or newer, postgres://user:password@host:5432/name. Without it Gatehouse runs its own in GATEHOUSE_DATA_DIR' })),
+  DATABASE_POOL_MAX: Type.Integer({ minimum: 2, maximum: 500, default: 10, description: 'Database connections of this node' }),
+  REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://', description: 'redis://host:6379/0. Without it limits and fast copies are kept in this process, which is right for one node only' })),
+  GATEHOUSE_SECRET: Type.Optional(Type.String({ minLength: 32, description: 'At least 32 random characters; all keys that sign or encrypt derive from it. Required with DATABASE_URL, the same on every node; without DATABASE_URL it is made once and kept in GATEHOUSE_DATA_DIR' })),
+  GATEHOUSE_DATA_DIR: Type.String({ minLength: 1, default: './data', description: 'Folder of the embedded PostgreSQL and of its secret' }),
+  GATEHOUSE_ADMIN_EMAIL: Type.Optional(Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$', maxLength: 254, description: 'With GATEHOUSE_ADMIN_PASSWORD: this administrator is created when there is no user yet' })),
+  GATEHOUSE_ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 12, maxLength: 256, description: 'See GATEHOUSE_ADMIN_EMAIL' })),
+  TRUSTED_PROXIES: Type.String({ default: '', description: 'Comma-separated addresses or CIDR ranges whose X-Forwarded-* headers are believed; of anyone else they are ignored' }),
+  CORS_ORIGINS: Type.String({ default: '', description: 'Comma-separated origins (https://app.example.com) that browsers may call from' }),
+  LOG_LEVEL: Type.Union(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)), { default: 'info', description: 'Least level that is logged' }),
+  BCRYPT_COST: Type.Integer({ minimum: 10, maximum: 15, default: 12, description: 'bcrypt work factor; each step doubles the time of a sign-in' }),
+  ACCESS_TOKEN_SECONDS: seconds(30, 86_400, 300, 'Life of an access token'),
+  SESSION_IDLE_SECONDS: seconds(300, 31_536_000, 1_209_600, 'A session unused for this long ends (14 days); uses are noted once a minute'),
+  SESSION_ABSOLUTE_SECONDS: seconds(300, 31_536_000, 7_776_000, 'A session ends this long after its sign-in (90 days)'),
+  KEY_PREFIX: Type.String({ pattern: '^[a-z][a-z0-9]{0,15}$', default: 'gk', description: 'First part of every API key' }),
+})
+
+type Environment = Static<typeof ConfigSchema>
+type Name = keyof Environment
+
+export interface Config {
+  port: number
+  host: string
+  /** origin only; null until the port is known, when PUBLIC_URL is unset */
+  publicUrl: string | null
+  databaseUrl: string | null
+  databasePoolMax: number
+  redisUrl: string | null
+  secret: string | null
+  dataDir: string
+  admin: { email: string; password: string } | null
+  trustedProxies: string[]
+  corsOrigins: string[]
+  logLevel: string
+  bcryptCost: number
+  accessTokenSeconds: number
+  sessionIdleSeconds: number
+  sessionAbsoluteSeconds: number
+  keyPrefix: string
+}
+
+/** One mistake: the variable and what is wrong with it, never its value. */
+export interface Mistake {
+  name: string
+  message: string
+}
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
+const ADDRESS = /^([0-9.]{7,15}|[0-9a-f:]*:[0-9a-f:.]*)(\/\d{1,3})?$/i
+
+/** Is this an http(s) origin? With `loopbackHttp`, plain http only on this machine. */
+function isOrigin(text: string, loopbackHttp: boolean): boolean {
+  if (!URL.canParse(text)) return false
+  const url = new URL(text)
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '' || text.includes('*')) return false
+  return url.protocol === 'https:' || (url.protocol === 'http:' && (!loopbackHttp || LOOPBACK.test(url.hostname)))
+}
+
+function listOf(text: string): string[] {
+  return text.split(',').map((part) => part.trim()).filter((part) => part !== '')
+}
+
+function convert(name: Name, text: string): unknown {
+  const isInteger = ConfigSchema.properties[name].type === 'integer'
+  return isInteger && /^-?\d{1,15}$/.test(text) ? Number(text) : text
+}
+
+function messageFor(name: Name, fallback: string): string {
+  const { minimum, maximum, minLength, pattern } = ConfigSchema.properties[name] as { minimum?: number; maximum?: number; minLength?: number; pattern?: string }
+  if (minimum !== undefined) return `must be a whole number from ${minimum} to ${maximum}`
+  if (name === 'LOG_LEVEL') return 'must be fatal, error, warn, info, debug, trace or silent'
+  if (name === 'DATABASE_URL') return 'must begin with postgres:// or postgresql://'
+  if (name === 'REDIS_URL') return 'must begin with redis:// or rediss://'
+  if (pattern !== undefined) return `must match ${pattern}`
+  return minLength === undefined ? fallback : `must have at least ${minLength} characters`
+}
+
+function crossChecks(env: Environment): Mistake[] {
+  const mistakes: Mistake[] = []
+  const say = (name: Name, message: string): void => void mistakes.push({ name, message })
+  if (env.PUBLIC_URL !== undefined && !isOrigin(env.PUBLIC_URL, true)) say('PUBLIC_URL', 'must be an https:// origin without a path (http:// only on localhost or a loopback address)')
+  if (env.DATABASE_URL !== undefined && env.GATEHOUSE_SECRET === undefined) say('GATEHOUSE_SECRET', 'is required with DATABASE_URL (32 characters or more, the same on every node)')
+  if (env.DATABASE_URL !== undefined && !URL.canParse(env.DATABASE_URL)) say('DATABASE_URL', 'is not a URL')
+  if (env.REDIS_URL !== undefined && !URL.canParse(env.REDIS_URL)) say('REDIS_URL', 'is not a URL')
+  if (env.GATEHOUSE_ADMIN_EMAIL === undefined && env.GATEHOUSE_ADMIN_PASSWORD !== undefined) say('GATEHOUSE_ADMIN_EMAIL', 'is required with GATEHOUSE_ADMIN_PASSWORD')
+  if (env.GATEHOUSE_ADMIN_EMAIL !== undefined && env.GATEHOUSE_ADMIN_PASSWORD === undefined) say('GATEHOUSE_ADMIN_PASSWORD', 'is required with GATEHOUSE_ADMIN_EMAIL')
+  if (!listOf(env.TRUSTED_PROXIES).every((address) => ADDRESS.test(address))) say('TRUSTED_PROXIES', 'must be addresses or CIDR ranges, comma-separated')
+  if (!listOf(env.CORS_ORIGINS).every((origin) => isOrigin(origin, false) && new URL(origin).origin === origin)) say('CORS_ORIGINS', 'must be origins like https://app.example.com, comma-separated, no wildcard, no path')
+  if (env.SESSION_IDLE_SECONDS > env.SESSION_ABSOLUTE_SECONDS) say('SESSION_IDLE_SECONDS', 'must not exceed SESSION_ABSOLUTE_SECONDS')
+  return mistakes
+}
+
+/** Reads the environment; an empty value counts as unset. Every mistake is reported, one a variable, not only the first. */
+export function readConfig(environment: Record<string, string | undefined>): { config: Config } | { mistakes: Mistake[] } {
+  const names = Object.keys(ConfigSchema.properties) as Name[]
+  const given = names.flatMap((name) => {
+    const text = environment[name]
+    return text === undefined || text === '' ? [] : [[name, convert(name, text)] as const]
+  })
+  const env: unknown = Value.Default(ConfigSchema, Object.fromEntries(given))
+  const mistakes = new Map<string, Mistake>()
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith('GATEHOUSE_') && !name.startsWith('GATEHOUSE_TEST_') && !names.includes(name as Name)) mistakes.set(name, { name, message: 'is not a variable of Gatehouse' })
+  }
+  for (const error of Value.Errors(ConfigSchema, env)) {
+    const name = error.path.slice(1) as Name
+    if (!mistakes.has(name)) mistakes.set(name, { name, message: messageFor(name, error.message) })
+  }
+  if (Value.Check(ConfigSchema, env)) {
+    for (const mistake of crossChecks(env)) mistakes.set(mistake.name, mistake)
+    if (mistakes.size === 0) return { config: toConfig(env) }
+  }
+  return { mistakes: [...mistakes.values()] }
+}
+
+function toConfig(env: Environment): Config {
+  const admin = env.GATEHOUSE_ADMIN_EMAIL !== undefined && env.GATEHOUSE_ADMIN_PASSWORD !== undefined
+    ? { email: env.GATEHOUSE_ADMIN_EMAIL, password: env.GATEHOUSE_ADMIN_PASSWORD }
+    : null
+  return {
+    port: env.PORT, host: env.HOST, publicUrl: env.PUBLIC_URL === undefined ? null : new URL(env.PUBLIC_URL).origin, databaseUrl: env.DATABASE_URL ?? null,
+    databasePoolMax: env.DATABASE_POOL_MAX, redisUrl: env.REDIS_URL ?? null, secret: env.GATEHOUSE_SECRET ?? null, dataDir: env.GATEHOUSE_DATA_DIR, admin,
+    trustedProxies: listOf(env.TRUSTED_PROXIES), corsOrigins: listOf(env.CORS_ORIGINS), logLevel: env.LOG_LEVEL, bcryptCost: env.BCRYPT_COST,
+    accessTokenSeconds: env.ACCESS_TOKEN_SECONDS, sessionIdleSeconds: env.SESSION_IDLE_SECONDS, sessionAbsoluteSeconds: env.SESSION_ABSOLUTE_SECONDS,
+    keyPrefix: env.KEY_PREFIX,
+  }
+}

@@ -1,0 +1,48 @@
+// One pg.Pool serves Prisma and the named hot statements. `transact` opens a transaction or joins the one that is open
+// in this asynchronous context, so that an audit row or an idempotency record commits with the change it belongs to.
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { PrismaPg } from '@prisma/adapter-pg'
+import pg from 'pg'
+import { Prisma, PrismaClient } from './generated/client.js'
+import type { Transact, Tx } from './transaction.js'
+
+export interface Database {
+  pool: pg.Pool
+  prisma: PrismaClient
+  /** Runs `work` in one transaction: it commits when `work` resolves and rolls back when it throws. Nested calls join the outer one. */
+  transact: Transact
+  close: () => Promise<void>
+}
+
+export interface DatabaseOptions {
+  connection: pg.PoolConfig
+  poolMax: number
+  /** told of errors of idle connections (a restarted server); the pool replaces them by itself */
+  onError: (error: Error) => void
+}
+
+const LIMITS = { connectionTimeoutMillis: 2_000, statement_timeout: 10_000, idle_in_transaction_session_timeout: 30_000, query_timeout: 12_000 }
+
+export function connectDatabase({ connection, poolMax, onError }: DatabaseOptions): Database {
+  // times are compared in SQL: the session's zone must not depend on the server's configuration
+  const pool = new pg.Pool({ ...LIMITS, ...connection, max: poolMax, options: '-c TimeZone=UTC', application_name: 'gatehouse' })
+  pool.on('error', onError)
+  const prisma = new PrismaClient({
+    adapter: new PrismaPg(pool),
+    transactionOptions: { maxWait: 2_500, timeout: 20_000 },
+  })
+  const open = new AsyncLocalStorage<Tx>()
+  return {
+    pool,
+    prisma,
+    async transact(work) {
+      const outer = open.getStore()
+      if (outer) return work(outer)
+      return prisma.$transaction((tx) => open.run(tx, () => work(tx)), { isolationLevel: Prisma.TransactionIsolationLevel.ReadCommitted })
+    },
+    async close() {
+      await prisma.$disconnect()
+      if (!pool.ended) await pool.end()
+    },
+  }
+}

@@ -1,0 +1,92 @@
+// The one table of every error Gatehouse answers with: code -> HTTP status and title. Codes are stable for ever.
+// Nothing here knows HTTP framing; plugins/errors.ts turns an AppError into RFC 9457 application/problem+json.
+
+export const ERRORS = {
+  'request.invalid': [400, 'The request does not match its schema'],
+  'request.malformed': [400, 'The request cannot be read'],
+  'cursor.invalid': [400, 'The cursor is not one this list gave out'],
+  'credentials.ambiguous': [400, 'More than one credential in one request'],
+  'credentials.malformed': [400, 'The Authorization header does not follow its grammar'],
+  'password.weak': [400, 'The password is too easy to guess'],
+  'role.unknown': [400, 'No such role'],
+  'owner.unknown': [400, 'No such owner'],
+  'credentials.missing': [401, 'A credential is needed'],
+  'credentials.invalid': [401, 'The e-mail or the password is wrong'],
+  'token.invalid': [401, 'The access token is not valid'],
+  'token.expired': [401, 'The access token has expired'],
+  'session.invalid': [401, 'The session is not valid'],
+  'key.invalid': [401, 'The API key is not valid'],
+  'refresh.invalid': [401, 'The refresh token is not valid'],
+  'setup.token_invalid': [401, 'The setup token is not the one this installation printed'],
+  'access.denied': [403, 'The credential does not allow this'],
+  'permission.not_held': [403, 'A permission can be given only by someone who holds it'],
+  'csrf.invalid': [403, 'The request lacks proof that it comes from the same site'],
+  'route.not_found': [404, 'No such endpoint'],
+  'user.not_found': [404, 'No such user'],
+  'key.not_found': [404, 'No such key'],
+  'session.not_found': [404, 'No such session'],
+  'method.not_allowed': [405, 'The endpoint does not answer this method'],
+  'response.not_acceptable': [406, 'The answer cannot be given in an accepted form'],
+  'request.timeout': [408, 'The request took too long to arrive'],
+  'email.taken': [409, 'The e-mail belongs to another account'],
+  'setup.done': [409, 'This installation has been set up already'],
+  'admin.last': [409, 'The last administrator cannot be removed, suspended or demoted'],
+  'key.revoked': [409, 'The key has been revoked'],
+  'key.rotated': [409, 'The key has been rotated already'],
+  'idempotency.in_flight': [409, 'A request with this Idempotency-Key is being handled'],
+  'precondition.failed': [412, 'The resource has changed since it was read'],
+  'body.too_large': [413, 'The request body is too large'],
+  'uri.too_long': [414, 'The request target is too long'],
+  'media_type.unsupported': [415, 'The content type is not supported'],
+  'idempotency.mismatch': [422, 'This Idempotency-Key was used with another request'],
+  'precondition.required': [428, 'An If-Match header is needed'],
+  'login.throttled': [429, 'Too many failed sign-ins'],
+  'rate.limited': [429, 'Too many requests'],
+  'headers.too_large': [431, 'The request headers are too large'],
+  'server.error': [500, 'Something went wrong on our side'],
+  'server.busy': [503, 'The server has too much to do'],
+  'database.unavailable': [503, 'The database does not answer'],
+} as const satisfies Record<string, readonly [number, string]>
+
+export type ErrorCode = keyof typeof ERRORS
+
+export interface FieldError {
+  /** JSON pointer into the body, or the name of the query parameter or header */
+  path: string
+  message: string
+}
+
+export interface ProblemOptions {
+  detail?: string
+  errors?: FieldError[]
+  /** whole seconds, sent as Retry-After */
+  retryAfterSeconds?: number
+  cause?: unknown
+}
+
+/** An error that may be shown to the caller: everything in it but `cause` is sent. */
+export class AppError extends Error {
+  readonly code: ErrorCode
+  readonly statusCode: number
+  readonly title: string
+  readonly detail: string | undefined
+  readonly errors: FieldError[] | undefined
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: ErrorCode, options: ProblemOptions = {}) {
+    const [status, title] = ERRORS[code]
+    super(options.detail ?? title, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'AppError'
+    this.code = code
+    this.statusCode = status
+    this.title = title
+    this.detail = options.detail
+    this.errors = options.errors
+    this.retryAfterSeconds = options.retryAfterSeconds
+  }
+}
+
+/** The error of a code, to be thrown: `throw problem('email.taken')`. */
+export function problem(code: ErrorCode, options?: ProblemOptions): AppError {
+  return new AppError(code, options)
+}

@@ -1,0 +1,89 @@
+// Lists, seen from outside: the query schema, the answer schema, and the opaque cursor. Keyset paging: a cursor holds
+// the sort values of the last row, signed, so page 10,000 costs what page 1 costs. SQL is in database/list.ts.
+import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { problem } from './errors.js'
+import { equalBytes, type Secrets } from './secrets.js'
+
+export interface PageQuery {
+  limit?: number
+  cursor?: string
+  sort?: string
+  count?: 'estimated' | 'exact'
+}
+
+/** What a list was asked: paging fields plus filters as they stand in the query string (`createdAt[gte]`). */
+export type ListQuery = PageQuery & Record<string, string | number | boolean | undefined>
+
+export interface Page<T> {
+  data: T[]
+  page: { nextCursor: string | null; limit: number; total?: number; totalIs?: 'estimated' | 'exact' }
+}
+
+export interface SortTerm {
+  field: string
+  descending: boolean
+}
+
+/** The schema of a list's query string: `sortable` fields are named in its description, `filters` are its own parameters. */
+export function pageQuery<F extends TProperties>(sortable: readonly string[], filters: F) {
+  return Type.Object(
+    {
+      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'Rows in a page' })),
+      cursor: Type.Optional(Type.String({ maxLength: 2048, description: 'page.nextCursor of the page before; the sort and the filters must stay the same' })),
+      sort: Type.Optional(Type.String({ maxLength: 200, description: `Fields, comma-separated, "-" for descending: ${sortable.join(', ')}` })),
+      count: Type.Optional(Type.Union([Type.Literal('estimated'), Type.Literal('exact')], { description: 'Adds page.total' })),
+      ...filters,
+    },
+    { additionalProperties: false },
+  )
+}
+
+/** The schema of a list's answer. */
+export function pageOf<T extends TSchema>(item: T): TObject {
+  return Type.Object({
+    data: Type.Array(item),
+    page: Type.Object({
+      nextCursor: Type.Union([Type.String(), Type.Null()], { description: 'null on the last page' }),
+      limit: Type.Integer(),
+      total: Type.Optional(Type.Integer()),
+      totalIs: Type.Optional(Type.Union([Type.Literal('estimated'), Type.Literal('exact')])),
+    }),
+  })
+}
+
+/** Reads `-createdAt,email`. Throws request.invalid for a field that is not allowed or named twice. */
+export function parseSort(text: string, sortable: readonly string[]): SortTerm[] {
+  const terms = text.split(',').map((part) => ({ field: part.replace(/^-/, ''), descending: part.startsWith('-') }))
+  const wrong = terms.find(({ field }, at) => !sortable.includes(field) || terms.findIndex((term) => term.field === field) !== at)
+  if (wrong) throw problem('request.invalid', { errors: [{ path: 'sort', message: `may name each of ${sortable.join(', ')} once` }] })
+  return terms
+}
+
+/** One list under one sort and one set of filters; a cursor of another is refused. */
+export interface CursorScope {
+  list: string
+  sort: string
+  filters: string
+}
+
+export interface Cursors {
+  write: (scope: CursorScope, values: readonly string[]) => string
+  /** Throws cursor.invalid for anything this installation did not write for this very list. */
+  read: (scope: CursorScope, cursor: string) => string[]
+}
+
+export function createCursors(secrets: Secrets): Cursors {
+  const tagOf = (scope: CursorScope, body: string): Buffer =>
+    secrets.mac('cursor', JSON.stringify([scope.list, scope.sort, scope.filters, body])).subarray(0, 16)
+  return {
+    write(scope, values) {
+      const body = Buffer.from(JSON.stringify(values)).toString('base64url')
+      return `${body}.${tagOf(scope, body).toString('base64url')}`
+    },
+    read(scope, cursor) {
+      const [body = '', tag = '', ...rest] = cursor.split('.')
+      if (rest.length > 0 || !equalBytes(Buffer.from(tag, 'base64url'), tagOf(scope, body))) throw problem('cursor.invalid')
+      return JSON.parse(Buffer.from(body, 'base64url').toString()) as string[] // ours: the tag was checked
+    },
+  }
+}

@@ -1,0 +1,105 @@
+// The whole program on a database of its own, driven through app.inject: what a client sees, without a socket.
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import { randomBytes } from 'node:crypto'
+import { buildApp } from '../../src/app.js'
+import { type Config, readConfig } from '../../src/config.js'
+import { type FakeClock, fakeClock } from './clock.js'
+import { createTestDatabase, type Teardown, type TestDatabase } from './database.js'
+
+export const PASSWORD = 'correct horse battery staple'
+export const SECRET = 'a secret of the tests, 32 characters or more'
+
+export type AuthorizationHeaders = { authorization: string }
+
+export interface SignedIn {
+  user: { id: string; email: string }
+  accessToken: string
+  refreshToken: string
+  headers: AuthorizationHeaders
+}
+
+export interface IssuedKey {
+  id: string
+  key: string
+  headers: AuthorizationHeaders
+}
+
+export interface Helpers {
+  /** request headers that carry an access token or an API key */
+  bearer: (token: string) => AuthorizationHeaders
+  /** a new member, signed up and signed in; the password is PASSWORD */
+  signUp: (email?: string) => Promise<SignedIn>
+  /** headers of the set-up administrator, the same one every time */
+  admin: () => Promise<AuthorizationHeaders>
+  /** the set-up administrator, the same one every time */
+  adminUser: () => Promise<SignedIn>
+  /** a new API key of the administrator */
+  key: (permissions: string[]) => Promise<IssuedKey>
+}
+
+export interface AppOptions {
+  config?: Partial<Config>
+  /** on the run's Redis; skip the test yourself when GATEHOUSE_TEST_REDIS_URL is unset */
+  redis?: boolean
+  clock?: FakeClock
+  /** share another app's database: a second node */
+  database?: TestDatabase
+}
+
+export interface TestApp {
+  app: FastifyInstance
+  clock: FakeClock
+  database: TestDatabase
+  as: Helpers
+}
+
+/** The configuration of an empty environment, with the cheapest hash and a silent log. */
+export function testConfig(changes: Partial<Config> = {}): Config {
+  const read = readConfig({ BCRYPT_COST: '10', LOG_LEVEL: 'silent', PORT: '0' })
+  if ('mistakes' in read) throw new Error(JSON.stringify(read.mistakes))
+  return { ...read.config, ...changes }
+}
+
+/** The parsed body of an answer with the expected status. Throws with the whole answer otherwise. */
+export function expectJson<T>(response: LightMyRequestResponse, status: number): T {
+  if (response.statusCode !== status) throw new Error(`${response.statusCode} instead of ${status}: ${response.body}`)
+  return response.json<T>()
+}
+
+function helpersOf(app: FastifyInstance): Helpers {
+  let administrator: Promise<SignedIn> | undefined
+  const bearer = (token: string): AuthorizationHeaders => ({ authorization: `Bearer ${token}` })
+  const signedIn = (response: LightMyRequestResponse): SignedIn => {
+    const body = expectJson<Omit<SignedIn, 'headers'>>(response, 201)
+    return { ...body, headers: bearer(body.accessToken) }
+  }
+  const setUp = async (): Promise<SignedIn> => signedIn(await app.inject({
+    method: 'POST', url: '/api/v1/setup', payload: { token: app.setup.token(), email: 'admin@example.com', password: PASSWORD },
+  }))
+  const adminUser = (): Promise<SignedIn> => (administrator ??= setUp())
+  return {
+    bearer,
+    adminUser,
+    admin: async () => (await adminUser()).headers,
+    async signUp(email = `user-${randomBytes(6).toString('hex')}@example.com`) {
+      return signedIn(await app.inject({ method: 'POST', url: '/api/v1/auth/signup', payload: { email, password: PASSWORD } }))
+    },
+    async key(permissions) {
+      const { headers } = await adminUser()
+      const response = await app.inject({ method: 'POST', url: '/api/v1/keys', headers, payload: { name: 'a test key', permissions } })
+      const { id, key } = expectJson<{ id: string; key: string }>(response, 201)
+      return { id, key, headers: bearer(key) }
+    },
+  }
+}
+
+/** Builds the app and waits until it is ready; closed, and its database dropped, when `t` ends. */
+export async function startApp(t: Teardown, options: AppOptions = {}): Promise<TestApp> {
+  const clock = options.clock ?? fakeClock()
+  const database = options.database ?? (await createTestDatabase(t))
+  const redisUrl = options.redis === true ? (process.env['GATEHOUSE_TEST_REDIS_URL'] ?? null) : null
+  const app = await buildApp({ config: testConfig({ redisUrl, ...options.config }), database, secret: SECRET, clock })
+  t.teardown(() => app.close())
+  await app.ready()
+  return { app, clock, database, as: helpersOf(app) }
+}
