@@ -17,8 +17,10 @@ import { createIdempotencyStore } from '../src/idempotency/idempotency-store.js'
 import { createKeyService, type KeyService } from '../src/keys/key-service.js'
 import { createKeyStore } from '../src/keys/key-store.js'
 import { createCursors } from '../src/kernel/page.js'
+import { createCookieSigner, readSessionCookie } from '../src/sessions/session-cookie.js'
 import { createSessionService, type SessionService } from '../src/sessions/session-service.js'
 import { createSessionStore } from '../src/sessions/session-store.js'
+import { createInstallationStore } from '../src/setup/installation-store.js'
 import { createSetupService, type SetupService } from '../src/setup/setup-service.js'
 
 declare module 'fastify' {
@@ -46,10 +48,13 @@ export default fp(async (app) => {
   const keys = createKeyService({ store: createKeyStore({ prisma, pool, cursors }), audit, bus, transact, clock, keyPrefix: config.keyPrefix })
   const accountStore = createAccountStore({ prisma, pool, cursors })
   const roles = createRoleStore({ prisma })
-  const accounts = createAccountService({ store: accountStore, roles, hasher, sessions, keys, audit, transact, clock })
-  const throttle = createLoginThrottle({ store: createLoginCounterStore({ prisma }), cache, clock, transact, audit, secrets })
+  const throttle = createLoginThrottle({ store: createLoginCounterStore(), accounts: accountStore, cache, clock, transact, audit, secrets })
+  const accounts = createAccountService({ store: accountStore, roles, hasher, throttle, sessions, keys, audit, transact, clock })
   const ended = createEndedSet({ bus })
-  const touches = createTouches({ pool, clock, log: app.log })
+  const credentials = createCredentialStore({ pool })
+  const touches = createTouches({ store: credentials, clock, log: app.log })
+  const signer = createCookieSigner(secrets)
+  const readCookie = (value: string): Buffer | null => readSessionCookie(signer, value)
 
   app.decorate('audit', audit)
   app.decorate('sessions', sessions)
@@ -57,8 +62,8 @@ export default fp(async (app) => {
   app.decorate('roles', roles)
   app.decorate('accounts', accounts)
   app.decorate('login', createLoginService({ store: accountStore, accounts, hasher, throttle, sessions, audit, transact, clock }))
-  app.decorate('setup', createSetupService({ accounts, sessions, hasher, audit, secrets, transact, clock, prisma }))
-  app.decorate('door', createDoor({ store: createCredentialStore({ pool }), tokens, limits, touches, ended, clock, config }))
+  app.decorate('setup', createSetupService({ store: createInstallationStore({ prisma }), accounts, sessions, audit, secrets, transact, clock }))
+  app.decorate('door', createDoor({ store: credentials, tokens, readCookie, limits, touches, ended, clock, config }))
   app.decorate('idempotency', createIdempotencyService({ store: createIdempotencyStore({ secrets }), secrets, transact, clock }))
   app.addHook('onClose', async () => touches.close())
 }, { name: 'services', dependencies: ['prisma', 'redis', 'jwt'] })

@@ -1,5 +1,5 @@
 // Brings the folder to a state that can run: packages from the lock file, the generated client, the compiled program.
-// Each step keeps a stamp (a hash of what it was made from) and does nothing while the stamp holds. Plain Node and no
+// Each step does nothing while what it was made from is unchanged (a hash kept beside the result). Plain Node and no
 // imports from node_modules: it runs before there is one.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path'
 export const root = resolve(import.meta.dirname, '..')
 
 const at = (...parts) => join(root, ...parts)
-const INSTALL_STAMP = at('node_modules', '.gatehouse-install')
+const INSTALLED = at('node_modules', '.package-lock.json')
 const CLIENT_STAMP = at('src/database/generated', '.gatehouse-generate')
 const BUILD_STAMP = at('dist', '.gatehouse-build')
 
@@ -39,14 +39,20 @@ function run(what, command, args, environment = {}) {
   process.exit(status || 1)
 }
 
-/** Installs exactly what package-lock.json says, when it was never done here or the lock file has changed since. */
+/** Does node_modules hold what the lock file says? npm writes down what it installed, as the last thing it does. */
+function isInstalled() {
+  if (!existsSync(INSTALLED)) return false
+  const installed = JSON.parse(readFileSync(INSTALLED, 'utf8')).packages
+  const locked = JSON.parse(readFileSync(at('package-lock.json'), 'utf8')).packages
+  // optional packages are left out where they do not fit the platform
+  return Object.entries(locked).every(([path, { version, optional }]) => path === '' || optional || installed[path]?.version === version)
+}
+
+/** Installs exactly what package-lock.json says, development packages too (they build the program), unless that is there already. */
 export function ensureInstalled() {
-  // the platform is part of it: a folder copied to another system holds the wrong binaries
-  const hash = `${hashOf(['package-lock.json', 'package.json'])} ${process.platform}-${process.arch}`
-  if (holds(INSTALL_STAMP, hash)) return
+  if (isInstalled()) return
   console.error('Installing packages (once)')
   run('Installing packages', 'npm', ['ci', '--include=dev', '--loglevel=error'])
-  writeFileSync(INSTALL_STAMP, hash)
 }
 
 /** Generates the Prisma client when the schema or Prisma itself has changed. */

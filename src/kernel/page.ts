@@ -1,6 +1,6 @@
 // Lists, seen from outside: the query schema, the answer schema, and the opaque cursor. Keyset paging: a cursor holds
 // the sort values of the last row, signed, so page 10,000 costs what page 1 costs. SQL is in database/list.ts.
-import { type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import { problem } from './errors.js'
 import { equalBytes, type Secrets } from './secrets.js'
 
@@ -39,7 +39,7 @@ export function pageQuery<F extends TProperties>(sortable: readonly string[], fi
 }
 
 /** The schema of a list's answer. */
-export function pageOf<T extends TSchema>(item: T): TObject {
+export function pageOf<T extends TSchema>(item: T) {
   return Type.Object({
     data: Type.Array(item),
     page: Type.Object({

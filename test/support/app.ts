@@ -66,9 +66,10 @@ export function expectJson<T>(response: LightMyRequestResponse, status: number):
   return response.json<T>()
 }
 
+const bearer = (token: string): AuthorizationHeaders => ({ authorization: `Bearer ${token}` })
+
 function helpersOf(app: FastifyInstance): Helpers {
   let administrator: Promise<SignedIn> | undefined
-  const bearer = (token: string): AuthorizationHeaders => ({ authorization: `Bearer ${token}` })
   const signedIn = (response: LightMyRequestResponse): SignedIn => {
     const body = expectJson<Omit<SignedIn, 'headers'>>(response, 201)
     return { ...body, headers: bearer(body.accessToken) }

@@ -1,0 +1,43 @@
+// Gatehouse as its clients see it, for what a scenario needs before it is measured.
+export interface Answer {
+  status: number
+  headers: Headers
+  text: string
+}
+
+export interface Call {
+  method?: 'GET' | 'POST'
+  headers?: Record<string, string>
+  body?: unknown
+}
+
+export interface Api {
+  origin: string
+  send: (path: string, call?: Call) => Promise<Answer>
+  /** The parsed body of an answer of 2xx. Throws with the whole answer otherwise. */
+  json: <T>(path: string, call?: Call) => Promise<T>
+}
+
+export function bearer(credential: string): Record<string, string> {
+  return { authorization: `Bearer ${credential}` }
+}
+
+export function createApi(origin: string): Api {
+  async function send(path: string, { method = 'GET', headers = {}, body }: Call = {}): Promise<Answer> {
+    const response = await fetch(`${origin}${path}`, {
+      method,
+      headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    return { status: response.status, headers: response.headers, text: await response.text() }
+  }
+  return {
+    origin,
+    send,
+    async json<T>(path: string, call?: Call) {
+      const { status, text } = await send(path, call)
+      if (status < 200 || status > 299) throw new Error(`${call?.method ?? 'GET'} ${path.slice(0, 80)} answered ${status}: ${text.slice(0, 500)}`)
+      return JSON.parse(text) as T
+    },
+  }
+}

@@ -1,0 +1,31 @@
+// What Gatehouse is measured against: Fastify with one route that checks its input by the same schema, writes an answer of
+// the same size by the same schema, and does nothing else (but the bcrypt of a sign-in). Its own process.
+import { verify } from '@node-rs/bcrypt'
+import { fastify } from 'fastify'
+import type { BareReady, BareRoute } from './protocol.js'
+
+async function serve({ method, path, schema, answer, passwordHash }: BareRoute): Promise<string> {
+  // as plugins/validation.ts has it: bodies are neither coerced nor stripped
+  const app = fastify({ ajv: { customOptions: { coerceTypes: method === 'GET', removeAdditional: false, keywords: ['example'] } } })
+  app.route<{ Body: { password: string } }>({
+    method,
+    url: path,
+    schema,
+    async handler({ body }, reply) {
+      if (passwordHash !== null && !(await verify(body.password, passwordHash))) return reply.code(401).send({})
+      return answer
+    },
+  })
+  return app.listen({ host: '127.0.0.1', port: 0 })
+}
+
+process.on('message', (route: BareRoute) => {
+  serve(route).then((origin) => {
+    const ready: BareReady = { origin }
+    process.send?.(ready)
+  }, (error: unknown) => {
+    console.error(error)
+    process.exit(1)
+  })
+})
+process.on('disconnect', () => process.exit(0))

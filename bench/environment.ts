@@ -1,0 +1,42 @@
+// The environment the measured server gets: the defaults of Gatehouse, a data folder and an administrator of the benchmark's
+// own, and from outside only what says which stores to run on. Your .env and your ./data are not touched.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Config, readConfig } from '../src/config.js'
+import { migrationsFolder } from '../src/database/migrate.js'
+
+export const ADMIN = { email: 'admin@bench.example', password: 'the benchmark signs in with this' }
+
+/** Working folder of the server, and its GATEHOUSE_DATA_DIR. */
+export const DATA_FOLDER = join(migrationsFolder(), '..', '..', 'bench', 'data')
+
+const PASSED_ON = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'NODE_OPTIONS', 'DATABASE_URL', 'DATABASE_POOL_MAX', 'REDIS_URL', 'GATEHOUSE_SECRET', 'BCRYPT_COST']
+
+/** For the server on `port`. With DATABASE_URL a fixed secret stands in for a missing GATEHOUSE_SECRET: use a throw-away database. */
+export function serverEnvironment(outside: NodeJS.ProcessEnv, port: number): Record<string, string> {
+  const passed = PASSED_ON.flatMap((name): [string, string][] => {
+    const value = outside[name]
+    return value === undefined || value === '' ? [] : [[name, value]]
+  })
+  return {
+    ...('DATABASE_URL' in Object.fromEntries(passed) ? { GATEHOUSE_SECRET: 'the secret of a database that holds nothing but a benchmark' } : {}),
+    ...Object.fromEntries(passed),
+    NODE_ENV: 'production',
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    LOG_LEVEL: 'error',
+    GATEHOUSE_DATA_DIR: DATA_FOLDER,
+    GATEHOUSE_ADMIN_EMAIL: ADMIN.email,
+    GATEHOUSE_ADMIN_PASSWORD: ADMIN.password,
+    // one sign-in lasts for the whole run, however long; nothing else depends on it
+    ACCESS_TOKEN_SECONDS: '86400',
+  }
+}
+
+/** The same as Config, for work on the database without a server. Throws with the mistakes of DATABASE_URL and the like. */
+export function benchConfig(outside: NodeJS.ProcessEnv): Config {
+  mkdirSync(DATA_FOLDER, { recursive: true, mode: 0o700 })
+  const outcome = readConfig(serverEnvironment(outside, 0))
+  if ('config' in outcome) return outcome.config
+  throw new Error(outcome.mistakes.map(({ name, message }) => `${name} ${message}`).join('\n'))
+}

@@ -1,0 +1,67 @@
+// The load generator: a process of its own, so that neither server's core pays for it. Runs autocannon for each load it is
+// sent. Latencies are taken from autocannon's events in microseconds, for its own histogram counts whole milliseconds.
+import { createHistogram } from 'node:perf_hooks'
+import autocannon from 'autocannon'
+import { LENGTH_SLACK, type Load, type LoadResult } from './protocol.js'
+
+const SAMPLE_MS = 50
+
+function faultsOf(result: autocannon.Result, wrongBody: string | null): string[] {
+  return [
+    ...(result['2xx'] === 0 ? ['no answer of 2xx'] : []),
+    ...(result.non2xx > 0 ? [`${result.non2xx} answers other than 2xx`] : []),
+    ...(result.errors > 0 ? [`${result.errors} errors, ${result.timeouts} of them timeouts`] : []),
+    ...(wrongBody === null ? [] : [`wrong body: ${wrongBody.slice(0, 300)}`]),
+  ]
+}
+
+async function run(load: Load): Promise<LoadResult> {
+  const latencies = createHistogram()
+  let wrongBody: string | null = null
+  let requests = 0
+  let clients = 0
+  const startedMs = performance.now()
+  const result = await new Promise<autocannon.Result>((resolve, reject) => {
+    const instance = autocannon({
+      url: load.url,
+      method: load.method,
+      headers: load.headers,
+      connections: load.connections,
+      duration: load.seconds,
+      sampleInt: SAMPLE_MS,
+      setupClient(client) {
+        if (load.bodies.length > 0) client.setBody(load.bodies[clients % load.bodies.length])
+        clients += 1
+      },
+      verifyBody(body) {
+        const text = String(body)
+        const isRight = Math.abs(text.length - load.length) <= LENGTH_SLACK && load.markers.every((marker) => text.includes(marker))
+        if (!isRight) wrongBody ??= text
+        return isRight
+      },
+    }, (error: unknown, finished) => {
+      if (error) reject(error instanceof Error ? error : new Error(String(error)))
+      else resolve(finished)
+    })
+    instance.on('response', (_client, _status, _bytes, elapsedMs) => {
+      requests += 1
+      latencies.record(Math.max(1, Math.round(elapsedMs * 1000)))
+    })
+  })
+  const seconds = (performance.now() - startedMs) / 1000
+  return {
+    requests,
+    requestsPerSecond: requests / seconds,
+    p50Ms: latencies.percentile(50) / 1000,
+    p99Ms: latencies.percentile(99) / 1000,
+    faults: faultsOf(result, wrongBody),
+  }
+}
+
+process.on('message', (load: Load) => {
+  run(load).then((result) => process.send?.(result), (error: unknown) => {
+    const failed: LoadResult = { requests: 0, requestsPerSecond: 0, p50Ms: 0, p99Ms: 0, faults: [String(error)] }
+    process.send?.(failed)
+  })
+})
+process.on('disconnect', () => process.exit(0))

@@ -1,0 +1,49 @@
+// Proof that an unsafe request riding on a cookie was made by a page of this origin: a token that only such a page can
+// have read, and the browser's own word on where the request comes from. Both are needed.
+import { Tokens } from '@fastify/csrf'
+import fp from 'fastify-plugin'
+import type { FastifyRequest } from 'fastify'
+import { problem } from '../src/kernel/errors.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    csrf: {
+      /** A token for the pages of one session. */
+      create: (sessionId: string) => string
+      /** Throws csrf.invalid unless the request carries a token of the session and comes from this origin. */
+      check: (request: FastifyRequest, sessionId: string) => void
+      /** Throws csrf.invalid when a browser says that the request comes from elsewhere; a client that says nothing passes. */
+      refuseForeign: (request: FastifyRequest) => void
+    }
+  }
+}
+
+type Origin = 'same' | 'foreign' | 'unsaid'
+
+export default fp(async (app) => {
+  const { secrets, publicOrigin } = app
+  const tokens = new Tokens({ hmacKey: secrets.derive('csrf-token') })
+  const secretOf = (sessionId: string): string => secrets.mac('csrf', sessionId).toString('base64url')
+
+  // neither header can be set by a page's script (Fetch: forbidden header names)
+  function originOf(request: FastifyRequest): Origin {
+    const site = request.headers['sec-fetch-site']
+    if (site !== undefined) return site === 'same-origin' ? 'same' : 'foreign'
+    const { origin } = request.headers
+    if (origin === undefined) return 'unsaid'
+    // the request's own Host: a browser sends it truly, and a node reached under a second name stays usable
+    return origin === publicOrigin() || origin === `${request.protocol}://${request.host}` ? 'same' : 'foreign'
+  }
+
+  app.decorate('csrf', {
+    create: (sessionId: string) => tokens.create(secretOf(sessionId)),
+    check(request: FastifyRequest, sessionId: string) {
+      const token = request.headers['x-csrf-token']
+      if (typeof token !== 'string' || !tokens.verify(secretOf(sessionId), token)) throw problem('csrf.invalid', { detail: 'Send the csrfToken of GET /auth/session as x-csrf-token' })
+      if (originOf(request) !== 'same') throw problem('csrf.invalid', { detail: 'The request must come from a page of this origin' })
+    },
+    refuseForeign(request: FastifyRequest) {
+      if (originOf(request) === 'foreign') throw problem('csrf.invalid', { detail: 'The request must come from a page of this origin' })
+    },
+  })
+}, { name: 'csrf', dependencies: ['prisma'] })

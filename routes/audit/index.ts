@@ -1,0 +1,50 @@
+// The audit log, newest first: who did what to what, when, from where, by which credential.
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { Time } from '../../plugins/route-kit.js'
+import { pageOf, pageQuery } from '../../src/kernel/page.js'
+
+const Word = Type.String({ maxLength: 100, pattern: '^[a-z][a-z0-9_.]*$' })
+const Id = Type.String({ maxLength: 300, pattern: '^[\\x21-\\x7e]+$' })
+const TimeFilter = Type.String({ format: 'date-time', pattern: '^[1-9].*Z$', description: 'ISO 8601, UTC' })
+
+const Query = pageQuery(['at'], {
+  actorId: Type.Optional(Id),
+  action: Type.Optional(Word),
+  targetType: Type.Optional(Word),
+  targetId: Type.Optional(Id),
+  'at[gte]': Type.Optional(TimeFilter),
+  'at[lte]': Type.Optional(TimeFilter),
+})
+
+const Event = Type.Object({
+  id: Type.String(),
+  at: Time,
+  actorType: Type.String({ description: 'user, key, or anonymous' }),
+  actorId: Type.String({ description: 'The user; for a key, its owner; empty when nobody is known' }),
+  credential: Type.String({ description: 'token:SESSION, cookie:SESSION, key:KEY, or none' }),
+  action: Type.String({ description: 'noun.verb' }),
+  targetType: Type.String(),
+  targetId: Type.String(),
+  address: Type.String(),
+  requestId: Type.String(),
+  details: Type.Record(Type.String(), Type.Unknown()),
+}, {
+  examples: [{
+    id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f33', at: '2027-01-01T09:00:00.000Z', actorType: 'user', actorId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00',
+    credential: 'token:0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f22', action: 'key.revoked', targetType: 'key', targetId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f11',
+    address: '203.0.113.7', requestId: 'k3v9-1f', details: {},
+  }],
+})
+
+const audit: FastifyPluginAsyncTypebox = async (app) => {
+  app.get('/', {
+    schema: { summary: 'Read the audit log', tags: ['Audit'], querystring: Query, response: { 200: pageOf(Event) } },
+    config: { access: ['gatehouse:audit.read'], errors: ['cursor.invalid'] },
+  }, async (request) => {
+    const { data, page } = await app.audit.list(request.query)
+    return { data: data.map((row) => ({ ...row, at: row.at.toISOString() })), page }
+  })
+}
+
+export default audit

@@ -1,0 +1,29 @@
+// Signing up and signing in for tokens, with e-mail and password.
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { LogIn, SignedIn, SignUp } from '../users/schema.js'
+
+const tags = ['Sign-in']
+
+export default (async (app) => {
+  const { login } = app
+
+  app.post('/signup', {
+    schema: { summary: 'Sign up', description: 'Opens a member\'s account and signs in.', tags, body: SignUp, response: { 201: SignedIn } },
+    config: { access: ['public'], idempotent: true, errors: ['email.taken', 'password.weak', 'server.busy'] },
+  }, async (request, reply) => {
+    // hashed before the transaction that Idempotency-Key opens: strangers must not hold connections for the time of a hash
+    const draft = await login.draft(request.body)
+    return request.once(reply, 201, () => login.open(request.caller, draft))
+  })
+
+  app.post('/login', {
+    schema: {
+      summary: 'Sign in',
+      description: 'Wrong password, unknown e-mail and suspended account answer alike. Too many failures in a row answer 429 for up to 15 minutes.',
+      tags,
+      body: LogIn,
+      response: { 200: SignedIn },
+    },
+    config: { access: ['public'], errors: ['credentials.invalid', 'login.throttled', 'server.busy'] },
+  }, async (request) => login.logIn(request.caller, request.body))
+}) satisfies FastifyPluginAsyncTypebox

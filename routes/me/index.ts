@@ -1,0 +1,42 @@
+// The signed-in user's own account.
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { NoContent, strict } from '../../plugins/route-kit.js'
+import { expectedVersion } from '../../src/kernel/etag.js'
+import { NewPassword, NullableName, Password, User } from '../users/schema.js'
+
+const tags = ['Account']
+const Rename = strict({ name: NullableName }, { examples: [{ name: 'Ada Lovelace' }] })
+const PasswordChange = strict({ currentPassword: Password, newPassword: NewPassword }, {
+  examples: [{ currentPassword: 'correct horse battery staple', newPassword: 'a quiet mountain of paper' }],
+})
+
+export default (async (app) => {
+  const { accounts } = app
+
+  app.get('/', {
+    schema: { summary: 'Read my account', tags, response: { 200: User } },
+    config: { access: ['user'], errors: ['user.not_found'] },
+  }, async (request, reply) => reply.versioned(await accounts.find(request.signedIn().id)))
+
+  app.patch('/', {
+    schema: { summary: 'Change my name', tags, body: Rename, response: { 200: User } },
+    config: { access: ['user'], errors: ['user.not_found', 'precondition.required', 'precondition.failed'] },
+  }, async (request, reply) => {
+    const { id } = request.signedIn()
+    return reply.versioned(await accounts.rename(request.caller, id, expectedVersion(request.headers['if-match'], id), request.body.name))
+  })
+
+  app.post('/password', {
+    schema: {
+      summary: 'Change my password',
+      description: 'Ends every other session of mine. Wrong guesses of the current password count like failed sign-ins.',
+      tags,
+      body: PasswordChange,
+      response: { 204: NoContent },
+    },
+    config: { access: ['user'], errors: ['credentials.invalid', 'password.weak', 'login.throttled', 'server.busy'] },
+  }, async (request, reply) => {
+    await accounts.changePassword(request.caller, request.body)
+    return reply.code(204).send(null)
+  })
+}) satisfies FastifyPluginAsyncTypebox

@@ -1,0 +1,37 @@
+// The sign-ins of the caller: where they are signed in, and how to end it there.
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { IdParams, NoContent } from '../../plugins/route-kit.js'
+import { Ended, Session, SessionPage, SessionQuery } from './schema.js'
+
+export default (async (app) => {
+  const { sessions } = app
+
+  app.get('/', {
+    schema: { summary: 'List your live sessions', tags: ['Sessions'], querystring: SessionQuery, response: { 200: SessionPage } },
+    config: { access: ['user'], errors: ['cursor.invalid'] },
+  }, async (request) => {
+    const { id, sessionId } = request.signedIn()
+    return sessions.list(id, request.query, sessionId)
+  })
+
+  app.get('/:id', {
+    schema: { summary: 'One of your live sessions', tags: ['Sessions'], params: IdParams, response: { 200: Session } },
+    config: { access: ['user'], errors: ['session.not_found'] },
+  }, async (request) => {
+    const { id, sessionId } = request.signedIn()
+    return sessions.find(id, request.params.id, sessionId)
+  })
+
+  app.delete('/:id', {
+    schema: { summary: 'End one of your sessions', description: 'What it gave out stops working at once: cookie, access and refresh tokens.', tags: ['Sessions'], params: IdParams, response: { 204: NoContent } },
+    config: { access: ['user'], errors: ['session.not_found'] },
+  }, async (request, reply) => {
+    await sessions.end(request.caller, request.params.id)
+    return reply.code(204).send(null)
+  })
+
+  app.delete('/', {
+    schema: { summary: 'End all your sessions but this one', tags: ['Sessions'], response: { 200: Ended } },
+    config: { access: ['user'] },
+  }, async (request) => ({ ended: await sessions.endOthers(request.caller) }))
+}) satisfies FastifyPluginAsyncTypebox

@@ -1,0 +1,82 @@
+// The shapes of accounts on the wire, for every route that shows one.
+import { Type } from '@sinclair/typebox'
+import { NullableTime, strict, Time } from '../../plugins/route-kit.js'
+import { pageOf, pageQuery } from '../../src/kernel/page.js'
+
+const NO_CONTROLS = '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]*$'
+const EMAIL = 'ada@example.com'
+const PASSWORD = 'correct horse battery staple'
+
+export const Email = Type.String({ minLength: 3, maxLength: 320, description: 'Compared without regard to case' })
+export const NewPassword = Type.String({
+  minLength: 1, maxLength: 1024, description: 'At least 12 characters, or fewer that are hard to guess; at most 256, any Unicode, never cut short',
+})
+export const Password = Type.String({ minLength: 1, maxLength: 1024 })
+export const Name = Type.String({ maxLength: 200, pattern: NO_CONTROLS })
+export const NullableName = Type.Union([Name, Type.Null()], { description: 'null for none' })
+const Status = Type.Unsafe<'active' | 'suspended'>({ type: 'string', enum: ['active', 'suspended'], description: 'A suspended user can neither sign in nor use a key' })
+const RoleName = Type.String({ pattern: '^[a-z0-9_.-]{1,64}$' })
+const Roles = Type.Array(RoleName, { maxItems: 50, uniqueItems: true, description: 'Names from GET /roles' })
+const TimeFilter = Type.String({ format: 'date-time', description: 'ISO 8601' })
+
+export const userExample = {
+  id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00', email: EMAIL, name: 'Ada', status: 'active', roles: ['member'], version: 2,
+  createdAt: '2027-01-01T09:00:00.000Z', updatedAt: '2027-01-01T09:00:00.000Z', lastLoginAt: '2027-01-02T08:30:00.000Z',
+}
+export const tokensExample = {
+  accessToken: 'eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.e30.AA', tokenType: 'Bearer', expiresIn: 300,
+  refreshToken: 'gr_AZLwwStqfD2eT1prfI2eDwAAAAABsn2CvIcmEdNlqvR7fTGZnVFyGGsJFo3TzEXtTMdYTkw',
+}
+
+const userFields = {
+  id: Type.String({ format: 'uuid' }),
+  email: Type.String(),
+  name: Type.Union([Type.String(), Type.Null()]),
+  status: Status,
+  roles: Type.Array(Type.String()),
+  version: Type.Integer({ description: 'Second half of the ETag' }),
+  createdAt: Time,
+  updatedAt: Time,
+  lastLoginAt: NullableTime,
+}
+export const User = Type.Object(userFields, { examples: [userExample] })
+export const UserPage = pageOf(User)
+
+/** What signing up, signing in and setting up answer. */
+export const SignedIn = Type.Object({
+  user: Type.Object(userFields),
+  accessToken: Type.String({ description: 'JWT (RFC 9068), for Authorization: Bearer' }),
+  tokenType: Type.Literal('Bearer'),
+  expiresIn: Type.Integer({ description: 'Seconds the access token lives' }),
+  refreshToken: Type.String({ description: 'For POST /auth/refresh; works once' }),
+}, { examples: [{ user: userExample, ...tokensExample }] })
+
+export const UserQuery = pageQuery(['email', 'name', 'createdAt', 'lastLoginAt'], {
+  status: Type.Optional(Status),
+  role: Type.Optional(RoleName),
+  'email[contains]': Type.Optional(Type.String({ minLength: 1, maxLength: 254, pattern: NO_CONTROLS, description: 'Without regard to case' })),
+  'createdAt[gte]': Type.Optional(TimeFilter),
+  'createdAt[lte]': Type.Optional(TimeFilter),
+})
+
+export const NewUser = strict({
+  email: Email,
+  password: Type.Optional(NewPassword),
+  name: Type.Optional(Name),
+  roles: Type.Optional(Roles),
+}, { examples: [{ email: EMAIL, password: PASSWORD, name: 'Ada', roles: ['member'] }] })
+
+export const UserPatch = strict({
+  email: Type.Optional(Email),
+  name: Type.Optional(NullableName),
+  status: Type.Optional(Status),
+  roles: Type.Optional(Roles),
+}, { minProperties: 1, examples: [{ status: 'suspended' }] })
+
+export const SignUp = strict({ email: Email, password: NewPassword, name: Type.Optional(Name) }, {
+  examples: [{ email: EMAIL, password: PASSWORD, name: 'Ada' }],
+})
+export const LogIn = strict({ email: Email, password: Password }, { examples: [{ email: EMAIL, password: PASSWORD }] })
+export const SetUp = strict({ token: Type.String({ minLength: 1, maxLength: 200, description: 'As printed at the start' }), email: Email, password: NewPassword, name: Type.Optional(Name) }, {
+  examples: [{ token: 'gs_QmVuZXZvbGVudEFkbWluaXN0cmF0b3JUb2tlbjEyMzQ1', email: 'admin@example.com', password: PASSWORD }],
+})

@@ -1,0 +1,28 @@
+// Whom the request's credential stands for.
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+
+const Principal = Type.Object({
+  type: Type.Unsafe<'user' | 'key'>({ type: 'string', enum: ['user', 'key'] }),
+  id: Type.String({ description: 'The user; for a key, its owner' }),
+  sessionId: Type.Optional(Type.String({ description: 'The session behind a token or cookie' })),
+  keyId: Type.Optional(Type.String({ description: 'The key that was presented' })),
+  permissions: Type.Array(Type.String()),
+  authenticatedBy: Type.Unsafe<'token' | 'cookie' | 'key'>({ type: 'string', enum: ['token', 'cookie', 'key'] }),
+}, {
+  examples: [{
+    type: 'user', id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00', sessionId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f22', permissions: ['gatehouse:*'], authenticatedBy: 'token',
+  }],
+})
+
+const whoami: FastifyPluginAsyncTypebox = async (app) => {
+  app.get('/', {
+    schema: { summary: 'Who am I', tags: ['Access'], response: { 200: Principal } },
+    config: { access: ['user', 'service'] },
+  }, async (request) => {
+    const { permissions, ...who } = request.signedIn()
+    return { ...who, permissions: [...permissions] }
+  })
+}
+
+export default whoami

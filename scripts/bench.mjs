@@ -1,0 +1,8 @@
+// npm run bench and npm run bench:seed: builds what is measured, then hands over to dist/bench/main.js in this process, so
+// that Ctrl-C reaches it and the servers it starts.
+import { ensureBuilt, ensureGenerated, ensureInstalled } from './prepare.mjs'
+
+ensureInstalled()
+ensureGenerated()
+ensureBuilt()
+await import('../dist/bench/main.js')

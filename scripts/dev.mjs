@@ -1,0 +1,15 @@
+// npm run dev: the program from its TypeScript sources, started again at each change.
+import { spawn } from 'node:child_process'
+import { ensureGenerated, ensureInstalled, root } from './prepare.mjs'
+
+ensureInstalled()
+ensureGenerated()
+const watched = ['plugins/**/*.ts', 'routes/**/*.ts'].flatMap((pattern) => ['--include', pattern])
+const child = spawn(process.execPath, ['node_modules/tsx/dist/cli.mjs', 'watch', '--clear-screen=false', ...watched, 'src/main.ts'], {
+  cwd: root,
+  stdio: 'inherit',
+  // autoload reads .ts files only when it is told so
+  env: { ...process.env, FASTIFY_AUTOLOAD_TYPESCRIPT: '1' },
+})
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
+child.on('exit', (code) => process.exit(code ?? 1))

@@ -1,0 +1,102 @@
+// When keys and sessions were last used, noted in batches: at most one write a minute for each, all that is due in one
+// statement a second. A note may be lost (a crash, a locked row); nothing that admits anybody waits for it.
+import type { Clock } from '../kernel/clock.js'
+
+const NOTE_EVERY_MS = 60_000
+const FLUSH_EVERY_MS = 1_000
+const REMEMBERED = 200_000
+
+/** id -> when it was last used, ms since 1970 */
+export interface Uses {
+  keys: ReadonlyMap<string, number>
+  sessions: ReadonlyMap<string, number>
+}
+
+export interface Touches {
+  key: (id: string) => void
+  session: (id: string) => void
+  /** Writes what is due. Never throws: a failure is logged, and those uses are noted again at the next one. */
+  flush: () => Promise<void>
+  /** Stops the timer and flushes. */
+  close: () => Promise<void>
+}
+
+export interface TouchesDeps {
+  store: { noteUses: (uses: Uses) => Promise<void> }
+  clock: Clock
+  log: { error: (details: object, message: string) => void }
+  /** calls back every `ms` until the function it returns is called; the default never keeps the process alive */
+  every?: (ms: number, work: () => void) => () => void
+}
+
+function systemTimer(ms: number, work: () => void): () => void {
+  const timer = setInterval(work, ms).unref()
+  return () => clearInterval(timer)
+}
+
+/** Uses of one kind: what was noted within the last minute, oldest first, and what waits to be written. */
+function createNotes(clock: Clock) {
+  const recent = new Map<string, number>()
+  let due = new Map<string, number>()
+  return {
+    touch(id: string): void {
+      const nowMs = clock.now()
+      const noted = recent.get(id)
+      // a clock set back must not silence a key until it has caught up
+      if (noted !== undefined && Math.abs(nowMs - noted) < NOTE_EVERY_MS) return
+      if (recent.size >= REMEMBERED) recent.clear()
+      recent.delete(id) // so that it goes to the end
+      recent.set(id, nowMs)
+      due.set(id, nowMs)
+    },
+    take(): Map<string, number> {
+      const taken = due
+      due = new Map()
+      const nowMs = clock.now()
+      for (const [id, at] of recent) {
+        if (Math.abs(nowMs - at) < NOTE_EVERY_MS) break
+        recent.delete(id)
+      }
+      return taken
+    },
+    forget(uses: ReadonlyMap<string, number>): void {
+      for (const id of uses.keys()) recent.delete(id)
+    },
+  }
+}
+
+export function createTouches({ store, clock, log, every = systemTimer }: TouchesDeps): Touches {
+  const keys = createNotes(clock)
+  const sessions = createNotes(clock)
+  let writing: Promise<void> | null = null
+
+  async function write(): Promise<void> {
+    const uses = { keys: keys.take(), sessions: sessions.take() }
+    if (uses.keys.size === 0 && uses.sessions.size === 0) return
+    try {
+      await store.noteUses(uses)
+    } catch (error) {
+      keys.forget(uses.keys)
+      sessions.forget(uses.sessions)
+      log.error({ err: error }, 'times of last use were not written')
+    }
+  }
+  async function flush(): Promise<void> {
+    await writing // one statement at a time: a slow database must not be asked twice
+    writing = write().finally(() => { writing = null })
+    await writing
+  }
+
+  const stop = every(FLUSH_EVERY_MS, () => {
+    if (!writing) void flush()
+  })
+  return {
+    key: (id) => keys.touch(id),
+    session: (id) => sessions.touch(id),
+    flush,
+    async close() {
+      stop()
+      await flush()
+    },
+  }
+}

@@ -1,0 +1,145 @@
+// Accounts at rest. Every change names what it expects to find and says whether it found it; nothing here decides.
+import type pg from 'pg'
+import { Prisma, type PrismaClient, type UserStatus } from '../database/generated/client.js'
+import { isUniqueViolation } from '../database/failures.js'
+import { containsPattern, type ListSpec, readPage } from '../database/list.js'
+import type { Tx } from '../database/transaction.js'
+import { problem } from '../kernel/errors.js'
+import type { Cursors, ListQuery, Page } from '../kernel/page.js'
+import { ADMIN } from './role-rules.js'
+
+export type { UserStatus }
+
+export type AccountRow = {
+  id: string
+  email: string
+  /** '' for none */
+  name: string
+  status: UserStatus
+  roles: string[]
+  version: number
+  createdAt: Date
+  updatedAt: Date
+  /** 1970 for never */
+  lastLoginAt: Date
+}
+
+export interface NewAccountRow {
+  id: string
+  email: string
+  name: string
+  passwordHash: string | null
+  roles: readonly string[]
+  createdAt: Date
+  lastLoginAt?: Date
+}
+
+export interface AccountCredentials {
+  id: string
+  email: string
+  name: string
+  status: UserStatus
+  passwordHash: string | null
+}
+
+export interface AccountStore {
+  list: (query: ListQuery) => Promise<Page<AccountRow>>
+  find: (id: string, tx?: Tx) => Promise<AccountRow | null>
+  /** find, and keep everybody else from changing it until the transaction ends */
+  lock: (tx: Tx, id: string) => Promise<AccountRow | null>
+  findCredentials: (by: { id: string } | { email: string }) => Promise<AccountCredentials | null>
+  /** Throws email.taken. */
+  insert: (tx: Tx, account: NewAccountRow) => Promise<void>
+  /** Changes the account when it still has that version; false when not. Throws email.taken. */
+  update: (tx: Tx, id: string, expected: number | '*', changes: { email?: string; name?: string; status?: UserStatus }, at: Date) => Promise<boolean>
+  setRoles: (tx: Tx, id: string, roles: readonly string[]) => Promise<void>
+  delete: (tx: Tx, id: string, expected: number | '*') => Promise<boolean>
+  /** Replaces a password that is still the one that was checked, of an account that is still active; false when not. */
+  replacePassword: (tx: Tx, id: string, checkedHash: string, newHash: string, at: Date) => Promise<boolean>
+  /** Notes a sign-in of an account that is still active with the password that was checked; false when not. */
+  noteLogin: (tx: Tx, id: string, checkedHash: string, at: Date) => Promise<boolean>
+  /** Makes transactions that may leave no administrator wait for one another. */
+  lockAdmins: (tx: Tx) => Promise<void>
+  countActiveAdmins: (tx: Tx) => Promise<number>
+}
+
+const COLUMNS: Record<keyof AccountRow, string> = {
+  id: 'id', email: 'email', name: 'name', status: 'status', version: 'version', createdAt: 'created_at', updatedAt: 'updated_at', lastLoginAt: 'last_login_at',
+  roles: 'ARRAY(SELECT role_name FROM user_roles WHERE user_id = users.id ORDER BY role_name)',
+}
+
+const LIST: ListSpec = {
+  name: 'users',
+  table: 'users',
+  columns: COLUMNS,
+  sortable: { email: 'text', name: 'text', createdAt: 'timestamptz', lastLoginAt: 'timestamptz' },
+  filters: {
+    status: (p) => `status = ${p}::user_status`,
+    role: (p) => `EXISTS (SELECT 1 FROM user_roles WHERE user_id = users.id AND role_name = ${p})`,
+    'email[contains]': (p) => `email LIKE ${containsPattern(p)}`,
+    'createdAt[gte]': (p) => `created_at >= ${p}::timestamptz`,
+    'createdAt[lte]': (p) => `created_at <= ${p}::timestamptz`,
+  },
+  defaultSort: '-createdAt',
+}
+
+// one statement, so that the version and the roles are of one moment
+const SELECT = Prisma.raw(`SELECT ${Object.entries(COLUMNS).map(([field, column]) => `${column} AS "${field}"`).join(', ')} FROM users`)
+const CREDENTIALS = { id: true, email: true, name: true, status: true, passwordHash: true } as const
+
+function taken(error: unknown): never {
+  if (isUniqueViolation(error, 'email')) throw problem('email.taken')
+  throw error
+}
+
+const atVersion = (id: string, expected: number | '*') => (expected === '*' ? { id } : { id, version: expected })
+
+export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaClient; pool: pg.Pool; cursors: Cursors }): AccountStore {
+  return {
+    list: (query) => readPage<AccountRow>(pool, cursors, LIST, query),
+    async find(id, tx = prisma) {
+      const [row] = await tx.$queryRaw<AccountRow[]>`${SELECT} WHERE id = ${id}::uuid`
+      return row ?? null
+    },
+    async lock(tx, id) {
+      // the roles are read by a second statement: the first one's snapshot is older than the lock it may have waited for
+      await tx.$executeRaw`SELECT 1 FROM users WHERE id = ${id}::uuid FOR UPDATE`
+      const [row] = await tx.$queryRaw<AccountRow[]>`${SELECT} WHERE id = ${id}::uuid`
+      return row ?? null
+    },
+    findCredentials: (by) => prisma.user.findUnique({ where: by, select: CREDENTIALS }),
+    async insert(tx, { roles, ...account }) {
+      await tx.user.create({ data: { ...account, updatedAt: account.createdAt } }).catch(taken)
+      await tx.userRole.createMany({ data: roles.map((roleName) => ({ userId: account.id, roleName })) })
+    },
+    async update(tx, id, expected, changes, at) {
+      const data = { ...changes, updatedAt: at, version: { increment: 1 } }
+      const { count } = await tx.user.updateMany({ where: atVersion(id, expected), data }).catch(taken)
+      return count === 1
+    },
+    async setRoles(tx, id, roles) {
+      await tx.userRole.deleteMany({ where: { userId: id, roleName: { notIn: [...roles] } } })
+      await tx.userRole.createMany({ data: roles.map((roleName) => ({ userId: id, roleName })), skipDuplicates: true })
+    },
+    async delete(tx, id, expected) {
+      const { count } = await tx.user.deleteMany({ where: atVersion(id, expected) })
+      return count === 1
+    },
+    async replacePassword(tx, id, checkedHash, newHash, at) {
+      const where = { id, status: 'active', passwordHash: checkedHash } as const
+      const { count } = await tx.user.updateMany({ where, data: { passwordHash: newHash, updatedAt: at, version: { increment: 1 } } })
+      return count === 1
+    },
+    async noteLogin(tx, id, checkedHash, at) {
+      // lastLoginAt is shown, so a strong validator must change with it (RFC 9110 8.8.1)
+      const where = { id, status: 'active', passwordHash: checkedHash } as const
+      const { count } = await tx.user.updateMany({ where, data: { lastLoginAt: at, version: { increment: 1 } } })
+      return count === 1
+    },
+    async lockAdmins(tx) {
+      // NO KEY: giving somebody the role takes a key-share lock on this row, and must not wait (it would deadlock)
+      await tx.$executeRaw`SELECT 1 FROM roles WHERE name = ${ADMIN} FOR NO KEY UPDATE`
+    },
+    countActiveAdmins: (tx) => tx.user.count({ where: { status: 'active', roles: { some: { roleName: ADMIN } } } }),
+  }
+}

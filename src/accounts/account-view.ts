@@ -1,0 +1,39 @@
+// An account as it is shown, and a list of accounts as it is asked for. Pure.
+import { problem } from '../kernel/errors.js'
+import type { ListQuery } from '../kernel/page.js'
+import type { AccountRow, UserStatus } from './account-store.js'
+
+export interface UserView {
+  id: string
+  email: string
+  name: string | null
+  status: UserStatus
+  roles: string[]
+  version: number
+  createdAt: string
+  updatedAt: string
+  lastLoginAt: string | null
+}
+
+export function viewOf(row: AccountRow): UserView {
+  return {
+    id: row.id, email: row.email, name: row.name === '' ? null : row.name, status: row.status, roles: row.roles, version: row.version,
+    createdAt: row.createdAt.toISOString(), updatedAt: row.updatedAt.toISOString(),
+    lastLoginAt: row.lastLoginAt.getTime() === 0 ? null : row.lastLoginAt.toISOString(),
+  }
+}
+
+/** A time that PostgreSQL can read too: its offsets and years end earlier than those of a well-formed date-time. */
+function instant(name: string, value: ListQuery[string]): string {
+  const time = new Date(String(value))
+  const year = Number.isNaN(time.getTime()) ? 0 : time.getUTCFullYear()
+  if (year < 1 || year > 9999) throw problem('request.invalid', { errors: [{ path: name, message: 'must be a time between the years 1 and 9999' }] })
+  return time.toISOString()
+}
+
+/** The query as the store compares it: e-mail text spelt like e-mails at rest, times in UTC. Throws request.invalid. */
+export function accountListQuery(query: ListQuery): ListQuery {
+  const part = query['email[contains]']
+  const times = (['createdAt[gte]', 'createdAt[lte]'] as const).flatMap((name) => (query[name] === undefined ? [] : [[name, instant(name, query[name])] as const]))
+  return { ...query, ...Object.fromEntries(times), ...(part === undefined ? {} : { 'email[contains]': String(part).toLowerCase().normalize('NFC') }) }
+}

@@ -1,0 +1,90 @@
+// Signing up and signing in with a password. A wrong password, an unknown e-mail, a suspended account and one without a
+// password answer alike and cost alike; nothing here says which it was, but to the audit log.
+import type { Caller } from '../access/principal.js'
+import type { AuditStore } from '../audit/audit-store.js'
+import type { Transact, Tx } from '../database/transaction.js'
+import type { Clock } from '../kernel/clock.js'
+import { problem } from '../kernel/errors.js'
+import type { SessionService, SessionView, TokenPair } from '../sessions/session-service.js'
+import type { AccountDraft, AccountService } from './account-service.js'
+import type { AccountStore } from './account-store.js'
+import { type UserView, viewOf } from './account-view.js'
+import { normaliseEmail } from './email.js'
+import type { LoginThrottle } from './login-throttle-service.js'
+import type { PasswordHasher } from './password-hasher.js'
+
+export interface Login {
+  email: string
+  password: string
+}
+
+export type SignedIn = { user: UserView } & TokenPair
+
+export interface LoginService {
+  /** Checks and hashes; opens nothing. Throws request.invalid, password.weak, server.busy. */
+  draft: (input: Login & { name?: string }) => Promise<AccountDraft>
+  /** Opens a drafted account and signs in. Throws email.taken. */
+  open: (caller: Caller, draft: AccountDraft) => Promise<SignedIn>
+  /** draft, then open */
+  signUp: (caller: Caller, input: Login & { name?: string }) => Promise<SignedIn>
+  /** Throws credentials.invalid, login.throttled, server.busy. */
+  logIn: (caller: Caller, input: Login) => Promise<SignedIn>
+  /** Signs in to a cookie session whose id is `cookieSecret`. Throws like logIn. */
+  logInWithCookie: (caller: Caller, input: Login, cookieSecret: string) => Promise<{ user: UserView; session: SessionView }>
+}
+
+export interface LoginServiceDependencies {
+  store: AccountStore
+  accounts: AccountService
+  hasher: PasswordHasher
+  throttle: LoginThrottle
+  sessions: SessionService
+  audit: AuditStore
+  transact: Transact
+  clock: Clock
+}
+
+export function createLoginService({ store, accounts, hasher, throttle, sessions, audit, transact, clock }: LoginServiceDependencies): LoginService {
+  async function fail(caller: Caller, userId: string): Promise<never> {
+    await transact((tx) => audit.record(tx, caller, { action: 'login.failed', targetType: 'user', targetId: userId }))
+    throw problem('credentials.invalid')
+  }
+
+  /** Checks the password and, in one transaction, notes the sign-in and opens what `open` opens. */
+  async function signIn<T>(caller: Caller, { email: typed, password }: Login, open: (tx: Tx, userId: string) => Promise<T>): Promise<{ user: UserView; opened: T }> {
+    const email = normaliseEmail(typed)
+    const attempt = await throttle.reserve(caller, email)
+    const account = await store.findCredentials({ email })
+    const checkedHash = account?.passwordHash ?? null
+    const right = await throttle.whileReserved(attempt, () => hasher.verify(password, checkedHash))
+    if (!right || !account || checkedHash === null || account.status !== 'active') return fail(caller, account?.id ?? '')
+    const done = await transact(async (tx) => {
+      // the account may have been suspended, or its password changed, while the hash was worked out
+      if (!(await store.noteLogin(tx, account.id, checkedHash, new Date(clock.now())))) return null
+      const opened = await open(tx, account.id)
+      await throttle.succeeded(tx, attempt)
+      await audit.record(tx, caller, { action: 'login.succeeded', targetType: 'user', targetId: account.id, actorUserId: account.id })
+      const row = await store.find(account.id, tx)
+      return row && { user: viewOf(row), opened }
+    })
+    return done ?? fail(caller, account.id)
+  }
+
+  const service: LoginService = {
+    draft: async (input) => ({ ...(await accounts.draft(input)), signsIn: true }),
+    open: (caller, draft) => transact(async (tx) => {
+      const user = await accounts.createIn(tx, caller, draft)
+      return { user, ...(await sessions.openToken(tx, user.id, caller)) }
+    }),
+    signUp: async (caller, input) => service.open(caller, await service.draft(input)),
+    async logIn(caller, input) {
+      const { user, opened } = await signIn(caller, input, (tx, userId) => sessions.openToken(tx, userId, caller))
+      return { user, ...opened }
+    },
+    async logInWithCookie(caller, input, cookieSecret) {
+      const { user, opened } = await signIn(caller, input, (tx, userId) => sessions.openCookie(tx, userId, cookieSecret, caller))
+      return { user, session: opened }
+    },
+  }
+  return service
+}

@@ -1,0 +1,138 @@
+// How often a password may be guessed: 10 failures in a row for an account from one address, 50 from an address over all
+// accounts, 100 in a row for an account from anywhere, in 15 minutes. A stranger's bad guesses do not lock the owner out.
+// An attempt is counted BEFORE its password is hashed: of 20 guesses at once, no more than the limit are looked at.
+import type { Caller } from '../access/principal.js'
+import type { AuditStore } from '../audit/audit-store.js'
+import type { Transact, Tx } from '../database/transaction.js'
+import { countedAddress } from '../kernel/address.js'
+import type { Clock } from '../kernel/clock.js'
+import { problem } from '../kernel/errors.js'
+import type { Secrets } from '../kernel/secrets.js'
+import type { Cache } from '../redis/fast.js'
+import type { AccountStore } from './account-store.js'
+import type { CountedMinute, LoginCounterStore } from './login-counter-store.js'
+
+const WINDOW_MS = 15 * 60_000
+// an answer that is this old may be wrong: attempts that were counted and then succeeded are taken back
+const REMEMBERED_MS = 5_000
+
+/** Which counter, and how many failures it takes. */
+interface Limit {
+  kind: 'account_address' | 'address' | 'account'
+  counter: string
+  limit: number
+}
+
+/** An attempt that has been counted as failed, until it is known better. */
+export interface Reservation {
+  counters: { accountAddress: string; address: string; account: string }
+  countedAtMs: number
+}
+
+export interface LoginThrottle {
+  /** Counts an attempt on a normalised e-mail. Throws login.throttled, having counted nothing. Never inside another transaction: the count must outlive its failure. */
+  reserve: (caller: Caller, email: string) => Promise<Reservation>
+  /** The password was right: the account's failures are forgotten, and the address is not charged for this attempt. */
+  succeeded: (tx: Tx, reservation: Reservation) => Promise<void>
+  /** Runs the look at the password; when that fails (the server is busy), nothing was guessed and the attempt is taken back. */
+  whileReserved: <T>(reservation: Reservation, work: () => Promise<T>) => Promise<T>
+}
+
+export interface LoginThrottleDependencies {
+  store: LoginCounterStore
+  accounts: Pick<AccountStore, 'findCredentials'>
+  audit: AuditStore
+  /** denials, so that a flood of them does not reach the database */
+  cache: Cache
+  secrets: Secrets
+  transact: Transact
+  clock: Clock
+}
+
+/** When do enough failures lapse? Null when the limit is not reached. Pure; `minutes` by their end. */
+export function lockedUntil(minutes: readonly CountedMinute[], limit: number): number | null {
+  let left = minutes.reduce((sum, { count }) => sum + count, 0)
+  if (left < limit) return null
+  for (const { count, expiresAt } of minutes) {
+    left -= count
+    if (left < limit) return expiresAt.getTime()
+  }
+  return null
+}
+
+export function createLoginThrottle({ store, accounts, audit, cache, secrets, transact, clock }: LoginThrottleDependencies): LoginThrottle {
+  // keyed hashes: whoever reads the table learns neither who is being guessed nor which e-mails have accounts
+  const counterOf = (...parts: string[]): string => secrets.mac('login-counter', JSON.stringify(parts)).toString('base64url')
+
+  function limitsOf(email: string, address: string): { counters: Reservation['counters']; limits: Limit[] } {
+    const counters = {
+      accountAddress: counterOf('account', email, 'address', address), address: counterOf('address', address), account: counterOf('account', email),
+    }
+    return {
+      counters,
+      limits: [
+        { kind: 'account_address', counter: counters.accountAddress, limit: 10 },
+        { kind: 'address', counter: counters.address, limit: 50 },
+        { kind: 'account', counter: counters.account, limit: 100 },
+      ],
+    }
+  }
+
+  function refuse(untilMs: number): never {
+    throw problem('login.throttled', { retryAfterSeconds: Math.max(1, Math.ceil((untilMs - clock.now()) / 1000)) })
+  }
+
+  async function refuseIfRemembered(limits: readonly Limit[]): Promise<void> {
+    const remembered = await Promise.all(limits.map(({ counter }) => cache.get(`login-lockout:${counter}`)))
+    const untilMs = Math.max(...remembered.map((until) => Number(until ?? 0)))
+    if (untilMs > clock.now()) refuse(untilMs)
+  }
+
+  async function noteLockout(caller: Caller, email: string, { kind, counter }: Limit, nowMs: number, untilMs: number): Promise<void> {
+    const account = kind === 'address' ? null : await accounts.findCredentials({ email })
+    await transact(async (tx) => {
+      if (!(await store.insertLockout(tx, counter, nowMs, untilMs))) return
+      const target = kind === 'address' ? { targetType: 'address', targetId: countedAddress(caller.address) } : { targetType: 'user', targetId: account?.id ?? '' }
+      await audit.record(tx, caller, { action: 'login.throttled', ...target, details: { counter: kind } })
+    })
+    await cache.set(`login-lockout:${counter}`, String(untilMs), Math.min(untilMs - nowMs, REMEMBERED_MS))
+  }
+
+  return {
+    async reserve(caller, email) {
+      const { counters, limits } = limitsOf(email, countedAddress(caller.address))
+      await refuseIfRemembered(limits)
+      const nowMs = clock.now()
+      const all = Object.values(counters)
+      const locked = await transact(async (tx) => {
+        await store.lock(tx, all)
+        const minutes = await store.list(tx, all, nowMs, WINDOW_MS)
+        const over = limits.flatMap((limit) => {
+          const untilMs = lockedUntil(minutes.filter(({ counter }) => counter === limit.counter), limit.limit)
+          return untilMs === null ? [] : [{ limit, untilMs }]
+        })
+        if (over.length === 0) await store.add(tx, all, nowMs, WINDOW_MS)
+        return over
+      })
+      for (const { limit, untilMs } of locked) await noteLockout(caller, email, limit, nowMs, untilMs)
+      if (locked.length > 0) refuse(Math.max(...locked.map(({ untilMs }) => untilMs)))
+      return { counters, countedAtMs: nowMs }
+    },
+    async succeeded(tx, { counters, countedAtMs }) {
+      await store.lock(tx, Object.values(counters))
+      await store.takeBack(tx, [counters.address], countedAtMs)
+      await store.clear(tx, [counters.accountAddress, counters.account], clock.now(), WINDOW_MS)
+    },
+    async whileReserved({ counters, countedAtMs }, work) {
+      try {
+        return await work()
+      } catch (error) {
+        await transact(async (tx) => {
+          await store.lock(tx, Object.values(counters))
+          await store.takeBack(tx, Object.values(counters), countedAtMs)
+        })
+        throw error
+      }
+    },
+  }
+}

@@ -1,0 +1,50 @@
+// When a password is too easy to guess (NIST SP 800-63B 5.1.1.2: length first, no composition rules). Pure. Nothing here
+// cuts a password short, keeps it, or repeats it in a reason.
+import { ZxcvbnFactory } from '@zxcvbn-ts/core'
+import { adjacencyGraphs, dictionary } from '@zxcvbn-ts/language-common'
+import { problem } from '../kernel/errors.js'
+
+const LONG_ENOUGH = 12
+const LONGEST = 256
+const SAFE_SCORE = 3 // "safely unguessable" on zxcvbn's scale of 0 to 4: more than 10^8 guesses
+
+const REASONS: Record<string, string> = {
+  dictionary: 'It contains a common word or password, or your own name or e-mail',
+  spatial: 'It follows neighbouring keys of the keyboard',
+  repeat: 'It repeats characters or parts of itself',
+  sequence: 'It contains a sequence such as abc or 6543',
+  regex: 'It contains a year',
+  date: 'It contains a date',
+}
+
+let estimator: ZxcvbnFactory | undefined
+
+/** The form that is hashed: NFKC, so that every keyboard and system types the same password (RFC 8265 4.2 asks for NFC; NFKC follows NIST). */
+export function preparePassword(password: string): string {
+  return password.normalize('NFKC')
+}
+
+/**
+ * Why a password is too weak; empty when it is fine: 12 code points or more, or a zxcvbn score of 3 against `userInputs`
+ * (e-mail, name) as well; at most 256 code points.
+ */
+export function weaknessOf(password: string, userInputs: readonly string[]): string[] {
+  const length = Array.from(password).length
+  if (length > LONGEST) return [`It has more than ${LONGEST} characters`]
+  // a lone half of a pair becomes U+FFFD in UTF-8: all such passwords would be one
+  if (/\p{Cs}/u.test(password)) return ['It is not valid Unicode text']
+  const prepared = preparePassword(password)
+  if (Math.min(length, Array.from(prepared).length) >= LONG_ENOUGH) return []
+  // built at first need: the word list takes 20 ms and 6 MB
+  estimator ??= new ZxcvbnFactory({ dictionary, graphs: adjacencyGraphs })
+  const { score, sequence } = estimator.check(prepared, userInputs.flatMap((input) => [input, ...input.split(/[^\p{L}\p{N}]+/u)]).filter((part) => part !== ''))
+  if (score >= SAFE_SCORE) return []
+  const found = sequence.flatMap(({ pattern }) => REASONS[pattern] ?? [])
+  return [`It has fewer than ${LONG_ENOUGH} characters and few guesses would find it`, ...new Set(found)]
+}
+
+/** Throws password.weak with the reasons when there are any. */
+export function requireStrong(password: string, userInputs: readonly string[]): void {
+  const reasons = weaknessOf(password, userInputs)
+  if (reasons.length > 0) throw problem('password.weak', { detail: reasons.join('. '), errors: reasons.map((message) => ({ path: '/password', message })) })
+}

@@ -1,0 +1,95 @@
+// The program: configuration, database, migrations, server; and the way back on SIGTERM, SIGINT or a fault. What cannot
+// start says so in one line a mistake, and nothing else.
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import closeWithGrace from 'close-with-grace'
+import type { FastifyInstance } from 'fastify'
+import { buildApp } from './app.js'
+import { banner } from './banner.js'
+import { type Config, readConfig } from './config.js'
+import { type OpenDatabase, openDatabase } from './database/open.js'
+import { migrationsFolder } from './database/migrate.js'
+import { randomBase62 } from './kernel/ids.js'
+import { exitLineOf } from './start-failure.js'
+
+const CLOSE_MAX_MS = 9_500
+const REQUESTS_MAX_MS = 4_000
+// npm passes a Ctrl-C on to a process that has had it from the terminal already: the echo is not a second wish
+const ECHO_MS = 1_000
+
+type Undo = () => Promise<void>
+
+function versionOf(): string {
+  const { version } = JSON.parse(readFileSync(join(migrationsFolder(), '../../package.json'), 'utf8')) as { version: string }
+  return version
+}
+
+/** Stops accepting, lets requests in flight finish, and after 4 s cuts those that have not. */
+async function drain(app: FastifyInstance): Promise<void> {
+  const cut = setTimeout(() => app.server.closeAllConnections(), REQUESTS_MAX_MS)
+  await app.close()
+  clearTimeout(cut)
+}
+
+async function announce(app: FastifyInstance, config: Config, database: OpenDatabase): Promise<void> {
+  const address = app.server.address()
+  const port = address !== null && typeof address === 'object' ? address.port : config.port
+  const host = ['0.0.0.0', '::', '127.0.0.1', 'localhost'].includes(config.host) ? '127.0.0.1' : config.host
+  const setup = await app.setup.isDone() ? null : { token: app.setup.token(), password: randomBase62(20) }
+  const localOrigin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  console.log(banner({
+    version: versionOf(), publicOrigin: app.publicOrigin(), localOrigin, database: database.description, redisUrl: config.redisUrl, fast: app.fast.state(), setup,
+  }))
+}
+
+/** Brings everything up; what has to be taken down again is pushed on `undo` as soon as it stands. */
+async function start(config: Config, undo: Undo[]): Promise<void> {
+  const told = { log: (message: string): void => console.error(message) }
+  const database = await openDatabase(config, (message) => told.log(message))
+  undo.push(() => database.close())
+  const app = await buildApp({ config, database: database.database, secret: database.secret })
+  undo.push(() => drain(app))
+  told.log = (message) => app.log.warn(message)
+  await app.ready()
+  if (config.admin) await app.setup.bootstrapAdmin(config.admin)
+  await app.listen({ host: config.host, port: config.port })
+  await announce(app, config, database)
+}
+
+async function main(): Promise<void> {
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  const outcome = readConfig(process.env)
+  if ('mistakes' in outcome) {
+    for (const { name, message } of outcome.mistakes) console.error(`${name} ${message}`)
+    process.exit(1)
+  }
+  const { config } = outcome
+  const undo: Undo[] = []
+  const starting = start(config, undo)
+  const closing = closeWithGrace({ delay: CLOSE_MAX_MS, skip: ['SIGINT', 'SIGTERM', 'SIGHUP', 'beforeExit'] }, async ({ err }) => {
+    if (err) console.error(err)
+    // a signal during the start waits for it: whatever it brings up is taken down again
+    await starting.catch(() => {})
+    for (const step of undo.toReversed()) await step()
+  })
+  let asked = -Infinity
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      const now = performance.now()
+      if (asked === -Infinity) closing.close()
+      else if (now - asked > ECHO_MS) process.exit(1)
+      if (asked === -Infinity) asked = now
+    })
+  }
+  try {
+    await starting
+  } catch (error) {
+    if (asked !== -Infinity) return
+    closing.uninstall()
+    console.error(exitLineOf(error, config) ?? error)
+    for (const step of undo.toReversed()) await step().catch(() => {})
+    process.exit(1)
+  }
+}
+
+await main()

@@ -1,0 +1,72 @@
+// Puts the fast store together: this process alone, or Redis with this process to fall back on. Starting while Redis is
+// down gives a degraded store that recovers by itself, never an error.
+import { once } from 'node:events'
+import type { Redis } from 'ioredis'
+import type { Clock } from '../kernel/clock.js'
+import { createFailoverLimitStore } from '../limits/failover-limit-store.js'
+import { createMemoryLimitStore } from '../limits/memory-limit-store.js'
+import { createRedisLimitStore } from '../limits/redis-limit-store.js'
+import { DEFAULT_PREFIX, openRedis } from './connect.js'
+import type { Fast } from './fast.js'
+import { createGuard, type FastLog } from './guard.js'
+import { createMemoryBus } from './memory-bus.js'
+import { createMemoryCache } from './memory-cache.js'
+import { createRedisBus } from './redis-bus.js'
+import { createRedisCache } from './redis-cache.js'
+
+export interface FastOptions {
+  /** null: no Redis */
+  redisUrl: string | null
+  /** instead of the URL's */
+  keyPrefix?: string
+  /** instead of a client made from redisUrl; closed with the Fast */
+  client?: Redis
+  /** nodes that share the limits, this one included */
+  liveNodes: () => number
+  clock: Clock
+  log: FastLog
+}
+
+const START_WAIT_MS = 1_500
+
+/** Until connected, or refused, or 1.5 s have passed; the client goes on trying. */
+async function connect(client: Redis): Promise<void> {
+  if (client.status === 'wait') client.connect().catch(() => undefined)
+  if (client.status !== 'ready') await once(client, 'ready', { signal: AbortSignal.timeout(START_WAIT_MS) }).catch(() => undefined)
+}
+
+/** The fast store, ready: with Redis within 1.5 s, degraded when it has not answered by then. Never rejects for Redis's sake. */
+export async function createFast({ redisUrl, keyPrefix, client, liveNodes, clock, log }: FastOptions): Promise<Fast> {
+  const local = createMemoryLimitStore({ clock })
+  if (redisUrl === null) {
+    return { cache: createMemoryCache({ clock }), bus: createMemoryBus({ log }), limits: local, state: () => 'memory', close: async () => undefined }
+  }
+  const opened = client ? { client, keyPrefix: DEFAULT_PREFIX } : openRedis(redisUrl)
+  const redis = opened.client
+  const prefix = keyPrefix ?? opened.keyPrefix
+
+  const probing = createRedisLimitStore({ client: redis, keyPrefix: prefix, run: (command) => command() })
+  const guard = createGuard({ log, probe: () => probing.take([{ key: 'probe', quota: 1_000_000, windowMs: 1_000, cost: 1 }]) })
+  // the probe names what is wrong; the client's own words for it would repeat at every attempt to reconnect
+  redis.on('error', () => undefined)
+  redis.on('ready', guard.wake)
+  redis.on('close', guard.wake)
+  const subscriber = redis.duplicate({ connectionName: 'gatehouse-bus' })
+  const bus = createRedisBus({ client: redis, subscriber, keyPrefix: prefix, guard, log })
+  await Promise.all([connect(redis), connect(subscriber)])
+  if (redis.status !== 'ready') guard.wake()
+
+  return {
+    cache: createRedisCache({ client: redis, keyPrefix: prefix, guard }),
+    bus,
+    limits: createFailoverLimitStore({
+      shared: createRedisLimitStore({ client: redis, keyPrefix: prefix, run: guard.run }), local, isUp: guard.isUp, liveNodes,
+    }),
+    state: () => (guard.isUp() && bus.isListening() ? 'up' : 'degraded'),
+    async close() {
+      guard.stop()
+      bus.close()
+      redis.disconnect()
+    },
+  }
+}

@@ -1,0 +1,93 @@
+// Is Redis there? A breaker opens at the first command that fails for the connection's sake, so that one request at most waits
+// for its time-out; from then on commands are refused at once. A probe of our own, never a request, finds out when Redis is back.
+import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleWhen } from 'cockatiel'
+
+export interface FastLog {
+  info: (details: object, message: string) => void
+  warn: (details: object, message: string) => void
+}
+
+export interface Guard {
+  /** Runs a command. Rejects at once while Redis is lost, else as the command does. */
+  run: <T>(command: () => Promise<T>) => Promise<T>
+  isUp: () => boolean
+  /** Probes now: something happened to the connection. */
+  wake: () => void
+  stop: () => void
+}
+
+const PROBE_UP_MS = 1_000
+const PROBE_LOST_MS = 250
+const COMPLAIN_EVERY_MS = 10_000
+// errors of one command (a key of another type, say): the server answers, and the next command may well succeed
+const OF_THE_COMMAND = /^(WRONGTYPE|NOSCRIPT|NOPERM|ERR)\b/
+const OF_THE_SERVER = /\b(OOM|READONLY|MISCONF|MASTERDOWN|LOADING|CLUSTERDOWN)\b/
+
+function isServerLost(error: unknown): boolean {
+  const message = error instanceof Error ? error.message : ''
+  // Redis 6 and older wrap what a script ran into: "ERR Error running script ...: -OOM command not allowed"
+  return !OF_THE_COMMAND.test(message) || OF_THE_SERVER.test(message)
+}
+
+/** `probe` must do what the program does: read, write and run scripts. Closed (up) until the first failure. */
+export function createGuard({ probe, log }: { probe: () => Promise<unknown>; log: FastLog }): Guard {
+  // halfOpenAfter 0: only our probe ever runs while it is open, and the probe keeps its own pace
+  const breaker = circuitBreaker(handleWhen(isServerLost), { breaker: new ConsecutiveBreaker(1), halfOpenAfter: 0 })
+  const lost = new Error('Redis does not answer')
+  let timer: NodeJS.Timeout | undefined
+  let probing = false
+  let stopped = false
+  let complainedAt = -Infinity
+
+  const isUp = (): boolean => breaker.state === CircuitState.Closed
+  breaker.onBreak((reason) => {
+    if (!stopped) log.warn({ err: 'error' in reason ? reason.error : undefined }, 'Redis does not answer: this node goes on without it')
+    schedule(PROBE_LOST_MS)
+  })
+  breaker.onReset(() => log.info({}, 'Redis answers'))
+
+  function schedule(ms: number): void {
+    clearTimeout(timer)
+    if (stopped) return
+    timer = setTimeout(() => void look(), ms)
+    timer.unref()
+  }
+
+  function complain(error: unknown): void {
+    if (stopped || performance.now() - complainedAt < COMPLAIN_EVERY_MS) return
+    complainedAt = performance.now()
+    log.warn({ err: error }, 'a Redis command failed')
+  }
+
+  async function look(): Promise<void> {
+    if (probing || stopped) return
+    probing = true
+    try {
+      await breaker.execute(probe)
+    } catch (error) {
+      if (!isServerLost(error)) complain(error)
+    } finally {
+      probing = false
+      schedule(isUp() ? PROBE_UP_MS : PROBE_LOST_MS)
+    }
+  }
+
+  schedule(PROBE_UP_MS)
+  return {
+    isUp,
+    async run(command) {
+      if (!isUp()) throw lost
+      try {
+        return await breaker.execute(command)
+      } catch (error) {
+        if (!isServerLost(error)) complain(error)
+        throw error
+      }
+    },
+    wake: () => void look(),
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+    },
+  }
+}

@@ -1,0 +1,61 @@
+// The refresh token's form: `gr_` + base64url(session id | generation | mac). The mac is taken over the session's random
+// seed and the generation, so a successor can be made again for a retry while nothing usable is at rest. Pure.
+import { equalBytes, type Secrets } from '../kernel/secrets.js'
+
+export interface RefreshToken {
+  sessionId: string
+  /** how many rotations came before it; 0 is the token of the sign-in */
+  generation: number
+  mac: Buffer
+}
+
+/** The reach of the same-successor rule: a client that lost the answer of a refresh may ask again for this long. */
+export const RETRY_WINDOW_MS = 10_000
+
+const PREFIX = 'gr_'
+const FORM = /^gr_[A-Za-z0-9_-]{70}$/ // 16 + 4 + 32 bytes
+const MAC_AT = 20
+
+function generationBytes(generation: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(generation)
+  return bytes
+}
+
+function macOf(secrets: Secrets, seed: Uint8Array, generation: number): Buffer {
+  return secrets.mac('refresh-token', Buffer.concat([seed, generationBytes(generation)]))
+}
+
+/** The refresh token of a session's generation; the same arguments always give the same token. */
+export function formatRefreshToken(secrets: Secrets, { sessionId, seed, generation }: { sessionId: string; seed: Uint8Array; generation: number }): string {
+  const id = Buffer.from(sessionId.replaceAll('-', ''), 'hex')
+  return PREFIX + Buffer.concat([id, generationBytes(generation), macOf(secrets, seed, generation)]).toString('base64url')
+}
+
+/** Takes a token apart, or null when it has another form. Proves nothing: see `isGenuine`. */
+export function parseRefreshToken(text: string): RefreshToken | null {
+  if (!FORM.test(text)) return null
+  const bytes = Buffer.from(text.slice(PREFIX.length), 'base64url')
+  // the last character carries four spare bits: only one spelling of a token is a token
+  if (bytes.toString('base64url') !== text.slice(PREFIX.length)) return null
+  const sessionId = bytes.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  return { sessionId, generation: bytes.readUInt32BE(16), mac: bytes.subarray(MAC_AT) }
+}
+
+/** Was the token made here for the session with this seed? In constant time. */
+export function isGenuine(secrets: Secrets, seed: Uint8Array, token: RefreshToken): boolean {
+  return equalBytes(token.mac, macOf(secrets, seed, token.generation))
+}
+
+export type RefreshVerdict = 'rotate' | 'repeat' | 'reuse'
+
+/**
+ * What a genuine token of a live session deserves. `rotate`: it is the newest. `repeat`: its successor was made at most
+ * RETRY_WINDOW_MS ago and is unused, so the caller gets that same successor. `reuse`: a copy is in other hands
+ * (RFC 9700 4.14.2), and the session has to end.
+ */
+export function judgeRefresh(token: RefreshToken, session: { generation: number; refreshedAt: Date | null }, nowMs: number): RefreshVerdict {
+  if (token.generation === session.generation) return 'rotate'
+  const isPredecessor = token.generation === session.generation - 1
+  return isPredecessor && session.refreshedAt !== null && nowMs - session.refreshedAt.getTime() <= RETRY_WINDOW_MS ? 'repeat' : 'reuse'
+}

@@ -1,0 +1,72 @@
+// The first administrator: opened once, by whoever holds the token that this installation printed, or from the environment.
+// The token is derived from GATEHOUSE_SECRET, so every node of an installation prints and accepts the same one.
+import type { AccountDraft, AccountService, UserView } from '../accounts/account-service.js'
+import { ADMIN } from '../accounts/role-rules.js'
+import type { Caller } from '../access/principal.js'
+import type { AuditStore } from '../audit/audit-store.js'
+import type { Transact, Tx } from '../database/transaction.js'
+import type { Clock } from '../kernel/clock.js'
+import { problem } from '../kernel/errors.js'
+import { newId } from '../kernel/ids.js'
+import { equalBytes, type Secrets } from '../kernel/secrets.js'
+import type { SessionService, TokenPair } from '../sessions/session-service.js'
+import type { InstallationStore } from './installation-store.js'
+
+export interface SetupInput {
+  token: string
+  email: string
+  password: string
+  name?: string
+}
+
+export interface SetupService {
+  /** The token that proves who installed this; the same on every node and after a restart. */
+  token: () => string
+  isDone: () => Promise<boolean>
+  /** Opens the first administrator and signs in. Throws setup.done, setup.token_invalid, email.taken, password.weak. */
+  setUp: (caller: Caller, input: SetupInput) => Promise<{ user: UserView } & TokenPair>
+  /** Opens the configured administrator when there is no user yet; false when there is one. */
+  bootstrapAdmin: (input: { email: string; password: string }) => Promise<boolean>
+}
+
+export interface SetupServiceDependencies {
+  store: InstallationStore
+  accounts: AccountService
+  sessions: SessionService
+  audit: AuditStore
+  secrets: Secrets
+  transact: Transact
+  clock: Clock
+}
+
+const AT_START: Caller = { principal: null, address: '', userAgent: '', requestId: 'start' }
+
+export function createSetupService({ store, accounts, sessions, audit, secrets, transact, clock }: SetupServiceDependencies): SetupService {
+  const token = `gs_${secrets.mac('setup-token', 'the first administrator').toString('base64url')}`
+
+  /** Takes the installation's one row, then opens the administrator; null when somebody else has the row. */
+  async function install(tx: Tx, caller: Caller, draft: AccountDraft): Promise<UserView | null> {
+    const id = newId()
+    if (!(await store.insert(tx, id, new Date(clock.now())))) return null
+    const user = await accounts.createIn(tx, caller, { ...draft, id, roles: [ADMIN] })
+    await audit.record(tx, caller, { action: 'installation.set_up', targetType: 'user', targetId: id, actorUserId: id })
+    return user
+  }
+
+  return {
+    token: () => token,
+    isDone: () => store.exists(),
+    setUp: (caller, { token: given, ...input }) => transact(async (tx) => {
+      if (await store.exists(tx)) throw problem('setup.done')
+      if (!equalBytes(Buffer.from(given), Buffer.from(token))) throw problem('setup.token_invalid')
+      const user = await install(tx, caller, { ...(await accounts.draft(input)), signsIn: true })
+      if (!user) throw problem('setup.done')
+      return { user, ...(await sessions.openToken(tx, user.id, caller)) }
+    }),
+    async bootstrapAdmin(input) {
+      if (await store.exists()) return false
+      const draft = await accounts.draft(input)
+      return transact(async (tx) => !(await store.hasUsers(tx)) && (await install(tx, AT_START, draft)) !== null)
+    },
+  }
+}

@@ -1,0 +1,19 @@
+// Why the program did not start, in the one line its operator needs. Faults of our own have none: they keep their stack.
+import type { Config } from './config.js'
+import { EmbeddedPostgresError } from './database/embedded-postgres-error.js'
+import { MigrationError } from './database/migrate.js'
+import { DatabaseUrlError } from './database/open.js'
+import { AppError } from './kernel/errors.js'
+
+/** The line to print before exit 1, naming the variable to mend where there is one; null for an unexpected error. */
+export function exitLineOf(error: unknown, config: Config): string | null {
+  if (error instanceof EmbeddedPostgresError) return error.exitLine
+  if (error instanceof DatabaseUrlError || error instanceof MigrationError) return error.message.replaceAll(/\s*\n\s*/g, ' ')
+  if (error instanceof AppError && error.code === 'password.weak') return `GATEHOUSE_ADMIN_PASSWORD is too easy to guess${error.detail === undefined ? '' : `: ${error.detail}`}`
+  if (error instanceof AppError && error.code === 'request.invalid') return 'GATEHOUSE_ADMIN_EMAIL is not an e-mail address'
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE') return `PORT ${config.port} is in use on ${config.host}`
+  if (code === 'EACCES') return `PORT ${config.port} may not be used by this user`
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `HOST ${config.host} is not an address of this machine`
+  return null
+}

@@ -1,0 +1,119 @@
+// The environment in, a Config or every mistake in it out: one line a variable, and never a value.
+import t from 'tap'
+import { type Config, ConfigSchema, type Mistake, readConfig } from '../../src/config.js'
+
+const SECRET = 'thirty-two characters or more of it'
+
+function config(environment: Record<string, string | undefined>): Config {
+  const read = readConfig(environment)
+  if ('mistakes' in read) throw new Error(JSON.stringify(read.mistakes))
+  return read.config
+}
+
+function mistakes(environment: Record<string, string | undefined>): Mistake[] {
+  const read = readConfig(environment)
+  return 'mistakes' in read ? read.mistakes : []
+}
+
+t.test('an empty environment gives the defaults', async (t) => {
+  t.same(config({}), {
+    port: 3000, host: '127.0.0.1', publicUrl: null, databaseUrl: null, databasePoolMax: 10, redisUrl: null, secret: null, dataDir: './data', admin: null,
+    trustedProxies: [], corsOrigins: [], logLevel: 'info', bcryptCost: 12, accessTokenSeconds: 300, sessionIdleSeconds: 1_209_600,
+    sessionAbsoluteSeconds: 7_776_000, keyPrefix: 'gk',
+  })
+  t.same(config(Object.fromEntries(Object.keys(ConfigSchema.properties).map((name) => [name, '']))), config({}), 'an empty value counts as unset')
+  t.same(config({ PATH: '/bin', HOME: '/home/x', port: '1', GATEHOUSE_TEST_DATABASE_URL: 'x' }), config({}), 'variables of others are left alone')
+})
+
+t.test('every variable is read', async (t) => {
+  t.same(config({
+    PORT: '0', HOST: '::', PUBLIC_URL: 'https://Auth.example.com/', DATABASE_URL: 'postgresql://u:p@db:5432/g', DATABASE_POOL_MAX: '500', REDIS_URL: 'rediss://r:6380/1', GATEHOUSE_SECRET: SECRET,
+    GATEHOUSE_DATA_DIR: '/var/lib/g', GATEHOUSE_ADMIN_EMAIL: 'a@example.com', GATEHOUSE_ADMIN_PASSWORD: 'a long password', TRUSTED_PROXIES: ' 10.0.0.0/8, ::1 ,2001:db8::/32',
+    CORS_ORIGINS: 'https://a.example, http://b.example:8080', LOG_LEVEL: 'silent', BCRYPT_COST: '15', ACCESS_TOKEN_SECONDS: '30', SESSION_IDLE_SECONDS: '300', SESSION_ABSOLUTE_SECONDS: '300', KEY_PREFIX: 'acme2',
+  }), {
+    port: 0, host: '::', publicUrl: 'https://auth.example.com', databaseUrl: 'postgresql://u:p@db:5432/g', databasePoolMax: 500, redisUrl: 'rediss://r:6380/1', secret: SECRET,
+    dataDir: '/var/lib/g', admin: { email: 'a@example.com', password: 'a long password' }, trustedProxies: ['10.0.0.0/8', '::1', '2001:db8::/32'],
+    corsOrigins: ['https://a.example', 'http://b.example:8080'], logLevel: 'silent', bcryptCost: 15, accessTokenSeconds: 30, sessionIdleSeconds: 300, sessionAbsoluteSeconds: 300, keyPrefix: 'acme2',
+  })
+})
+
+t.test('http is for loopback only', async (t) => {
+  for (const url of ['http://localhost:3000', 'http://127.0.0.1', 'http://127.9.9.9:1', 'http://[::1]:3000', 'https://auth.example.com:8443']) t.equal(config({ PUBLIC_URL: url }).publicUrl, url)
+})
+
+const WRONG: Record<string, string[]> = {
+  PORT: ['x', '-1', '65536', '3000.5', '0x10', '3e3', ' 3000', '3000 ', '1'.repeat(20), 'NaN', 'null', 'true'],
+  PUBLIC_URL: ['x', 'auth.example.com', 'http://auth.example.com', 'https://a.example/path', 'https://a.example?x', 'https://a.example#x', 'https://u:p@a.example', 'ftp://a.example', 'https://*.example.com', 'http://127.0.0.1.evil.example'],
+  DATABASE_URL: ['x', 'mysql://h/db', 'postgres:/h', '//h/db', 'postgres://h:port/db'],
+  DATABASE_POOL_MAX: ['0', '1', '501', 'ten'],
+  REDIS_URL: ['x', 'http://h', 'redis:/h', 'redis://h:port'],
+  GATEHOUSE_SECRET: ['short', 'x'.repeat(31)],
+  TRUSTED_PROXIES: ['x', 'proxy.example', '10.0.0.0/8;10.1.0.0/8', 'true', '*', '999.999.999.999', '10.0.0.0/33', '10.0.0', '2001:db8::/129', ':::', '1.2.3.4.5', '10.0.0.1/'],
+  CORS_ORIGINS: ['*', 'https://*.example.com', 'a.example', 'https://a.example/', 'https://a.example/path', 'null', 'https://u@a.example', 'ftp://a.example', 'https://A.example'],
+  LOG_LEVEL: ['verbose', 'INFO', '30'],
+  BCRYPT_COST: ['9', '16', '12.5', 'x'],
+  ACCESS_TOKEN_SECONDS: ['29', '86401', '5m'],
+  SESSION_IDLE_SECONDS: ['299', '31536001', '1d'],
+  SESSION_ABSOLUTE_SECONDS: ['299', '31536001', '1d'],
+  KEY_PREFIX: ['GK', '1a', 'a_b', 'a'.repeat(17), 'ä', 'g k'],
+  GATEHOUSE_ADMIN_EMAIL: ['x', '@', 'a@', '@b', 'a b@c', `${'a'.repeat(250)}@example.com`],
+  GATEHOUSE_ADMIN_PASSWORD: ['short', 'x'.repeat(257)],
+}
+// what a variable needs beside it, so that its own value is all that is wrong
+const BESIDE: Record<string, Record<string, string>> = {
+  DATABASE_URL: { GATEHOUSE_SECRET: SECRET },
+  GATEHOUSE_ADMIN_EMAIL: { GATEHOUSE_ADMIN_PASSWORD: 'a long password' },
+  GATEHOUSE_ADMIN_PASSWORD: { GATEHOUSE_ADMIN_EMAIL: 'a@example.com' },
+}
+
+for (const [name, values] of Object.entries(WRONG)) {
+  t.test(`wrong values of ${name} are one mistake each, in words, without the value`, async (t) => {
+    for (const value of values) {
+      const found = mistakes({ ...BESIDE[name], [name]: value })
+      t.same(found.map((mistake) => mistake.name), [name], `${name}=${value.slice(0, 40)}`)
+      for (const { message } of found) {
+        t.match(message, /^(must|is) [^\n]+$/, message)
+        if (value.length > 5) t.notOk(message.includes(value), 'the value is not echoed')
+      }
+    }
+  })
+}
+
+t.test('a value that is too long is not called too short', async (t) => {
+  const [mistake] = mistakes({ GATEHOUSE_ADMIN_EMAIL: 'a@example.com', GATEHOUSE_ADMIN_PASSWORD: 'x'.repeat(257) })
+  t.match(mistake?.message, /256/)
+})
+
+t.test('variables that need each other', async (t) => {
+  const table: [Record<string, string>, string][] = [
+    [{ DATABASE_URL: 'postgres://h/db' }, 'GATEHOUSE_SECRET'],
+    [{ GATEHOUSE_ADMIN_EMAIL: 'a@example.com' }, 'GATEHOUSE_ADMIN_PASSWORD'],
+    [{ GATEHOUSE_ADMIN_PASSWORD: 'a long password' }, 'GATEHOUSE_ADMIN_EMAIL'],
+    [{ SESSION_IDLE_SECONDS: '7776001' }, 'SESSION_IDLE_SECONDS'],
+    [{ SESSION_ABSOLUTE_SECONDS: '300' }, 'SESSION_IDLE_SECONDS'],
+  ]
+  for (const [environment, name] of table) t.same(mistakes(environment).map((mistake) => mistake.name), [name], JSON.stringify(environment))
+})
+
+t.test('a mistyped variable of ours is a mistake, not ignored', async (t) => {
+  t.same(mistakes({ GATEHOUSE_SECERT: SECRET }), [{ name: 'GATEHOUSE_SECERT', message: 'is not a variable of Gatehouse' }])
+})
+
+t.test('every mistake is reported at once, each variable on one line', async (t) => {
+  const secretParts = ['hunter2', 's3cr3t-token', 'p4ssw0rd']
+  const found = mistakes({
+    PORT: 'x', LOG_LEVEL: 'loud', BCRYPT_COST: '99', DATABASE_URL: 'mysql://root:hunter2@h/db', REDIS_URL: 'http://:s3cr3t-token@h', GATEHOUSE_SECRET: 'p4ssw0rd', GATEHOUSE_TYPO: 'hunter2',
+    PUBLIC_URL: 'http://far.example', TRUSTED_PROXIES: 'everybody', CORS_ORIGINS: '*', GATEHOUSE_ADMIN_EMAIL: 'a@example.com',
+  })
+  const names = found.map(({ name }) => name)
+  t.same(names.toSorted(), [
+    'BCRYPT_COST', 'CORS_ORIGINS', 'DATABASE_URL', 'GATEHOUSE_ADMIN_PASSWORD', 'GATEHOUSE_SECRET', 'GATEHOUSE_TYPO', 'LOG_LEVEL', 'PORT', 'PUBLIC_URL', 'REDIS_URL', 'TRUSTED_PROXIES',
+  ])
+  const text = found.map(({ name, message }) => `${name} ${message}`).join('\n')
+  t.equal(text.split('\n').length, new Set(names).size, 'one line a variable')
+  for (const part of secretParts) t.notOk(text.includes(part), 'no secret in it')
+})
+
+t.test('every variable has a description, and a default or none', async (t) => {
+  for (const [name, schema] of Object.entries(ConfigSchema.properties)) t.match(schema.description, /^[A-Z].{8}/i, name)
+})

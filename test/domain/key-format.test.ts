@@ -1,0 +1,69 @@
+// The form of an API key: what it is made of, and what its checksum refuses.
+import fc from 'fast-check'
+import t from 'tap'
+import { checksumOk, formatKey } from '../../src/keys/key-format.js'
+import { checkKeyInput, keyStatus, METADATA_BYTES } from '../../src/keys/key-rules.js'
+import { AppError } from '../../src/kernel/errors.js'
+
+const prefix = fc.stringMatching(/^[a-z][a-z0-9]{0,15}$/)
+const NOW = Date.UTC(2031, 0, 1)
+
+function mistakes(input: Parameters<typeof checkKeyInput>[0]): string[] {
+  try {
+    checkKeyInput(input, NOW)
+    return []
+  } catch (error) {
+    return error instanceof AppError ? (error.errors ?? []).map(({ path }) => path) : ['another error']
+  }
+}
+
+t.test('a new key is prefix_, 30 random and 6 checking characters', async (t) => {
+  fc.assert(fc.property(prefix, (text) => {
+    const { key, start } = formatKey(text)
+    const [head, body = ''] = key.split('_')
+    return head === text && /^[0-9A-Za-z]{36}$/.test(body) && key.startsWith(start) && start.length === text.length + 5 && checksumOk(key)
+  }))
+  t.equal(new Set(Array.from({ length: 1000 }, () => formatKey('gk').key)).size, 1000)
+})
+
+t.test('one changed character is always found out', async (t) => {
+  const { key } = formatKey('gk')
+  const other = fc.constantFrom(...'0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-. ')
+  fc.assert(fc.property(fc.nat(key.length - 1), other, (at, character) => {
+    const changed = `${key.slice(0, at)}${character}${key.slice(at + 1)}`
+    return changed === key || !checksumOk(changed)
+  }), { numRuns: 2000 })
+  t.notOk(checksumOk(`${key} `))
+  t.notOk(checksumOk(key.slice(1)))
+})
+
+t.test('a checksum is the CRC-32 of all before it, in base62', async (t) => {
+  // 0x3b4c6dd4 = 994864596 by another implementation (Python's zlib)
+  t.ok(checksumOk(`gk_${'0'.repeat(30)}KNOWN`.replace('KNOWN', '14KuF8')))
+})
+
+t.test('text that is no key at all is refused without an error', async () => {
+  fc.assert(fc.property(fc.string({ maxLength: 80, unit: 'binary' }), (text) => !checksumOk(text)))
+})
+
+t.test('a key is expired from the millisecond of expiresAt on; revoked comes first', async (t) => {
+  const at = (ms: number): Date => new Date(NOW + ms)
+  t.equal(keyStatus({ revokedAt: null, expiresAt: null }, NOW), 'active')
+  t.equal(keyStatus({ revokedAt: null, expiresAt: at(1) }, NOW), 'active')
+  t.equal(keyStatus({ revokedAt: null, expiresAt: at(0) }, NOW), 'expired')
+  t.equal(keyStatus({ revokedAt: at(0), expiresAt: at(-1) }, NOW), 'revoked')
+})
+
+t.test('what a schema cannot see is checked', async (t) => {
+  const limit = { name: 'a', quota: 1, windowSeconds: 1 }
+  t.same(mistakes({ name: 'x', limits: [limit, { ...limit, name: 'b' }], metadata: { a: [1, { b: null }] }, expiresAt: new Date(NOW + 1).toISOString() }), [])
+  t.same(mistakes({ limits: [limit, { ...limit, quota: 2 }] }), ['/limits'])
+  t.same(mistakes({ expiresAt: new Date(NOW).toISOString() }), ['/expiresAt'])
+  t.same(mistakes({ expiresAt: '2031-12-31T23:59:60Z' }), ['/expiresAt'], 'a leap second is no time JavaScript knows')
+  t.same(mistakes({ metadata: { a: 'x'.repeat(METADATA_BYTES - 8) } }), [])
+  t.same(mistakes({ metadata: { a: 'é'.repeat(METADATA_BYTES / 2) } }), ['/metadata'], 'bytes count, not characters')
+  t.same(mistakes({ name: 'a\0b' }), ['/name'])
+  t.same(mistakes({ metadata: { a: ['\ud800'] } }), ['/metadata'])
+  t.same(mistakes({ metadata: { '\0': 1 } }), ['/metadata'])
+  t.same(mistakes({ name: '\ud83d\ude00', metadata: { '\ud83d\ude00': '\\u0000' } }), [], 'whole pairs and escaped escapes are fine')
+})

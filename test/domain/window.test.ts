@@ -1,0 +1,118 @@
+// The sliding window against an exact log of admissions: never above the quota, seldom far below it, and honest about the wait.
+import fc from 'fast-check'
+import t from 'tap'
+import { admit, createWindow, resetMs, settle, waitMs, type Window } from '../../src/limits/window.js'
+
+interface Step {
+  afterMs: number
+  cost: number
+}
+
+const steps = (longestMs: number) => fc.array(fc.record({ afterMs: fc.nat({ max: longestMs }), cost: fc.integer({ min: 1, max: 4 }) }), { minLength: 1, maxLength: 300, size: 'max' })
+const windows = fc.record({ windowMs: fc.integer({ min: 1, max: 100_000 }), quota: fc.integer({ min: 1, max: 40 }) })
+
+/** Runs the steps and returns what was admitted. */
+function run(window: Window, { windowMs, quota }: { windowMs: number; quota: number }, taken: Step[], each?: (now: number, admitted: boolean, step: Step) => void) {
+  const log: { at: number; cost: number }[] = []
+  let now = 1_000_000
+  for (const step of taken) {
+    now += step.afterMs
+    settle(window, now, windowMs)
+    const admitted = waitMs(window, now, windowMs, quota, step.cost) === 0
+    if (admitted) {
+      admit(window, now, windowMs, step.cost)
+      log.push({ at: now, cost: step.cost })
+    }
+    each?.(now, admitted, step)
+  }
+  return log
+}
+
+t.test('no window of that length, ending at any admission, ever holds more than the quota', async (t) => {
+  fc.assert(fc.property(windows, fc.tuple(fc.integer({ min: 1, max: 50 }), steps(5_000)), (limit, [divisor, taken]) => {
+    const scaled = taken.map(({ afterMs, cost }) => ({ afterMs: Math.floor(afterMs * limit.windowMs / (5_000 * divisor)), cost }))
+    const log = run(createWindow(), limit, scaled)
+    for (const { at: end } of log) {
+      const inside = log.filter(({ at }) => at > end - limit.windowMs && at <= end).reduce((sum, { cost }) => sum + cost, 0)
+      if (inside > limit.quota) return false
+    }
+    return true
+  }), { numRuns: 300 })
+  t.pass('300 runs')
+})
+
+t.test('a refusal is right about the exact log over a window one bucket longer', async (t) => {
+  fc.assert(fc.property(windows, steps(3_000), (limit, taken) => {
+    const log: { at: number; cost: number }[] = []
+    let right = true
+    const slack = Math.ceil(limit.windowMs / 59)
+    run(createWindow(), limit, taken, (now, admitted, { cost }) => {
+      if (admitted) return void log.push({ at: now, cost })
+      const inside = log.filter(({ at }) => at > now - limit.windowMs - slack).reduce((sum, one) => sum + one.cost, 0)
+      if (inside + cost <= limit.quota) right = false
+    })
+    return right
+  }), { numRuns: 300 })
+  t.pass('300 runs')
+})
+
+t.test('never more than 60 buckets, and `used` is their sum', async (t) => {
+  fc.assert(fc.property(fc.integer({ min: 1, max: 5_000 }), fc.array(fc.nat({ max: 200 }), { maxLength: 300, size: 'max' }), (windowMs, gaps) => {
+    const window = createWindow()
+    let now = 0
+    return gaps.every((gap) => {
+      now += gap
+      settle(window, now, windowMs)
+      admit(window, now, windowMs, 1)
+      const { first, last, count, used } = window
+      return first.length <= 60 && last.length === first.length && count.length === first.length && count.reduce((a, b) => a + b, 0) === used
+    })
+  }), { numRuns: 300 })
+  t.pass('300 runs')
+})
+
+t.test('what was refused fits exactly after the wait that was told, and not a millisecond sooner', async (t) => {
+  fc.assert(fc.property(windows, steps(2_000), (limit, taken) => {
+    const window = createWindow()
+    let right = true
+    run(window, limit, taken, (now, admitted, { cost }) => {
+      if (admitted || cost > limit.quota) return
+      const ms = waitMs(window, now, limit.windowMs, limit.quota, cost)
+      for (const [later, fits] of [[ms - 1, false], [ms, true]] as const) {
+        const copy: Window = { first: [...window.first], last: [...window.last], count: [...window.count], used: window.used }
+        settle(copy, now + later, limit.windowMs)
+        right &&= (copy.used + cost <= limit.quota) === fits
+      }
+    })
+    return right
+  }), { numRuns: 300 })
+  t.pass('300 runs')
+})
+
+t.test('whole again after resetMs, which is never longer than the window', async (t) => {
+  const window = createWindow()
+  t.equal(resetMs(window, 5, 1_000), 0)
+  admit(window, 10, 1_000, 3)
+  t.equal(resetMs(window, 10, 1_000), 1_000)
+  t.equal(resetMs(window, 400, 1_000), 610)
+  settle(window, 1_009, 1_000)
+  t.equal(window.used, 3)
+  settle(window, 1_010, 1_000)
+  t.same([window.used, window.count.length, resetMs(window, 1_010, 1_000)], [0, 0, 0])
+})
+
+t.test('a cost above the quota never fits, whatever is left', async (t) => {
+  t.equal(waitMs(createWindow(), 0, 1_000, 5, 6), Infinity)
+  t.equal(waitMs(createWindow(), 0, 1_000, 0, 1), Infinity)
+  t.equal(waitMs(createWindow(), 0, 1_000, 5, 5), 0)
+})
+
+t.test('a clock that goes back denies for one window at most, and refills nothing', async (t) => {
+  const window = createWindow()
+  for (const at of [100_000, 101_000, 102_000]) admit(window, at, 10_000, 1)
+  settle(window, 50_000, 10_000)
+  t.equal(window.used, 3)
+  t.equal(waitMs(window, 50_000, 10_000, 3, 1), 10_000)
+  settle(window, 60_000, 10_000)
+  t.equal(window.used, 0)
+})
