@@ -19,13 +19,15 @@ async function serve({ method, path, schema, answer, passwordHash }: BareRoute):
   return app.listen({ host: '127.0.0.1', port: 0 })
 }
 
-process.on('message', (route: BareRoute) => {
-  serve(route).then((origin) => {
-    const ready: BareReady = { origin }
+async function start(route: BareRoute): Promise<void> {
+  try {
+    const ready: BareReady = { origin: await serve(route) }
     process.send?.(ready)
-  }, (error: unknown) => {
+  } catch (error) {
     console.error(error)
     process.exit(1)
-  })
-})
+  }
+}
+
+process.on('message', (route: BareRoute) => void start(route))
 process.on('disconnect', () => process.exit(0))

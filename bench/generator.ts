@@ -39,8 +39,8 @@ async function run(load: Load): Promise<LoadResult> {
         if (!isRight) wrongBody ??= text
         return isRight
       },
-    }, (error: unknown, finished) => {
-      if (error) reject(error instanceof Error ? error : new Error(String(error)))
+    }, (error: Error | null, finished) => {
+      if (error) reject(error)
       else resolve(finished)
     })
     instance.on('response', (_client, _status, _bytes, elapsedMs) => {
@@ -58,10 +58,13 @@ async function run(load: Load): Promise<LoadResult> {
   }
 }
 
-process.on('message', (load: Load) => {
-  run(load).then((result) => process.send?.(result), (error: unknown) => {
-    const failed: LoadResult = { requests: 0, requestsPerSecond: 0, p50Ms: 0, p99Ms: 0, faults: [String(error)] }
-    process.send?.(failed)
-  })
-})
+function failed(error: unknown): LoadResult {
+  return { requests: 0, requestsPerSecond: 0, p50Ms: 0, p99Ms: 0, faults: [String(error)] }
+}
+
+async function answer(load: Load): Promise<void> {
+  process.send?.(await run(load).catch(failed))
+}
+
+process.on('message', (load: Load) => void answer(load))
 process.on('disconnect', () => process.exit(0))

@@ -37,7 +37,8 @@ export function choosePlacement(pin: boolean): Placement {
 
 /** Starts one of the compiled files as a process of its own; `file` is relative to dist/bench. */
 export function startChild(file: string, prefix: readonly string[], environment: NodeJS.ProcessEnv, options: { cwd?: string; ipc: boolean }): Child {
-  const [command = process.execPath, ...args] = [...prefix, process.execPath, '--enable-source-maps', join(import.meta.dirname, file)]
+  const [command, ...wrapped] = [...prefix, process.execPath]
+  const args = [...wrapped, '--enable-source-maps', join(import.meta.dirname, file)]
   const child = spawn(command, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe', ...(options.ipc ? ['ipc' as const] : [])], ...(options.cwd === undefined ? {} : { cwd: options.cwd }) })
   let said = ''
   const hear = (data: Buffer): void => {

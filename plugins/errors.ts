@@ -72,6 +72,7 @@ export default fp(async (app) => {
   const methodsOf = new Map<string, { pattern: RegExp; methods: Set<string> }>()
 
   app.addHook('onRoute', ({ url, method }) => {
+    if (url === '*') return // the preflight answers of CORS are no endpoint
     const pattern = new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:[^/]+/g, '[^/]+').replace('\\*', '.*')}$`)
     const entry = methodsOf.get(url) ?? { pattern, methods: new Set<string>() }
     for (const one of [method].flat()) entry.methods.add(one)

@@ -1,4 +1,4 @@
-// Refuses what Node's parser lets through and two servers could read differently: a second Host, Authorization or
+// Refuses what Node's parser lets through and two servers could read differently: no Host, a second Host, Authorization or
 // Content-Type, and HTTP/0.9 (RFC 9110 7.2, RFC 9112 3.2). First of all hooks.
 import fp from 'fastify-plugin'
 import { problem } from '../src/kernel/errors.js'
@@ -8,6 +8,7 @@ const ONCE = new Set(['host', 'authorization', 'content-type', 'x-api-key', 'if-
 export default fp(async (app) => {
   app.addHook('onRequest', async ({ raw }) => {
     if (raw.httpVersionMajor < 1) throw problem('request.malformed', { detail: 'HTTP/1.0 or newer is needed' })
+    if (raw.headers.host === undefined && raw.httpVersion === '1.1') throw problem('request.malformed', { detail: 'A Host header is needed' })
     const { rawHeaders } = raw
     let seen: string[] | undefined
     for (let at = 0; at < rawHeaders.length; at += 2) {

@@ -39,12 +39,12 @@ declare module 'fastify' {
 
 export default fp(async (app) => {
   const { config, clock, secrets, prisma, fast, tokens } = app
-  const { pool, transact } = app.database
+  const { pool, transact, afterCommit } = app.database
   const { bus, cache, limits } = fast
   const cursors = createCursors(secrets)
   const audit = createAuditStore({ pool, cursors, clock })
   const hasher = createPasswordHasher({ secrets, cost: config.bcryptCost })
-  const sessions = createSessionService({ store: createSessionStore({ prisma, pool, cursors }), tokens, cache, bus, audit, transact, secrets, clock, config })
+  const sessions = createSessionService({ store: createSessionStore({ prisma, pool, cursors }), tokens, bus, audit, transact, secrets, clock, config, afterCommit })
   const keys = createKeyService({ store: createKeyStore({ prisma, pool, cursors }), audit, bus, transact, clock, keyPrefix: config.keyPrefix })
   const accountStore = createAccountStore({ prisma, pool, cursors })
   const roles = createRoleStore({ prisma })

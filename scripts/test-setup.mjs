@@ -1,7 +1,6 @@
 // Gives a test run its stores: a PostgreSQL server with one migrated template database, and a Redis when there is one.
 // Test files learn of both through GATEHOUSE_TEST_* variables. Never touches a database it did not make.
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -11,6 +10,8 @@ import pg from 'pg'
 import { register } from 'tsx/esm/api'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
+// what is written is thrown away: no need to wait for the disk
+const SETTINGS = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '200' }
 const STRICT = process.env.CI === 'true'
 
 /** The URL of a database on the server of `base`. */
@@ -33,12 +34,10 @@ function urlOf({ host = 'localhost', port = 5432, user = 'postgres', password })
 async function findServer(cleanUp) {
   const given = process.env.GATEHOUSE_TEST_DATABASE_URL
   if (given) return { url: given, note: 'PostgreSQL: GATEHOUSE_TEST_DATABASE_URL' }
-  if (!existsSync(join(ROOT, 'src/database/embedded-postgres.ts'))) return { url: 'postgres://root@127.0.0.1:5432/postgres', note: 'PostgreSQL: 5432 TEMPORARY' }
   const { startEmbeddedPostgres } = await import('../src/database/embedded-postgres.ts')
   const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-test-'))
-  const log = { info() {}, warn: console.error, error: console.error, debug() {} }
   try {
-    const embedded = await startEmbeddedPostgres({ dataDir, log })
+    const embedded = await startEmbeddedPostgres({ dataDir, log: (message) => console.error(`# ${message}`), settings: SETTINGS })
     cleanUp.push(() => rm(dataDir, { recursive: true, force: true }), () => embedded.stop())
     return { url: urlOf(embedded.connection), note: 'PostgreSQL: embedded' }
   } catch (error) {
@@ -66,12 +65,6 @@ async function makeTemplate(server, cleanUp) {
     for (const { datname } of rows) await pool.query(`DROP DATABASE IF EXISTS "${datname}" WITH (FORCE)`)
   }))
   await withPool(server, (pool) => pool.query(`CREATE DATABASE "${template}"`))
-  if (!existsSync(join(ROOT, 'src/database/migrate.ts'))) { // TEMPORARY
-    await withPool(databaseUrl(server, template), async (pool) => {
-      for (const dir of readdirSync(join(ROOT, 'prisma/migrations')).filter((name) => /^\d/.test(name)).sort()) await pool.query(readFileSync(join(ROOT, 'prisma/migrations', dir, 'migration.sql'), 'utf8'))
-    })
-    return template
-  }
   const { migrate } = await import('../src/database/migrate.ts')
   await withPool(databaseUrl(server, template), (pool) => migrate(pool, join(ROOT, 'prisma', 'migrations')))
   return template

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import autoload from '@fastify/autoload'
 import cookie from '@fastify/cookie'
-import { fastify, type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import { fastify, LogController, type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import access from '../plugins/access.js'
 import authenticate from '../plugins/authenticate.js'
 import conditional from '../plugins/conditional.js'
@@ -50,7 +50,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   const app = fastify({
     logger: logger ?? { level: config.logLevel },
     // what fails or is slow is logged by plugins/errors.ts and plugins/metrics.ts; the rest is counted
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => `${boot}-${(count += 1).toString(36)}`,
     rewriteUrl: ({ url }) => withVersion(url ?? '/'),
     trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
@@ -60,7 +60,8 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
     requestTimeout: 30_000,
     keepAliveTimeout: 65_000,
     routerOptions: { maxParamLength: 200 },
-    http: { maxHeaderSize: 16 * 1024 },
+    // Node's own refusal of a missing Host has no body: plugins/request-guard.ts refuses it instead
+    http: { maxHeaderSize: 16 * 1024, requireHostHeader: false },
     forceCloseConnections: 'idle',
     exposeHeadRoutes: true,
     onProtoPoisoning: 'error',

@@ -17,7 +17,8 @@ export default (async (app) => {
   app.post('/', {
     schema: {
       summary: 'Create a user',
-      description: 'Without a password the user cannot sign in by one. A role can be given only by someone who holds its permissions; without `roles` the user is a member.',
+      description: 'Without a password the user cannot sign in by one. A role can be given only by someone who holds its permissions; '
+        + 'without `roles` the user is a member.',
       tags,
       body: NewUser,
       response: { 201: User },
@@ -39,7 +40,8 @@ export default (async (app) => {
   app.patch('/:id', {
     schema: {
       summary: 'Change a user',
-      description: 'Suspending ends the user\'s sessions and stops their keys. Roles are replaced as a whole; a role taken away takes its permissions from the user\'s keys.',
+      description: 'Suspending ends the user\'s sessions and stops their keys. Roles are replaced as a whole; '
+        + 'a role taken away takes its permissions from the user\'s keys.',
       tags,
       params: IdParams,
       body: UserPatch,
@@ -55,7 +57,13 @@ export default (async (app) => {
   })
 
   app.delete('/:id', {
-    schema: { summary: 'Delete a user', description: 'With their sessions and keys. If-Match is honoured when given.', tags, params: IdParams, response: { 204: NoContent } },
+    schema: {
+      summary: 'Delete a user',
+      description: 'With their sessions and keys. If-Match is honoured when given.',
+      tags,
+      params: IdParams,
+      response: { 204: NoContent },
+    },
     config: { access: ['gatehouse:users.write'], errors: ['user.not_found', 'permission.not_held', 'admin.last', 'precondition.failed'] },
   }, async (request, reply) => {
     const id = request.params.id.toLowerCase()

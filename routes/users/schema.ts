@@ -14,7 +14,9 @@ export const NewPassword = Type.String({
 export const Password = Type.String({ minLength: 1, maxLength: 1024 })
 export const Name = Type.String({ maxLength: 200, pattern: NO_CONTROLS })
 export const NullableName = Type.Union([Name, Type.Null()], { description: 'null for none' })
-const Status = Type.Unsafe<'active' | 'suspended'>({ type: 'string', enum: ['active', 'suspended'], description: 'A suspended user can neither sign in nor use a key' })
+const Status = Type.Unsafe<'active' | 'suspended'>({
+  type: 'string', enum: ['active', 'suspended'], description: 'A suspended user can neither sign in nor use a key',
+})
 const RoleName = Type.String({ pattern: '^[a-z0-9_.-]{1,64}$' })
 const Roles = Type.Array(RoleName, { maxItems: 50, uniqueItems: true, description: 'Names from GET /roles' })
 const TimeFilter = Type.String({ format: 'date-time', description: 'ISO 8601' })
@@ -77,6 +79,11 @@ export const SignUp = strict({ email: Email, password: NewPassword, name: Type.O
   examples: [{ email: EMAIL, password: PASSWORD, name: 'Ada' }],
 })
 export const LogIn = strict({ email: Email, password: Password }, { examples: [{ email: EMAIL, password: PASSWORD }] })
-export const SetUp = strict({ token: Type.String({ minLength: 1, maxLength: 200, description: 'As printed at the start' }), email: Email, password: NewPassword, name: Type.Optional(Name) }, {
+export const SetUp = strict({
+  token: Type.String({ minLength: 1, maxLength: 200, description: 'As printed at the start' }),
+  email: Email,
+  password: NewPassword,
+  name: Type.Optional(Name),
+}, {
   examples: [{ token: 'gs_QmVuZXZvbGVudEFkbWluaXN0cmF0b3JUb2tlbjEyMzQ1', email: 'admin@example.com', password: PASSWORD }],
 })

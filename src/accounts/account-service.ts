@@ -151,7 +151,8 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
     async createIn(tx, caller, { id = newId(), email, name, passwordHash, roles: names, signsIn = false }) {
       await store.insert(tx, { id, email, name, passwordHash, roles: names, createdAt: now(), ...(signsIn ? { lastLoginAt: now() } : {}) })
       await audit.record(tx, caller, {
-        action: 'user.created', targetType: 'user', targetId: id, details: { roles: names, password: passwordHash !== null }, ...(signsIn ? { actorUserId: id } : {}),
+        action: 'user.created', targetType: 'user', targetId: id, details: { roles: names, password: passwordHash !== null },
+        ...(signsIn ? { actorUserId: id } : {}),
       })
       return viewIn(tx, id)
     },

@@ -34,6 +34,10 @@ function instant(name: string, value: ListQuery[string]): string {
 /** The query as the store compares it: e-mail text spelt like e-mails at rest, times in UTC. Throws request.invalid. */
 export function accountListQuery(query: ListQuery): ListQuery {
   const part = query['email[contains]']
-  const times = (['createdAt[gte]', 'createdAt[lte]'] as const).flatMap((name) => (query[name] === undefined ? [] : [[name, instant(name, query[name])] as const]))
-  return { ...query, ...Object.fromEntries(times), ...(part === undefined ? {} : { 'email[contains]': String(part).toLowerCase().normalize('NFC') }) }
+  const read: ListQuery = { ...query }
+  for (const name of ['createdAt[gte]', 'createdAt[lte]']) {
+    if (query[name] !== undefined) read[name] = instant(name, query[name])
+  }
+  if (part !== undefined) read['email[contains]'] = String(part).toLowerCase().normalize('NFC')
+  return read
 }

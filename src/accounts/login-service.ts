@@ -51,7 +51,9 @@ export function createLoginService({ store, accounts, hasher, throttle, sessions
   }
 
   /** Checks the password and, in one transaction, notes the sign-in and opens what `open` opens. */
-  async function signIn<T>(caller: Caller, { email: typed, password }: Login, open: (tx: Tx, userId: string) => Promise<T>): Promise<{ user: UserView; opened: T }> {
+  async function signIn<T>(
+    caller: Caller, { email: typed, password }: Login, open: (tx: Tx, userId: string) => Promise<T>,
+  ): Promise<{ user: UserView; opened: T }> {
     const email = normaliseEmail(typed)
     const attempt = await throttle.reserve(caller, email)
     const account = await store.findCredentials({ email })

@@ -30,7 +30,10 @@ export interface Reservation {
 }
 
 export interface LoginThrottle {
-  /** Counts an attempt on a normalised e-mail. Throws login.throttled, having counted nothing. Never inside another transaction: the count must outlive its failure. */
+  /**
+   * Counts an attempt on a normalised e-mail. Throws login.throttled, having counted nothing.
+   * Never inside another transaction: the count must outlive the attempt's failure.
+   */
   reserve: (caller: Caller, email: string) => Promise<Reservation>
   /** The password was right: the account's failures are forgotten, and the address is not charged for this attempt. */
   succeeded: (tx: Tx, reservation: Reservation) => Promise<void>
@@ -92,7 +95,9 @@ export function createLoginThrottle({ store, accounts, audit, cache, secrets, tr
     const account = kind === 'address' ? null : await accounts.findCredentials({ email })
     await transact(async (tx) => {
       if (!(await store.insertLockout(tx, counter, nowMs, untilMs))) return
-      const target = kind === 'address' ? { targetType: 'address', targetId: countedAddress(caller.address) } : { targetType: 'user', targetId: account?.id ?? '' }
+      const target = kind === 'address'
+        ? { targetType: 'address', targetId: countedAddress(caller.address) }
+        : { targetType: 'user', targetId: account?.id ?? '' }
       await audit.record(tx, caller, { action: 'login.throttled', ...target, details: { counter: kind } })
     })
     await cache.set(`login-lockout:${counter}`, String(untilMs), Math.min(untilMs - nowMs, REMEMBERED_MS))

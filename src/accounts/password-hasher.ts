@@ -27,7 +27,9 @@ export interface PasswordHasherOptions {
   queueMax?: number
 }
 
-export function createPasswordHasher({ secrets, cost, concurrency = Math.min(availableParallelism(), 3), queueMax = 64 }: PasswordHasherOptions): PasswordHasher {
+export function createPasswordHasher(
+  { secrets, cost, concurrency = Math.min(availableParallelism(), 3), queueMax = 64 }: PasswordHasherOptions,
+): PasswordHasher {
   const pepper = secrets.derive('password')
   const bounded = bulkhead(concurrency, queueMax)
   // well-formed, and no password's: bcrypt works through it like through any other

@@ -11,6 +11,8 @@ export interface Database {
   prisma: PrismaClient
   /** Runs `work` in one transaction: it commits when `work` resolves and rolls back when it throws. Nested calls join the outer one. */
   transact: Transact
+  /** Runs `work` once the transaction that is open in this context has committed (never when it rolls back); at once when none is open. */
+  afterCommit: (work: () => Promise<void>) => Promise<void>
   close: () => Promise<void>
 }
 
@@ -31,14 +33,22 @@ export function connectDatabase({ connection, poolMax, onError }: DatabaseOption
     adapter: new PrismaPg(pool),
     transactionOptions: { maxWait: 2_500, timeout: 20_000 },
   })
-  const open = new AsyncLocalStorage<Tx>()
+  const open = new AsyncLocalStorage<{ tx: Tx; afterCommit: (() => Promise<void>)[] }>()
   return {
     pool,
     prisma,
     async transact(work) {
       const outer = open.getStore()
-      if (outer) return work(outer)
-      return prisma.$transaction((tx) => open.run(tx, () => work(tx)), { isolationLevel: Prisma.TransactionIsolationLevel.ReadCommitted })
+      if (outer) return work(outer.tx)
+      const afterCommit: (() => Promise<void>)[] = []
+      const result = await prisma.$transaction((tx) => open.run({ tx, afterCommit }, () => work(tx)), { isolationLevel: Prisma.TransactionIsolationLevel.ReadCommitted })
+      for (const step of afterCommit) await step()
+      return result
+    },
+    async afterCommit(work) {
+      const outer = open.getStore()
+      if (outer) outer.afterCommit.push(work)
+      else await work()
     },
     async close() {
       await prisma.$disconnect()

@@ -62,7 +62,7 @@ export function spawnServer({ cluster, socketFolder, logFile, binaries, runAs, s
   const all = {
     listen_addresses: '', port: String(SOCKET_PORT), unix_socket_directories: `"${socketFolder.replaceAll('"', '""')}"`, unix_socket_permissions: '0700',
     // `log` leaves out failed statements: they hold people's data, and the program that sent them hears of them
-    log_min_messages: 'log', log_error_verbosity: 'terse', log_checkpoints: 'off', jit: 'off', ...settings,
+    log_min_messages: 'log', log_checkpoints: 'off', jit: 'off', ...settings,
   }
   const flags = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const [command, args] = runAs.wrap(binaries.postgres, ['-D', cluster, ...flags])

@@ -21,7 +21,8 @@ export function createFailoverLimitStore({ shared, local, isUp, liveNodes }: Fai
         const at = local.now()
         try {
           const decision = await shared.take(charges)
-          if (decision.allowed) local.record(charges, at)
+          // Redis forgot what we let through: had it not, the two would agree
+          if (decision.allowed && !local.record(charges, at)) return local.takeShare(charges, 1)
           return decision
         } catch {
           // the guard has logged it and may have opened; this node decides alone

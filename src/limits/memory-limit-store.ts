@@ -11,8 +11,8 @@ export interface MemoryLimitStore extends LimitStore {
   fits: (charges: readonly LimitCharge[]) => boolean
   /** `take` for one of `nodes` that each get an equal, rounded-down share of every quota. */
   takeShare: (charges: readonly LimitCharge[], nodes: number) => LimitDecision
-  /** Counts charges that were allowed elsewhere at `at` (see `now`). */
-  record: (charges: readonly LimitCharge[], at: number) => void
+  /** Counts charges that were allowed elsewhere at `at` (see `now`). False, and nothing counted, when they do not fit here. */
+  record: (charges: readonly LimitCharge[], at: number) => boolean
   /** counters held */
   size: () => number
 }
@@ -96,24 +96,28 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
     return { allowed, states, retryAfterMs }
   }
 
+  function fits(charges: readonly LimitCharge[]): boolean {
+    const at = now()
+    for (const charge of charges) {
+      if ((find(charge, at)?.used ?? 0) + charge.cost > charge.quota) return false
+    }
+    return true
+  }
+
   return {
     now,
     take: async (charges) => takeShare(charges, 1),
     takeShare,
-    fits(charges) {
-      const at = now()
-      for (const charge of charges) {
-        if ((find(charge, at)?.used ?? 0) + charge.cost > charge.quota) return false
-      }
-      return true
-    },
+    fits,
     record(charges, at) {
+      if (!fits(charges)) return false
       for (const charge of charges) {
         if (charge.cost === 0) continue
         const counter = counterOf(charge, now())
         // answers may come back in another order than they were asked in; within one counter time only goes forward
         admit(counter, Math.max(at, counter.last.at(-1) ?? at), charge.windowMs, charge.cost)
       }
+      return true
     },
     size: () => counters.size,
   }

@@ -18,32 +18,32 @@ function mistakes(input: Parameters<typeof checkKeyInput>[0]): string[] {
 }
 
 t.test('a new key is prefix_, 30 random and 6 checking characters', async (t) => {
-  fc.assert(fc.property(prefix, (text) => {
+  t.doesNotThrow(() => fc.assert(fc.property(prefix, (text) => {
     const { key, start } = formatKey(text)
     const [head, body = ''] = key.split('_')
     return head === text && /^[0-9A-Za-z]{36}$/.test(body) && key.startsWith(start) && start.length === text.length + 5 && checksumOk(key)
-  }))
+  })))
   t.equal(new Set(Array.from({ length: 1000 }, () => formatKey('gk').key)).size, 1000)
 })
 
 t.test('one changed character is always found out', async (t) => {
   const { key } = formatKey('gk')
-  const other = fc.constantFrom(...'0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-. ')
-  fc.assert(fc.property(fc.nat(key.length - 1), other, (at, character) => {
+  const other = fc.stringMatching(/^[0-9A-Za-z_. -]$/)
+  t.doesNotThrow(() => fc.assert(fc.property(fc.nat(key.length - 1), other, (at, character) => {
     const changed = `${key.slice(0, at)}${character}${key.slice(at + 1)}`
     return changed === key || !checksumOk(changed)
-  }), { numRuns: 2000 })
+  }), { numRuns: 2000 }))
   t.notOk(checksumOk(`${key} `))
   t.notOk(checksumOk(key.slice(1)))
 })
 
 t.test('a checksum is the CRC-32 of all before it, in base62', async (t) => {
-  // 0x3b4c6dd4 = 994864596 by another implementation (Python's zlib)
-  t.ok(checksumOk(`gk_${'0'.repeat(30)}KNOWN`.replace('KNOWN', '14KuF8')))
+  // 4015726076 by another implementation, zlib.crc32 of Python
+  t.ok(checksumOk(`gk_${'0'.repeat(30)}4NlZnQ`))
 })
 
-t.test('text that is no key at all is refused without an error', async () => {
-  fc.assert(fc.property(fc.string({ maxLength: 80, unit: 'binary' }), (text) => !checksumOk(text)))
+t.test('text that is no key at all is refused without an error', async (t) => {
+  t.doesNotThrow(() => fc.assert(fc.property(fc.string({ maxLength: 80, unit: 'binary' }), (text) => !checksumOk(text))))
 })
 
 t.test('a key is expired from the millisecond of expiresAt on; revoked comes first', async (t) => {

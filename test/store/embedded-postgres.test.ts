@@ -15,6 +15,9 @@ const isRoot = process.getuid?.() === 0
 // waiting for the disk proves nothing here
 const settings = { fsync: 'off' }
 
+// most tests share one folder, each with a server of its own: making a cluster costs more than all they do with it
+const shared = freshFolder(t, 'not/there')
+
 function freshFolder(t: Test, name = 'data'): string {
   const base = mkdtempSync(join(tmpdir(), 'gatehouse-test-'))
   t.teardown(() => rmSync(base, { recursive: true, force: true }))
@@ -48,7 +51,7 @@ async function refusalOf(work: Promise<unknown> | (() => unknown)): Promise<Embe
 }
 
 t.test('a folder that is not there yet gets a server, and keeps its data over a restart', async (t) => {
-  const dataDir = freshFolder(t, 'not/there')
+  const dataDir = shared
   const first = await start(t, dataDir)
   t.equal(first.adopted, false)
   t.equal(statSync(dataDir).mode & 0o777, 0o700)
@@ -64,7 +67,7 @@ t.test('a folder that is not there yet gets a server, and keeps its data over a 
 })
 
 t.test('a second owner is refused in one line, and the first goes on', async (t) => {
-  const dataDir = freshFolder(t)
+  const dataDir = shared
   const first = await start(t, dataDir)
   const refusal = await refusalOf(startEmbeddedPostgres({ dataDir, log: () => {}, settings }))
   t.ok(refusal instanceof DataFolderInUse)
@@ -82,10 +85,7 @@ t.test('of two starts at once on an empty folder one owns it', async (t) => {
 })
 
 t.test('a server without an owner is taken over; with other settings it is started anew', async (t) => {
-  const dataDir = freshFolder(t)
-  const first = await start(t, dataDir)
-  await ask(first, 'CREATE TABLE kept AS SELECT 1 AS n')
-  await first.stop()
+  const dataDir = shared
   const cluster = join(dataDir, 'postgres')
   const binaries = findBinaries()
   const runAs = chooseRunAs(binaries.postgres, dataDir, cluster)
@@ -121,10 +121,9 @@ async function untilConnected(socketFolder: string): Promise<void> {
 }
 
 t.test('a server that dies is started again for the same socket', async (t) => {
-  const dataDir = freshFolder(t)
+  const dataDir = shared
   const said: string[] = []
   const server = await start(t, dataDir, said)
-  await ask(server, 'CREATE TABLE kept AS SELECT 1 AS n')
   const pid = readPostmaster(join(dataDir, 'postgres'))?.pid ?? 0
   process.kill(pid, 'SIGKILL')
   await untilConnected(join(dataDir, 'postgres'))
@@ -161,7 +160,7 @@ t.test('as root without user namespaces another user runs it, and the data keeps
 })
 
 t.test('a process id that now belongs to something else does not stop a start', async (t) => {
-  const dataDir = freshFolder(t)
+  const dataDir = shared
   await (await start(t, dataDir)).stop()
   const cluster = join(dataDir, 'postgres')
   const file = join(cluster, 'postmaster.pid')
@@ -176,10 +175,11 @@ t.test('what cannot start says why in one line', async (t) => {
   const file = join(t.testdir({ file: '' }), 'file')
   t.match((await refusalOf(startEmbeddedPostgres({ dataDir: join(file, 'data'), log: () => {} }))).exitLine, /^GATEHOUSE_DATA_DIR cannot be used: ENOTDIR/)
 
-  const dataDir = freshFolder(t)
-  await (await start(t, dataDir)).stop()
-  writeFileSync(join(dataDir, 'postgres/PG_VERSION'), '12\n')
-  const refusal = await refusalOf(startEmbeddedPostgres({ dataDir, log: () => {} }))
+  const version = join(shared, 'postgres/PG_VERSION')
+  const real = readFileSync(version)
+  t.teardown(() => writeFileSync(version, real))
+  writeFileSync(version, '12\n')
+  const refusal = await refusalOf(startEmbeddedPostgres({ dataDir: shared, log: () => {} }))
   t.match(refusal.exitLine, /^PostgreSQL did not start: .*version 12/)
   t.notMatch(refusal.exitLine, /\n/)
 })

@@ -5,6 +5,7 @@ import { buildApp } from '../../src/app.js'
 import { type Config, readConfig } from '../../src/config.js'
 import { type FakeClock, fakeClock } from './clock.js'
 import { createTestDatabase, type Teardown, type TestDatabase } from './database.js'
+import { ownRedis } from './redis.js'
 
 export const PASSWORD = 'correct horse battery staple'
 export const SECRET = 'a secret of the tests, 32 characters or more'
@@ -39,8 +40,8 @@ export interface Helpers {
 
 export interface AppOptions {
   config?: Partial<Config>
-  /** on the run's Redis; skip the test yourself when GATEHOUSE_TEST_REDIS_URL is unset */
-  redis?: boolean
+  /** on the run's Redis, under keys of its own (skip the test with NO_REDIS of support/redis.ts); a URL to share another app's */
+  redis?: boolean | string
   clock?: FakeClock
   /** share another app's database: a second node */
   database?: TestDatabase
@@ -50,6 +51,7 @@ export interface TestApp {
   app: FastifyInstance
   clock: FakeClock
   database: TestDatabase
+  redisUrl: string | null
   as: Helpers
 }
 
@@ -98,9 +100,13 @@ function helpersOf(app: FastifyInstance): Helpers {
 export async function startApp(t: Teardown, options: AppOptions = {}): Promise<TestApp> {
   const clock = options.clock ?? fakeClock()
   const database = options.database ?? (await createTestDatabase(t))
-  const redisUrl = options.redis === true ? (process.env['GATEHOUSE_TEST_REDIS_URL'] ?? null) : null
+  const redisUrl = typeof options.redis === 'string' ? options.redis : options.redis === true ? ownRedis(t).url : null
   const app = await buildApp({ config: testConfig({ redisUrl, ...options.config }), database, secret: SECRET, clock })
-  t.teardown(() => app.close())
+  t.teardown(async () => {
+    await app.close()
+    const undeclared = [...app.undeclaredErrors]
+    if (undeclared.length > 0) throw new Error(`Errors answered but not declared in config.errors:\n${undeclared.join('\n')}`)
+  })
   await app.ready()
-  return { app, clock, database, as: helpersOf(app) }
+  return { app, clock, database, redisUrl, as: helpersOf(app) }
 }

@@ -1,0 +1,83 @@
+// How one scenario is measured: warm-up, then rounds that alternate between the two servers and change who goes first, and
+// of each number the median. A run with a single wrong answer is no measurement: it throws.
+import type { Api } from './api.js'
+import { ask, type Child, type Placement, startChild } from './processes.js'
+import type { BareReady, BareRoute, Load, LoadResult } from './protocol.js'
+import type { Prepared } from './scenarios.js'
+import { type OpenApi, schemasOf } from './schemas.js'
+
+const WARM_UP_SECONDS = 1
+
+export interface Figures {
+  requestsPerSecond: number
+  p50Ms: number
+  p99Ms: number
+  rounds: LoadResult[]
+}
+
+export interface Measured {
+  gatehouse: Figures
+  bare: Figures
+  /** requests a second of Gatehouse, in parts of the bare server's */
+  ratio: number
+}
+
+function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const upper = sorted[Math.floor(sorted.length / 2)] ?? 0
+  return sorted.length % 2 === 1 ? upper : (upper + (sorted[sorted.length / 2 - 1] ?? 0)) / 2
+}
+
+function figuresOf(rounds: LoadResult[]): Figures {
+  const of = (pick: (round: LoadResult) => number): number => median(rounds.map(pick))
+  return { requestsPerSecond: of((round) => round.requestsPerSecond), p50Ms: of((round) => round.p50Ms), p99Ms: of((round) => round.p99Ms), rounds }
+}
+
+async function runOnce(generator: Child, who: string, load: Load): Promise<LoadResult> {
+  const result = await ask<LoadResult>(generator, load)
+  if (result.faults.length > 0) throw new Error(`${who}: ${result.faults.join('; ')}`)
+  return result
+}
+
+/** The answer that both servers are to give, taken from Gatehouse. Throws when it is not the right one. */
+async function sample(api: Api, { method, path, headers, bodies, markers }: Prepared): Promise<string> {
+  const [first] = bodies
+  const { status, text } = await api.send(path, { method, headers, ...(first === undefined ? {} : { body: JSON.parse(first) as unknown }) })
+  if (status !== 200) throw new Error(`Gatehouse answered ${status}: ${text.slice(0, 500)}`)
+  const missing = markers.filter((marker) => !text.includes(marker))
+  if (missing.length > 0) throw new Error(`Gatehouse's answer lacks ${missing.join(', ')}: ${text.slice(0, 500)}`)
+  return text
+}
+
+export interface Measurement {
+  api: Api
+  document: OpenApi
+  generator: Child
+  placement: Placement
+  rounds: number
+}
+
+/** Measures Gatehouse and a bare server made for this scenario. Throws when either gives one wrong answer. */
+export async function measure({ api, document, generator, placement, rounds }: Measurement, prepared: Prepared): Promise<Measured> {
+  const text = await sample(api, prepared)
+  const { method, path, headers, bodies, connections, seconds, markers, passwordHash } = prepared
+  const [route = path] = path.split('?')
+  const bare = startChild('bare-server.js', placement.server, { ...process.env, NODE_ENV: 'production' }, { ipc: true })
+  try {
+    const bareRoute: BareRoute = { method, path: route, schema: schemasOf(document, method, route), answer: JSON.parse(text), passwordHash }
+    const { origin } = await ask<BareReady>(bare, bareRoute)
+    const loadOf = (server: string): Load => ({ url: `${server}${path}`, method, headers, bodies, connections, seconds, markers, length: text.length })
+    const sides = [
+      { who: 'Gatehouse', load: loadOf(api.origin), results: [] as LoadResult[] },
+      { who: 'the bare server', load: loadOf(origin), results: [] as LoadResult[] },
+    ] as const
+    for (const { who, load } of sides) await runOnce(generator, who, { ...load, seconds: WARM_UP_SECONDS })
+    for (let round = 0; round < rounds; round++) {
+      for (const { who, load, results } of round % 2 === 0 ? sides : sides.toReversed()) results.push(await runOnce(generator, who, load))
+    }
+    const [gatehouse, other] = [figuresOf(sides[0].results), figuresOf(sides[1].results)]
+    return { gatehouse, bare: other, ratio: gatehouse.requestsPerSecond / other.requestsPerSecond }
+  } finally {
+    await bare.stop()
+  }
+}

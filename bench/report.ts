@@ -1,0 +1,63 @@
+// What a run says at its end: the facts of the machine, one table (Markdown, to be pasted), and the same as JSON.
+import { cpus, loadavg, release, totalmem, type } from 'node:os'
+import type { Figures, Measured } from './measure.js'
+
+export interface Machine {
+  node: string
+  cpu: string
+  cores: number
+  memoryGb: number
+  system: string
+  /** one-minute average before the run: above about 0.5, something else is running */
+  loadBefore: number
+  placement: string
+  database: string
+  redis: string
+}
+
+export interface Row {
+  name: string
+  label: string
+  /** null when it failed */
+  measured: Measured | null
+  failure: string | null
+}
+
+export function describeMachine(placement: string, database: string, redis: string): Machine {
+  const all = cpus()
+  return {
+    node: process.version, cpu: all[0]?.model.trim() ?? 'unknown', cores: all.length, memoryGb: Math.round(totalmem() / 2 ** 30), system: `${type()} ${release()}`,
+    loadBefore: Math.round((loadavg()[0] ?? 0) * 100) / 100, placement, database, redis,
+  }
+}
+
+function rate(value: number): string {
+  return value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(1)
+}
+
+function cells({ requestsPerSecond, p50Ms, p99Ms }: Figures): string[] {
+  return [rate(requestsPerSecond), p50Ms.toFixed(2), p99Ms.toFixed(2)]
+}
+
+function rowCells({ label, measured }: Row): string[] {
+  if (!measured) return [label, 'FAILED', '', '', '', '', '', '']
+  return [label, ...cells(measured.gatehouse), ...cells(measured.bare), measured.ratio.toFixed(3)]
+}
+
+/** The table, its columns aligned. */
+export function tableOf(rows: readonly Row[]): string {
+  const head = ['scenario', 'Gatehouse req/s', 'p50 ms', 'p99 ms', 'bare Fastify req/s', 'p50 ms', 'p99 ms', 'ratio']
+  const lines = [head, ...rows.map(rowCells)]
+  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
+  const write = (line: string[]): string => `| ${line.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join(' | ')} |`
+  const rule = `|${widths.map((width, column) => (column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`
+  return [write(head), rule, ...lines.slice(1).map(write)].join('\n')
+}
+
+export function factsOf(machine: Machine): string {
+  return [
+    `machine:   ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, ${machine.system}, node ${machine.node}, load before ${machine.loadBefore}`,
+    `placement: ${machine.placement}`,
+    `stores:    ${machine.database}; ${machine.redis}`,
+  ].join('\n')
+}

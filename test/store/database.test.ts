@@ -1,0 +1,225 @@
+// Transactions, and what a database error means, on a real server.
+import t, { type Test } from 'tap'
+import pg from 'pg'
+import { connectDatabase, type Database } from '../../src/database/connect.js'
+import { isDatabaseUnavailable, isForeignKeyViolation, isUniqueViolation } from '../../src/database/failures.js'
+import type { Tx } from '../../src/database/transaction.js'
+import { newId } from '../../src/kernel/ids.js'
+import { createTestDatabase, onServer } from '../support/database.js'
+
+const AT = new Date('2031-01-01T00:00:00.000Z')
+
+async function insertUser(tx: Tx, email: string, id: string = newId()): Promise<string> {
+  await tx.user.create({ data: { id, email, createdAt: AT, updatedAt: AT } })
+  return id
+}
+
+async function emails({ prisma }: Database): Promise<string[]> {
+  const users = await prisma.user.findMany({ orderBy: { email: 'asc' } })
+  return users.map(({ email }) => email)
+}
+
+/** What `work` throws; undefined when it does not. */
+async function thrownBy(work: () => Promise<unknown>): Promise<unknown> {
+  try {
+    await work()
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
+t.test('transact', async (t) => {
+  const database = await createTestDatabase(t)
+  const { transact, prisma } = database
+  t.beforeEach(async () => void (await prisma.user.deleteMany()))
+
+  t.test('commits what it did, and returns what the work returned', async (t) => {
+    t.equal(await transact(async (tx) => insertUser(tx, 'a@x.example', 'f0000000-0000-7000-8000-000000000001')), 'f0000000-0000-7000-8000-000000000001')
+    t.same(await emails(database), ['a@x.example'])
+  })
+  t.test('rolls everything back when the work throws, and throws the same error', async (t) => {
+    const mine = new Error('mine')
+    const thrown = await thrownBy(() => transact(async (tx) => {
+      await insertUser(tx, 'a@x.example')
+      await insertUser(tx, 'b@x.example')
+      throw mine
+    }))
+    t.equal(thrown, mine)
+    t.same(await emails(database), [])
+  })
+  t.test('nested calls join the outer one: one commit, one rollback', async (t) => {
+    await transact(async (outer) => {
+      await insertUser(outer, 'a@x.example')
+      await transact(async (inner) => {
+        t.equal(inner, outer, 'the same transaction')
+        t.equal(await inner.user.count(), 1, 'sees what the outer one did')
+        await transact(async (innermost) => insertUser(innermost, 'b@x.example'))
+      })
+      t.same(await emails(database), [], 'nothing is committed before the outermost ends')
+    })
+    t.same(await emails(database), ['a@x.example', 'b@x.example'])
+    await thrownBy(() => transact(async () => {
+      await transact(async (tx) => insertUser(tx, 'c@x.example'))
+      throw new Error('afterwards')
+    }))
+    t.same(await emails(database), ['a@x.example', 'b@x.example'], 'an inner success does not outlive the outer failure')
+  })
+  t.test('two side by side do not share a transaction', async (t) => {
+    const results = await Promise.allSettled([
+      transact(async (tx) => insertUser(tx, 'a@x.example')),
+      transact(async (tx) => {
+        await insertUser(tx, 'b@x.example')
+        throw new Error('only this one')
+      }),
+      transact(async (tx) => insertUser(tx, 'c@x.example')),
+    ])
+    t.same(results.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled'])
+    t.same(await emails(database), ['a@x.example', 'c@x.example'])
+  })
+  t.test('after it has ended the next one is a new one', async (t) => {
+    let first: Tx | undefined
+    await transact(async (tx) => void (first = tx))
+    await transact(async (tx) => t.not(tx, first))
+    t.match(await thrownBy(async () => first?.user.count()), Error, 'and the old one is of no use')
+  })
+  t.test('more at once than the pool has connections all get through', async (t) => {
+    await Promise.all(Array.from({ length: 40 }, (_, at) => transact(async (tx) => insertUser(tx, `${at}@x.example`))))
+    t.equal((await emails(database)).length, 40)
+  })
+  t.test('no connection is left open in a transaction', async (t) => {
+    await thrownBy(() => transact(async (tx) => insertUser(tx, 'a@x.example').then(() => Promise.reject(new Error('no')))))
+    const { rows } = await database.pool.query<{ state: string }>("SELECT state FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'")
+    t.same(rows, [])
+  })
+})
+
+t.test('times are UTC whatever the server says', async (t) => {
+  const { pool, url } = await createTestDatabase(t)
+  await onServer(`ALTER DATABASE "${new URL(url).pathname.slice(1)}" SET TimeZone = 'Asia/Kathmandu'`)
+  const other = connectDatabase({ connection: { connectionString: url }, poolMax: 2, onError: () => undefined })
+  t.teardown(() => other.close())
+  for (const one of [pool, other.pool]) {
+    const { rows } = await one.query<{ zone: string; text: string }>("SELECT current_setting('TimeZone') AS zone, $1::timestamptz::text AS text", [AT])
+    t.same(rows, [{ zone: 'UTC', text: '2031-01-01 00:00:00+00' }])
+  }
+})
+
+t.test('broken constraints are told apart', async (t) => {
+  const { prisma } = await createTestDatabase(t)
+  const userId = await insertUser(prisma, 'a@x.example')
+  const unique = await thrownBy(() => insertUser(prisma, 'a@x.example'))
+  t.ok(isUniqueViolation(unique))
+  t.ok(isUniqueViolation(unique, 'email'), 'by its column or name')
+  t.notOk(isUniqueViolation(unique, 'key_hash'))
+  t.notOk(isForeignKeyViolation(unique))
+  t.ok(isUniqueViolation(await thrownBy(() => insertUser(prisma, 'b@x.example', userId)), 'users_pkey'), 'a primary key, too')
+  const foreign = await thrownBy(() => prisma.userRole.create({ data: { userId, roleName: 'nobody' } }))
+  t.ok(isForeignKeyViolation(foreign))
+  t.notOk(isUniqueViolation(foreign))
+  for (const error of [unique, foreign]) t.notOk(isDatabaseUnavailable(error), 'the database answered')
+  for (const other of [new Error('unique'), null, undefined, 'P2002', { code: 'P2002' }]) {
+    t.notOk(isUniqueViolation(other) || isForeignKeyViolation(other) || isDatabaseUnavailable(other), String(other))
+  }
+})
+
+/** Asserts that both ways to the database fail with what counts as unavailable. */
+async function bothUnavailable(t: Test, { pool, prisma, transact }: Database, what: string): Promise<void> {
+  t.ok(isDatabaseUnavailable(await thrownBy(() => pool.query('SELECT 1'))), `${what}: pg`)
+  t.ok(isDatabaseUnavailable(await thrownBy(() => prisma.role.count())), `${what}: Prisma`)
+  t.ok(isDatabaseUnavailable(await thrownBy(() => transact(async (tx) => tx.role.count()))), `${what}: a transaction`)
+}
+
+t.test('an unreachable database is recognised', async (t) => {
+  const unreachable: [string, pg.PoolConfig][] = [
+    ['nobody listens', { connectionString: 'postgres://u@127.0.0.1:1/db' }],
+    ['no such socket', { host: '/nonexistent', user: 'u', database: 'db' }],
+    ['no such host', { connectionString: 'postgres://u@host.invalid/db' }],
+  ]
+  for (const [what, connection] of unreachable) {
+    const database = connectDatabase({ connection, poolMax: 2, onError: () => undefined })
+    t.teardown(() => database.close())
+    await bothUnavailable(t, database, what)
+  }
+})
+
+t.test('a connection that breaks off is recognised, and the next one works', async (t) => {
+  const told: Error[] = []
+  const { url } = await createTestDatabase(t)
+  const database = connectDatabase({ connection: { connectionString: url }, poolMax: 3, onError: (error) => void told.push(error) })
+  t.teardown(() => database.close())
+  const killAll = () => onServer(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${new URL(url).pathname.slice(1)}'`)
+
+  t.test('in flight', async (t) => {
+    const inFlight = thrownBy(() => database.pool.query('SELECT pg_sleep(30)'))
+    const inPrisma = thrownBy(() => database.prisma.$queryRaw`SELECT pg_sleep(30)::text`)
+    const inTransaction = thrownBy(() => database.transact(async (tx) => tx.$queryRaw`SELECT pg_sleep(30)::text`))
+    await untilRunning(url, 3)
+    await killAll()
+    t.ok(isDatabaseUnavailable(await inFlight), 'pg')
+    t.ok(isDatabaseUnavailable(await inPrisma), 'Prisma')
+    t.ok(isDatabaseUnavailable(await inTransaction), 'a transaction')
+    t.equal(await database.prisma.role.count(), 2, 'it recovers by itself')
+  })
+  t.test('idle', async (t) => {
+    await database.pool.query('SELECT 1')
+    await killAll()
+    t.equal(await retried(() => database.prisma.role.count()), 2)
+    t.ok(told.every((error) => error instanceof Error), 'onError is told, the process lives')
+  })
+})
+
+t.test('other errors of the database are not called unavailable', async (t) => {
+  const { pool, prisma } = await createTestDatabase(t)
+  for (const sql of ['SELEKT 1', 'SELECT 1/0', 'SELECT * FROM nowhere', "SELECT '2031-13-01'::timestamptz"]) {
+    t.notOk(isDatabaseUnavailable(await thrownBy(() => pool.query(sql))), sql)
+    t.notOk(isDatabaseUnavailable(await thrownBy(() => prisma.$queryRawUnsafe(sql))), `${sql} by Prisma`)
+  }
+})
+
+t.test('an audit row cannot be changed or removed', async (t) => {
+  const { pool, prisma } = await createTestDatabase(t)
+  const id = newId()
+  await prisma.auditEvent.create({
+    data: { id, at: AT, actorType: 'user', actorId: 'u', credential: 'none', action: 'user.created', targetType: 'user', targetId: 'u', address: '192.0.2.1', requestId: 'r' },
+  })
+  for (const sql of ["UPDATE audit_events SET action = 'x'", 'DELETE FROM audit_events', 'TRUNCATE audit_events']) {
+    t.match(await thrownBy(() => pool.query(sql)), Error, sql)
+  }
+  t.match(await prisma.auditEvent.findUnique({ where: { id } }), { action: 'user.created' })
+})
+
+t.test('close may be called twice', async (t) => {
+  const { url } = await createTestDatabase(t)
+  const database = connectDatabase({ connection: { connectionString: url }, poolMax: 2, onError: () => undefined })
+  await database.prisma.role.count()
+  await database.close()
+  await t.resolves(database.close())
+  t.ok(isDatabaseUnavailable(await thrownBy(() => database.pool.query('SELECT 1'))), 'afterwards there is no database')
+})
+
+/** Waits until the server runs this many sleeping statements of the database. */
+async function untilRunning(url: string, count: number): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    for (let running = 0; running < count;) {
+      const { rows } = await client.query<{ n: number }>("SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid() AND state = 'active'")
+      running = rows[0]?.n ?? 0
+    }
+  } finally {
+    await client.end()
+  }
+}
+
+/** A pool may hand out one dead connection before it notices: asks up to three times. */
+async function retried<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isDatabaseUnavailable(error)) throw error
+    }
+  }
+  return work()
+}

@@ -1,0 +1,283 @@
+// The door on a real database: each credential resolved and judged, what is charged, and what is noted of its use.
+import { randomBytes } from 'node:crypto'
+import t from 'tap'
+import { createCredentialStore } from '../../src/access/credential-store.js'
+import { createDoor, type Verification } from '../../src/access/door.js'
+import { createEndedSet } from '../../src/access/ended.js'
+import { createTouches, type TouchesDeps, type Uses } from '../../src/access/touches.js'
+import { problem } from '../../src/kernel/errors.js'
+import { newId } from '../../src/kernel/ids.js'
+import { sha256 } from '../../src/kernel/secrets.js'
+import { formatKey } from '../../src/keys/key-format.js'
+import type { LimitCharge, LimitDecision } from '../../src/redis/fast.js'
+import { fakeClock } from '../support/clock.js'
+import { createTestDatabase } from '../support/database.js'
+
+const log = { error: () => undefined }
+const idleBus = { publish: async () => undefined, subscribe: async () => undefined }
+const readCookie = (value: string): Buffer | null => (value.startsWith('signed.') ? sha256(value) : null)
+const handDriven = { every: () => () => undefined }
+
+t.test('the door', async (t) => {
+  const { prisma, pool } = await createTestDatabase(t)
+  const clock = fakeClock()
+  const credentials = createCredentialStore({ pool })
+  let reads = 0
+  const store = {
+    ...credentials,
+    keyByHash: async (hash: Buffer) => {
+      reads += 1
+      return credentials.keyByHash(hash)
+    },
+  }
+  const charged: (readonly LimitCharge[])[] = []
+  let decision: LimitDecision | undefined
+  const limits = {
+    async take(charges: readonly LimitCharge[]): Promise<LimitDecision> {
+      charged.push(charges)
+      return decision ?? { allowed: true, states: charges.map(({ quota, cost }) => ({ remaining: quota - cost, resetMs: 1_500 })), retryAfterMs: 0 }
+    },
+  }
+  const ended = createEndedSet({ bus: idleBus })
+  const touches = createTouches({ store, clock, log, ...handDriven })
+  const tokens = {
+    async verify(token: string) {
+      const [userId = '', sessionId = ''] = token.split('.')
+      if (!sessionId) throw problem('token.invalid')
+      return { userId, sessionId }
+    },
+  }
+  const door = createDoor({ store, tokens, readCookie, limits, touches, ended, clock, config: { sessionIdleSeconds: 600 } })
+
+  const at = (ms = 0): Date => new Date(clock.now() + ms)
+  async function user(status: 'active' | 'suspended' = 'active', roles: string[] = []): Promise<string> {
+    const id = newId()
+    await prisma.user.create({ data: { id, email: `${id}@example.com`, status, createdAt: at(), updatedAt: at(), roles: { create: roles.map((roleName) => ({ roleName })) } } })
+    return id
+  }
+  async function key(changes: Record<string, unknown> = {}): Promise<{ id: string; key: string; group: string }> {
+    const { key, start } = formatKey('gk')
+    const [id, group] = [newId(), newId()]
+    const ownerUserId = (changes['ownerUserId'] as string | undefined) ?? (await user())
+    await prisma.apiKey.create({
+      data: {
+        id, name: 'k', start, keyHash: new Uint8Array(sha256(key)), permissions: ['reports:*'], limitGroupId: group, createdAt: at(), updatedAt: at(),
+        limits: [{ name: 'calls', quota: 5, windowSeconds: 60 }], metadata: { plan: 'free' }, ...changes, ownerUserId,
+      },
+    })
+    return { id, key, group }
+  }
+  async function session(userId: string, changes: Record<string, unknown> = {}): Promise<string> {
+    const id = newId()
+    await prisma.session.create({
+      data: { id, userId, kind: 'token', address: '::1', userAgent: '', refreshSeed: new Uint8Array(32), createdAt: at(), lastSeenAt: at(), expiresAt: at(3_600_000), ...changes },
+    })
+    return id
+  }
+  const authenticate = (kind: 'key' | 'token' | 'cookie', value: string) => door.authenticate({ kind, value })
+  const verify = async (text: string, permissions: string[] = []): Promise<string> => (await door.verify({ key: text, permissions })).code
+
+  t.test('a valid key is described in full', async (t) => {
+    const ownerUserId = await user()
+    const made = await key({ ownerUserId, expiresAt: at(10_000) })
+    const expected: Verification = {
+      valid: true, code: 'valid', keyId: made.id, name: 'k', owner: { type: 'user', id: ownerUserId }, permissions: ['reports:*'], metadata: { plan: 'free' },
+      expiresAt: at(10_000).toISOString(), limits: [{ name: 'calls', quota: 5, remaining: 3, resetSeconds: 2 }],
+    }
+    t.same(await door.verify({ key: made.key, permissions: ['reports:read'], cost: 2 }), expected)
+    t.same(charged.pop(), [{ key: `key:{${made.group}}:calls`, quota: 5, windowMs: 60_000, cost: 2 }])
+    t.same(await authenticate('key', made.key), { type: 'key', id: ownerUserId, keyId: made.id, permissions: ['reports:*'], authenticatedBy: 'key' })
+    t.equal(charged.length, 0, 'authenticating charges nothing')
+  })
+
+  t.test('a key without limits or an end asks no limit store', async (t) => {
+    const made = await key({ limits: [] })
+    t.match(await door.verify({ key: made.key }), { valid: true, expiresAt: null, limits: [] })
+    t.equal(charged.length, 0)
+  })
+
+  t.test('a mistyped key is not looked up; an unknown one is', async (t) => {
+    const before = reads
+    t.same(await door.verify({ key: `${formatKey('gk').key}x` }), { valid: false, code: 'not_found' })
+    t.equal(reads, before)
+    t.same(await door.verify({ key: formatKey('gk').key }), { valid: false, code: 'not_found' })
+    t.equal(reads, before + 1)
+  })
+
+  t.test('the first failing check is the answer, and a refused key is charged nothing', async (t) => {
+    const suspended = await user('suspended')
+    t.equal(await verify((await key({ revokedAt: at(), expiresAt: at(-1), ownerUserId: suspended })).key, ['x:y']), 'revoked')
+    t.equal(await verify((await key({ expiresAt: at(), ownerUserId: suspended })).key, ['x:y']), 'expired')
+    t.equal(await verify((await key({ ownerUserId: suspended })).key, ['x:y']), 'owner_suspended')
+    t.equal(await verify((await key()).key, ['reports:read', 'x:y']), 'forbidden')
+    t.equal(charged.length, 0)
+  })
+
+  t.test('a key lives to the millisecond before its end', async (t) => {
+    const made = await key({ expiresAt: at(1) })
+    t.equal(await verify(made.key), 'valid')
+    clock.advance(1)
+    t.equal(await verify(made.key), 'expired')
+    await t.rejects(authenticate('key', made.key), { code: 'key.invalid', detail: 'It has expired' })
+    charged.length = 0
+  })
+
+  t.test('a limit that is reached says when to come back, or that no waiting helps', async (t) => {
+    const made = await key()
+    decision = { allowed: false, states: [{ remaining: 0, resetMs: 59_001 }], retryAfterMs: 100 }
+    const limitsLeft = [{ name: 'calls', quota: 5, remaining: 0, resetSeconds: 60 }]
+    t.same(await door.verify({ key: made.key }), { valid: false, code: 'rate_limited', limits: limitsLeft, retryAfterSeconds: 1 })
+    decision = { ...decision, retryAfterMs: Infinity }
+    t.equal((await door.verify({ key: made.key })).retryAfterSeconds, null)
+    decision = undefined
+    charged.length = 0
+  })
+
+  t.test('rotated keys share their counters', async (t) => {
+    const first = await key()
+    const second = await key({ limitGroupId: first.group })
+    await verify(first.key)
+    await verify(second.key)
+    t.equal(charged[0]?.[0]?.key, charged[1]?.[0]?.key)
+    charged.length = 0
+  })
+
+  t.test('what is known to have ended is refused even if a read says otherwise', async (t) => {
+    const made = await key()
+    const userId = await user()
+    const sessionId = await session(userId)
+    t.ok(await authenticate('token', `${userId}.${sessionId}`))
+    ended.add(`key:${made.id}`)
+    ended.add(`session:${sessionId}`)
+    t.equal(await verify(made.key), 'revoked')
+    await t.rejects(authenticate('key', made.key), { code: 'key.invalid' })
+    await t.rejects(authenticate('token', `${userId}.${sessionId}`), { code: 'session.invalid' })
+  })
+
+  t.test('a session carries the permissions of all roles of its user', async (t) => {
+    const userId = await user('active', ['admin', 'member'])
+    const sessionId = await session(userId)
+    t.same(await authenticate('token', `${userId}.${sessionId}`), { type: 'user', id: userId, sessionId, permissions: ['gatehouse:*'], authenticatedBy: 'token' })
+    const cookie = `signed.${randomBytes(8).toString('hex')}`
+    const cookieId = await session(userId, { kind: 'cookie', refreshSeed: null, secretHash: new Uint8Array(sha256(cookie)) })
+    t.match(await authenticate('cookie', cookie), { sessionId: cookieId, authenticatedBy: 'cookie' })
+    await t.rejects(authenticate('token', `${userId}.${cookieId}`), { code: 'session.invalid' }, 'a cookie session is no token session')
+  })
+
+  t.test('a dead session is refused, for whatever reason', async (t) => {
+    const userId = await user()
+    const refuses = async (owner: string, id: string, why: string) => t.rejects(authenticate('token', `${owner}.${id}`), { code: 'session.invalid' }, why)
+    await refuses(userId, await session(userId, { endedAt: at() }), 'ended')
+    await refuses(userId, await session(userId, { expiresAt: at() }), 'past its absolute end')
+    await refuses(userId, await session(userId, { lastSeenAt: at(-600_000) }), 'unused for too long')
+    t.ok(await authenticate('token', `${userId}.${await session(userId, { lastSeenAt: at(-599_999) })}`))
+    await refuses(userId, newId(), 'unknown')
+    await refuses(newId(), await session(userId), 'of another user')
+    const suspended = await user('suspended')
+    await refuses(suspended, await session(suspended), 'of a suspended user')
+    await t.rejects(authenticate('token', 'x'), { code: 'token.invalid' })
+    await t.rejects(authenticate('cookie', 'unsigned'), { code: 'session.invalid' })
+    await t.rejects(authenticate('cookie', 'signed.unknown'), { code: 'session.invalid' })
+    await t.rejects(authenticate('key', formatKey('gk').key), { code: 'key.invalid' })
+    await t.rejects(authenticate('key', 'x'), { code: 'key.invalid' })
+  })
+
+  t.test('uses of keys and sessions are written once a minute, and never backwards', async (t) => {
+    await touches.flush()
+    const made = await key()
+    const unused = await key()
+    const userId = await user()
+    const sessionId = await session(userId, { lastSeenAt: at(-1_000) })
+    const seen = async () => (await prisma.session.findUniqueOrThrow({ where: { id: sessionId } })).lastSeenAt.getTime()
+    const used = async (id: string) => (await prisma.apiKey.findUniqueOrThrow({ where: { id } })).lastUsedAt?.getTime()
+    const first = clock.now()
+    await verify(made.key)
+    await authenticate('token', `${userId}.${sessionId}`)
+    await touches.flush()
+    t.same([await used(made.id), await seen(), await used(unused.id)], [first, first, undefined])
+    clock.advance(59_999)
+    await verify(made.key)
+    await touches.flush()
+    t.equal(await used(made.id), first)
+    clock.advance(1)
+    await verify(made.key)
+    await authenticate('token', `${userId}.${sessionId}`)
+    await touches.close()
+    t.same([await used(made.id), await seen()], [first + 60_000, first + 60_000])
+    await credentials.noteUses({ keys: new Map([[made.id, first]]), sessions: new Map([[sessionId, first]]) })
+    t.same([await used(made.id), await seen()], [first + 60_000, first + 60_000])
+    t.equal((await prisma.apiKey.findUniqueOrThrow({ where: { id: made.id } })).version, 1, 'a use is no change')
+  })
+
+  t.test('a row that somebody is changing is passed over, not waited for', async (t) => {
+    const made = await key()
+    await prisma.$transaction(async (tx) => {
+      await tx.apiKey.update({ where: { id: made.id }, data: { name: 'x' } })
+      await credentials.noteUses({ keys: new Map([[made.id, clock.now()]]), sessions: new Map() })
+    })
+    t.equal((await prisma.apiKey.findUniqueOrThrow({ where: { id: made.id } })).lastUsedAt, null)
+  })
+})
+
+t.test('touches are batched, bounded in rate, and survive a failing store', async (t) => {
+  const clock = fakeClock()
+  const written: string[][] = []
+  let failing = false
+  const ticks: (() => void)[] = []
+  let stopped = false
+  const errors: string[] = []
+  const deps: TouchesDeps = {
+    clock,
+    log: { error: (_, message) => errors.push(message) },
+    store: {
+      async noteUses({ keys, sessions }: Uses) {
+        if (failing) throw new Error('down')
+        written.push([...keys.keys(), ...sessions.keys()])
+      },
+    },
+    every(ms, work) {
+      t.equal(ms, 1_000)
+      ticks.push(work)
+      return () => { stopped = true }
+    },
+  }
+  const touches = createTouches(deps)
+  await touches.flush()
+  t.same(written, [], 'nothing due, nothing asked')
+  for (let n = 0; n < 100; n += 1) touches.key('a')
+  touches.session('b')
+  for (const tick of [...ticks, ...ticks]) tick()
+  await touches.flush()
+  t.same(written, [['a', 'b']])
+  failing = true
+  clock.advance(60_000)
+  touches.key('a')
+  await touches.flush()
+  t.same([written.length, errors.length], [1, 1])
+  failing = false
+  touches.key('a')
+  clock.advance(-120_000)
+  touches.session('b')
+  await touches.close()
+  t.same(written[1], ['a', 'b'], 'the failed one is noted at its next use, and a clock set back silences nobody')
+  t.ok(stopped)
+})
+
+t.test('ended tags: heard from the bus, the oldest forgotten first', async (t) => {
+  const heard: ((message: string) => void)[] = []
+  const tell = (tag: string): void => heard.forEach((listener) => listener(tag))
+  const bus = {
+    publish: async () => undefined,
+    subscribe: async (channel: string, listener: (message: string) => void) => {
+      t.equal(channel, 'ended')
+      heard.push(listener)
+    },
+  }
+  const ended = createEndedSet({ bus, capacity: 2 })
+  tell('key:1')
+  ended.add('key:2')
+  t.ok(ended.has('key:1'))
+  tell('key:3')
+  t.same(['key:1', 'key:2', 'key:3'].map((tag) => ended.has(tag)), [false, true, true])
+  t.ok(createEndedSet({ bus: { ...bus, subscribe: async () => Promise.reject(new Error('down')) } }), 'a bus that fails stops nothing')
+})
