@@ -6,7 +6,7 @@ import type { BareReady, BareRoute, Load, LoadResult } from './protocol.js'
 import type { Prepared } from './scenarios.js'
 import { type OpenApi, schemasOf } from './schemas.js'
 
-const WARM_UP_SECONDS = 1
+const WARM_UP_SECONDS_MAX = 2
 
 export interface Figures {
   requestsPerSecond: number
@@ -71,7 +71,7 @@ export async function measure({ api, document, generator, placement, rounds }: M
       { who: 'Gatehouse', load: loadOf(api.origin), results: [] as LoadResult[] },
       { who: 'the bare server', load: loadOf(origin), results: [] as LoadResult[] },
     ] as const
-    for (const { who, load } of sides) await runOnce(generator, who, { ...load, seconds: WARM_UP_SECONDS })
+    for (const { who, load } of sides) await runOnce(generator, who, { ...load, seconds: Math.min(load.seconds, WARM_UP_SECONDS_MAX) })
     for (let round = 0; round < rounds; round++) {
       for (const { who, load, results } of round % 2 === 0 ? sides : sides.toReversed()) results.push(await runOnce(generator, who, load))
     }

@@ -3,10 +3,15 @@
 import { callbackify } from 'node:util'
 import session from '@fastify/session'
 import fp from 'fastify-plugin'
-import type { Session } from 'fastify'
+import type { FastifyRequest, Session } from 'fastify'
 import { cookieAttributes, cookieName, createCookieSigner, newCookieSecret } from '../src/sessions/session-cookie.js'
 
 declare module 'fastify' {
+  interface FastifyRequest {
+    /** Runs a sign-in with the id of a session yet to be, and sends its cookie when that succeeds. `replacedSecret` is the id the browser came with. */
+    openCookie: <T>(signIn: (cookieSecret: string, replacedSecret: string) => Promise<T>) => Promise<T>
+  }
+
   interface FastifyReply {
     /** Tells the browser to drop the session cookie. */
     dropSessionCookie: () => FastifyReply
@@ -31,6 +36,21 @@ export default fp(async (app) => {
       set: (_secret, _session, done) => done(),
       destroy: (_secret, done) => done(),
     },
+  })
+  app.decorateRequest('openCookie', async function openCookie<T>(this: FastifyRequest, signIn: (cookieSecret: string, replacedSecret: string) => Promise<T>) {
+    const previous = this.session
+    // a new id at every sign-in: one that was planted before is never signed in (session fixation)
+    await previous.regenerate()
+    try {
+      const result = await signIn(this.session.sessionId, previous.sessionId)
+      await this.session.save()
+      // the library first clears a cookie it sees replaced; the new one of the same name does that by itself
+      this.cookies = { ...this.cookies, [name]: undefined }
+      return result
+    } catch (error) {
+      this.session = previous // a failed sign-in leaves the browser as it was
+      throw error
+    }
   })
   app.decorateReply('dropSessionCookie', function dropSessionCookie() {
     return this.clearCookie(name, attributes)

@@ -33,11 +33,13 @@ export function weaknessOf(password: string, userInputs: readonly string[]): str
   if (length > LONGEST) return [`It has more than ${LONGEST} characters`]
   // a lone half of a pair becomes U+FFFD in UTF-8: all such passwords would be one
   if (/\p{Cs}/u.test(password)) return ['It is not valid Unicode text']
+  // NFKC may shorten (an accent joins its letter) or lengthen (a ligature becomes its letters): the shorter form is judged
   const prepared = preparePassword(password)
-  if (Math.min(length, Array.from(prepared).length) >= LONG_ENOUGH) return []
+  const judged = Array.from(prepared).length < length ? prepared : password
+  if (Array.from(judged).length >= LONG_ENOUGH) return []
   // built at first need: the word list takes 20 ms and 6 MB
   estimator ??= new ZxcvbnFactory({ dictionary, graphs: adjacencyGraphs })
-  const { score, sequence } = estimator.check(prepared, userInputs.flatMap((input) => [input, ...input.split(/[^\p{L}\p{N}]+/u)]).filter((part) => part !== ''))
+  const { score, sequence } = estimator.check(judged, userInputs.flatMap((input) => [input, ...input.split(/[^\p{L}\p{N}]+/u)]).filter((part) => part !== ''))
   if (score >= SAFE_SCORE) return []
   const found = sequence.flatMap(({ pattern }) => REASONS[pattern] ?? [])
   return [`It has fewer than ${LONG_ENOUGH} characters and few guesses would find it`, ...new Set(found)]

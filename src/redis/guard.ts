@@ -37,14 +37,20 @@ export function createGuard({ probe, log }: { probe: () => Promise<unknown>; log
   let timer: NodeJS.Timeout | undefined
   let probing = false
   let stopped = false
+  let told = false
   let complainedAt = -Infinity
 
   const isUp = (): boolean => breaker.state === CircuitState.Closed
   breaker.onBreak((reason) => {
-    if (!stopped) log.warn({ err: 'error' in reason ? reason.error : undefined }, 'Redis does not answer: this node goes on without it')
+    // every failed probe breaks it anew: an outage is told once
+    if (!stopped && !told) log.warn({ err: 'error' in reason ? reason.error : undefined }, 'Redis does not answer: this node goes on without it')
+    told = true
     schedule(PROBE_LOST_MS)
   })
-  breaker.onReset(() => log.info({}, 'Redis answers'))
+  breaker.onReset(() => {
+    told = false
+    log.info({}, 'Redis answers again')
+  })
 
   function schedule(ms: number): void {
     clearTimeout(timer)

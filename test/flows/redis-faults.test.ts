@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { createFast } from '../../src/redis/create-fast.js'
 import type { Fast, LimitCharge } from '../../src/redis/fast.js'
 import { fakeClock } from '../support/clock.js'
+import type { FastLog } from '../../src/redis/guard.js'
 import { eventually, type PrivateRedis, privateRedis, SILENT } from '../support/redis.js'
 
 const skip = spawnSync('redis-server', ['--version']).status === 0 ? false : 'no redis-server installed'
@@ -13,8 +14,8 @@ const BOUND_MS = 250
 
 const charge = (key: string, quota = 10): LimitCharge => ({ key: `{${key}}:a`, quota, windowMs: 600_000, cost: 1 })
 
-async function open(t: Test, redis: PrivateRedis, nodes = 2): Promise<Fast> {
-  const fast = await createFast({ redisUrl: redis.url, liveNodes: () => nodes, clock: fakeClock(), log: SILENT })
+async function open(t: Test, redis: PrivateRedis, nodes = 2, log: FastLog = SILENT): Promise<Fast> {
+  const fast = await createFast({ redisUrl: redis.url, liveNodes: () => nodes, clock: fakeClock(), log })
   t.teardown(() => fast.close())
   return fast
 }
@@ -65,15 +66,18 @@ t.test('killed: each node goes on with its share, less what it has spent; back w
 
 t.test('paused: the first request waits for one time-out, the rest for nothing', { skip }, async (t) => {
   const redis = await privateRedis(t)
-  const fast = await open(t, redis, 1)
+  const lines: string[] = []
+  const fast = await open(t, redis, 1, { info: (_details, message) => lines.push(message), warn: (_details, message) => lines.push(message) })
   await isUp(fast)
   redis.pause()
   t.teardown(redis.resume)
   t.ok((await useAll(fast, 'paused')) < BOUND_MS)
   t.equal(fast.state(), 'degraded')
   t.ok((await useAll(fast, 'paused more')) < 50)
+  await eventually(async () => Promise.reject(new Error('time')), 700).catch(() => undefined)
   redis.resume()
   await isUp(fast)
+  t.same(lines, ['Redis does not answer: this node goes on without it', 'Redis answers again'], 'told once each, not at every probe')
   t.equal(await admitted(fast, charge('after'), 30), 10)
 })
 
@@ -85,7 +89,7 @@ t.test('paused without traffic: the state is told all the same', { skip }, async
   t.teardown(redis.resume)
   t.ok((await isDegraded(fast)) < 3_000)
   // long enough for the client to give the silent connection up and try new ones
-  await eventually(async () => Promise.reject(new Error('time')), 3_000).catch(() => undefined)
+  await eventually(async () => Promise.reject(new Error('time')), 2_500).catch(() => undefined)
   t.equal(fast.state(), 'degraded')
   redis.resume()
   await isUp(fast)

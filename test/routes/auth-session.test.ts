@@ -69,6 +69,7 @@ t.test('/auth/session', async (t) => {
     const first = await open()
     const response = await logIn({ cookie: first.cookie, ...SAME })
     t.equal(response.statusCode, 201)
+    t.equal(response.cookies.length, 1)
     const again = `gatehouse=${cookieOf(response)?.value ?? ''}`
     t.not(again, first.cookie)
     refusal(t, await see(first.cookie), 401, 'session.invalid', 'the old id')

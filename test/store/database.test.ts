@@ -81,7 +81,7 @@ t.test('transact', async (t) => {
     let first: Tx | undefined
     await transact(async (tx) => void (first = tx))
     await transact(async (tx) => t.not(tx, first))
-    t.match(await thrownBy(async () => first?.user.count()), Error, 'and the old one is of no use')
+    t.ok((await thrownBy(async () => first?.user.count())) instanceof Error, 'and the old one is of no use')
   })
   t.test('more at once than the pool has connections all get through', async (t) => {
     await Promise.all(Array.from({ length: 40 }, (_, at) => transact(async (tx) => insertUser(tx, `${at}@x.example`))))
@@ -119,7 +119,7 @@ t.test('broken constraints are told apart', async (t) => {
   t.notOk(isUniqueViolation(foreign))
   for (const error of [unique, foreign]) t.notOk(isDatabaseUnavailable(error), 'the database answered')
   for (const other of [new Error('unique'), null, undefined, 'P2002', { code: 'P2002' }]) {
-    t.notOk(isUniqueViolation(other) || isForeignKeyViolation(other) || isDatabaseUnavailable(other), String(other))
+    t.notOk(isUniqueViolation(other) || isForeignKeyViolation(other) || isDatabaseUnavailable(other), JSON.stringify(other))
   }
 })
 
@@ -184,7 +184,7 @@ t.test('an audit row cannot be changed or removed', async (t) => {
     data: { id, at: AT, actorType: 'user', actorId: 'u', credential: 'none', action: 'user.created', targetType: 'user', targetId: 'u', address: '192.0.2.1', requestId: 'r' },
   })
   for (const sql of ["UPDATE audit_events SET action = 'x'", 'DELETE FROM audit_events', 'TRUNCATE audit_events']) {
-    t.match(await thrownBy(() => pool.query(sql)), Error, sql)
+    t.match(await thrownBy(() => pool.query(sql)), { message: /append-only/ }, sql)
   }
   t.match(await prisma.auditEvent.findUnique({ where: { id } }), { action: 'user.created' })
 })
@@ -204,7 +204,8 @@ async function untilRunning(url: string, count: number): Promise<void> {
   await client.connect()
   try {
     for (let running = 0; running < count;) {
-      const { rows } = await client.query<{ n: number }>("SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid() AND state = 'active'")
+      const { rows } = await client.query<{ n: number }>(`SELECT count(*)::int AS n FROM pg_stat_activity
+        WHERE datname = current_database() AND query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid() AND state = 'active'`)
       running = rows[0]?.n ?? 0
     }
   } finally {

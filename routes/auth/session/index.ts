@@ -15,19 +15,12 @@ export default (async (app) => {
   }, async (request, reply) => {
     // a page elsewhere must not sign a visitor in to an account of its own choice
     csrf.refuseForeign(request)
-    const previous = request.session
-    // a new id at every login: one that was planted before is never signed in (session fixation)
-    await previous.regenerate()
-    try {
-      const opened = await login.logInWithCookie(request.caller, request.body, request.session.sessionId)
-      await sessions.endReplaced(request.caller, previous.sessionId)
-      await request.session.save()
-      return await reply.code(201).send({ user: opened.user, csrfToken: csrf.create(opened.session.id) })
-    } catch (error) {
-      // a failed sign-in leaves the browser as it was
-      request.session = previous
-      throw error
-    }
+    const opened = await request.openCookie(async (cookieSecret, replacedSecret) => {
+      const signedIn = await login.logInWithCookie(request.caller, request.body, cookieSecret)
+      await sessions.endReplaced(request.caller, replacedSecret)
+      return signedIn
+    })
+    return reply.code(201).send({ user: opened.user, csrfToken: csrf.create(opened.session.id) })
   })
 
   app.get('/', {

@@ -1,0 +1,71 @@
+// Limits by address on routes that declare one, on a bare server with the real plugins and the store of this process.
+import { fastify, type FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import t, { type Test } from 'tap'
+import errors from '../../plugins/errors.js'
+import rateLimit from '../../plugins/rate-limit.js'
+import { createFast } from '../../src/redis/create-fast.js'
+import { fakeClock } from '../support/clock.js'
+import { SILENT } from '../support/redis.js'
+
+const clock = fakeClock()
+
+async function open(t: Test): Promise<FastifyInstance> {
+  const app = fastify()
+  t.teardown(() => app.close())
+  const fast = await createFast({ redisUrl: null, liveNodes: () => 1, clock, log: SILENT })
+  await app.register(fp(async (app) => void app.decorate('fast', fast), { name: 'redis' }))
+  await app.register(errors)
+  await app.register(rateLimit)
+  const rateLimits = { '/a': { max: 3, timeWindow: '1 minute' }, '/b': { max: 3, timeWindow: 60_000 }, '/c': { max: 2, timeWindow: 60_000, groupId: 'shared' }, '/d': { max: 2, timeWindow: 60_000, groupId: 'shared' } }
+  for (const [url, limit] of Object.entries(rateLimits)) app.get(url, { config: { rateLimit: limit } }, async () => ({ ok: true }))
+  app.get('/free', async () => ({ ok: true }))
+  return app
+}
+
+const ask = (app: FastifyInstance, url: string, remoteAddress = '192.0.2.1') => app.inject({ url, remoteAddress })
+
+t.test('200 says what is left, in the fields of the draft and no others', async (t) => {
+  const app = await open(t)
+  const { statusCode, headers } = await ask(app, '/a')
+  t.equal(statusCode, 200)
+  t.equal(headers['ratelimit-policy'], '"public";q=3;w=60')
+  t.equal(headers['ratelimit'], '"public";r=2;t=60')
+  t.same(Object.keys(headers).filter((name) => /ratelimit|retry/.test(name)).toSorted(), ['ratelimit', 'ratelimit-policy'])
+  clock.advance(20_000)
+  t.equal((await ask(app, '/a')).headers['ratelimit'], '"public";r=1;t=60')
+})
+
+t.test('429 after the last one, until the first has left the window', async (t) => {
+  const app = await open(t)
+  for (let n = 0; n < 3; n += 1) t.equal((await ask(app, '/a')).statusCode, 200)
+  clock.advance(10_500)
+  const denied = await ask(app, '/a')
+  t.equal(denied.statusCode, 429)
+  t.match(denied.headers['content-type'], /^application\/problem\+json/)
+  t.equal(denied.json<{ code: string }>().code, 'rate.limited')
+  t.equal(denied.headers['retry-after'], '50')
+  t.equal(denied.headers['ratelimit'], '"public";r=0;t=50')
+  clock.advance(49_499)
+  t.equal((await ask(app, '/a')).statusCode, 429)
+  clock.advance(1)
+  t.equal((await ask(app, '/a')).statusCode, 200, 'the refused ones were not counted')
+})
+
+t.test('counted by address (IPv6 by /64) and by route, or by group', async (t) => {
+  const app = await open(t)
+  for (const last of ['1', '2', '3']) t.equal((await ask(app, '/a', `2001:db8:0:1::${last}`)).statusCode, 200)
+  t.equal((await ask(app, '/a', '2001:db8:0:1:ffff::1')).statusCode, 429)
+  t.equal((await ask(app, '/a', '2001:db8:0:2::1')).statusCode, 200)
+  t.equal((await ask(app, '/b', '2001:db8:0:1::1')).statusCode, 200)
+  for (const url of ['/c', '/d']) t.equal((await ask(app, url)).statusCode, 200)
+  for (const url of ['/c', '/d']) t.equal((await ask(app, url)).statusCode, 429)
+})
+
+t.test('a route without a limit has none, and says nothing of one', async (t) => {
+  const app = await open(t)
+  for (let n = 0; n < 5; n += 1) {
+    const { statusCode, headers } = await ask(app, '/free')
+    t.same([statusCode, headers['ratelimit']], [200, undefined])
+  }
+})
