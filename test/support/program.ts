@@ -1,0 +1,63 @@
+// The built program as a process of its own: started in an empty working folder, read from its two outputs, ended by signals.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Teardown } from './database.js'
+
+const ROOT = join(import.meta.dirname, '../..')
+const ENDED_AT_LATEST_MS = 30_000
+
+export interface Program {
+  child: ChildProcess
+  /** resolves when it listens, with its origin; rejects when it ended before */
+  listening: Promise<string>
+  exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  out: () => string
+  err: () => string
+}
+
+/** Compiles what has changed; does nothing when nothing has. */
+export function build(): void {
+  const { status, stderr } = spawnSync(process.execPath, [join(ROOT, 'scripts/build.mjs')], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(stderr)
+}
+
+/** An empty folder, removed when `t` ends. */
+export function emptyFolder(t: Teardown): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-test-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Starts the program in `folder` with these variables, and no other of Gatehouse's. It is killed when `t` ends, should it still run. */
+export function launch(t: Teardown, folder: string, variables: Record<string, string> = {}): Program {
+  const { PATH, NODE_V8_COVERAGE } = process.env
+  const child = spawn(process.execPath, ['--enable-source-maps', join(ROOT, 'dist/src/main.js')], {
+    cwd: folder,
+    env: { PATH, ...(NODE_V8_COVERAGE === undefined ? {} : { NODE_V8_COVERAGE }), PORT: '0', BCRYPT_COST: '10', LOG_LEVEL: 'error', ...variables },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const said = { out: '', err: '' }
+  const exit = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
+    child.once('close', (code, signal) => resolve({ code, signal }))
+  })
+  const listening = new Promise<string>((resolve, reject) => {
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said.out += text
+      const port = /^ {2}URL +http:\/\/localhost:(\d+)$/m.exec(said.out)?.[1]
+      if (port !== undefined && said.out.includes('  Store ')) resolve(`http://127.0.0.1:${port}`)
+    })
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said.err += text))
+    void exit.then(({ code }) => reject(new Error(`it ended with ${code} before it listened: ${said.err}`)))
+  })
+  listening.catch(() => undefined) // a test that expects the end does not ask
+  t.teardown(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill('SIGTERM')
+    const force = setTimeout(() => child.kill('SIGKILL'), ENDED_AT_LATEST_MS)
+    await exit
+    clearTimeout(force)
+  })
+  return { child, listening, exit, out: () => said.out, err: () => said.err }
+}
