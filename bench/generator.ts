@@ -1,13 +1,16 @@
 // The load generator: a process of its own, so that neither server's core pays for it. Runs autocannon for each load it is
 // sent. Latencies are taken from autocannon's events in microseconds, for its own histogram counts whole milliseconds.
-import { createHistogram } from 'node:perf_hooks'
+import { createHistogram, performance } from 'node:perf_hooks'
 import autocannon from 'autocannon'
 import { LENGTH_SLACK, type Load, type LoadResult } from './protocol.js'
 
 const SAMPLE_MS = 50
+const SILENCE_MS = 500
 
-function faultsOf(result: autocannon.Result, wrongBody: string | null): string[] {
+function faultsOf(result: autocannon.Result, wrongBody: string | null, silentMs: number, longestMs: number): string[] {
   return [
+    // whoever is waiting when the time is up is in no figure: a server that hangs must not look like one that is quick
+    ...(silentMs > SILENCE_MS + 2 * longestMs ? [`no answer in the last ${Math.round(silentMs)} ms`] : []),
     ...(result['2xx'] === 0 ? ['no answer of 2xx'] : []),
     ...(result.non2xx > 0 ? [`${result.non2xx} answers other than 2xx`] : []),
     ...(result.errors > 0 ? [`${result.errors} errors, ${result.timeouts} of them timeouts`] : []),
@@ -21,6 +24,8 @@ async function run(load: Load): Promise<LoadResult> {
   let requests = 0
   let clients = 0
   const startedMs = performance.now()
+  let lastMs = startedMs
+  const before = performance.eventLoopUtilization()
   const result = await new Promise<autocannon.Result>((resolve, reject) => {
     const instance = autocannon({
       url: load.url,
@@ -45,21 +50,23 @@ async function run(load: Load): Promise<LoadResult> {
     })
     instance.on('response', (_client, _status, _bytes, elapsedMs) => {
       requests += 1
+      lastMs = performance.now()
       latencies.record(Math.max(1, Math.round(elapsedMs * 1000)))
     })
   })
-  const seconds = (performance.now() - startedMs) / 1000
   return {
     requests,
-    requestsPerSecond: requests / seconds,
+    // up to the last answer: of slow ones, the unfinished few would weigh too much
+    requestsPerSecond: requests === 0 ? 0 : requests / (lastMs - startedMs) * 1000,
     p50Ms: latencies.percentile(50) / 1000,
     p99Ms: latencies.percentile(99) / 1000,
-    faults: faultsOf(result, wrongBody),
+    generatorBusy: performance.eventLoopUtilization(before).utilization,
+    faults: faultsOf(result, wrongBody, performance.now() - lastMs, latencies.max / 1000),
   }
 }
 
 function failed(error: unknown): LoadResult {
-  return { requests: 0, requestsPerSecond: 0, p50Ms: 0, p99Ms: 0, faults: [String(error)] }
+  return { requests: 0, requestsPerSecond: 0, p50Ms: 0, p99Ms: 0, generatorBusy: 0, faults: [String(error)] }
 }
 
 async function answer(load: Load): Promise<void> {

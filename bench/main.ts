@@ -14,6 +14,7 @@ import { ensureSeeded } from './seed.js'
 
 const USERS_WITHOUT_SEED = 100_000
 
+const interrupted = new AbortController()
 const say = (line: string): void => console.error(line)
 
 function chosen(only: readonly string[]): Scenario[] {
@@ -29,7 +30,7 @@ function redisText(redisUrl: string | null): string {
 async function bench(options: BenchOptions): Promise<boolean> {
   const scenarios = chosen(options.only)
   const config = benchConfig(process.env)
-  const placement = choosePlacement(options.pin)
+  const placement = choosePlacement(options.pin, config.databaseUrl === null)
   const seeded = await ensureSeeded(0, USERS_WITHOUT_SEED, say)
   const machine = describeMachine(placement.text, seeded.database.replace(DATA_FOLDER, 'bench/data'), redisText(config.redisUrl))
   say(`${factsOf(machine)}\n`)
@@ -47,6 +48,7 @@ async function bench(options: BenchOptions): Promise<boolean> {
       label = prepared.label
       rows.push({ name, label, measured: await measure({ api, document, generator, placement, rounds: options.rounds }, prepared), failure: null })
     } catch (error) {
+      interrupted.signal.throwIfAborted()
       rows.push({ name, label, measured: null, failure: error instanceof Error ? error.message : String(error) })
     }
   }
@@ -71,11 +73,12 @@ async function main(): Promise<void> {
     return
   }
   const { users, database } = await ensureSeeded(options.users, 0, say)
-  console.log(`${users.toLocaleString('en')} seeded users in ${database}`)
+  console.log(`${users.toLocaleString('en')} seeded users: ${database}`)
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
+    interrupted.abort(new Error('interrupted'))
     void stopAll().then(() => process.exit(130))
   })
 }

@@ -12,6 +12,7 @@ export interface Figures {
   requestsPerSecond: number
   p50Ms: number
   p99Ms: number
+  generatorBusy: number
   rounds: LoadResult[]
 }
 
@@ -30,7 +31,10 @@ function median(values: number[]): number {
 
 function figuresOf(rounds: LoadResult[]): Figures {
   const of = (pick: (round: LoadResult) => number): number => median(rounds.map(pick))
-  return { requestsPerSecond: of((round) => round.requestsPerSecond), p50Ms: of((round) => round.p50Ms), p99Ms: of((round) => round.p99Ms), rounds }
+  return {
+    requestsPerSecond: of((round) => round.requestsPerSecond), p50Ms: of((round) => round.p50Ms), p99Ms: of((round) => round.p99Ms),
+    generatorBusy: of((round) => round.generatorBusy), rounds,
+  }
 }
 
 async function runOnce(generator: Child, who: string, load: Load): Promise<LoadResult> {

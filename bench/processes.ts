@@ -28,11 +28,11 @@ function canRunOn(core: string): boolean {
 }
 
 /** Server on core 0, generator on core 1, when there are two and taskset may set them. */
-export function choosePlacement(pin: boolean): Placement {
+export function choosePlacement(pin: boolean, embedded: boolean): Placement {
   if (!pin) return { server: [], generator: [], text: 'not pinned (--no-pin)' }
   if (availableParallelism() < 2) return { server: [], generator: [], text: 'not pinned (one core for all: the generator takes its share of it)' }
   if (!canRunOn('0') || !canRunOn('1')) return { server: [], generator: [], text: 'not pinned (no taskset here, or it is not allowed)' }
-  return { server: ['taskset', '-c', '0'], generator: ['taskset', '-c', '1'], text: 'each server on core 0 (with its embedded PostgreSQL), the generator on core 1' }
+  return { server: ['taskset', '-c', '0'], generator: ['taskset', '-c', '1'], text: `each server on core 0${embedded ? ' (Gatehouse shares it with its embedded PostgreSQL)' : ''}, the generator on core 1` }
 }
 
 /** Starts one of the compiled files as a process of its own; `file` is relative to dist/bench. */

@@ -33,6 +33,8 @@ export interface LoadResult {
   requestsPerSecond: number
   p50Ms: number
   p99Ms: number
+  /** part of the time that the generator was busy, 0 to 1: near 1, it and not the server set the pace */
+  generatorBusy: number
   /** what makes the run worthless: errors, timeouts, answers other than 2xx, wrong bodies; empty when it stands */
   faults: string[]
 }

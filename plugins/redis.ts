@@ -1,9 +1,9 @@
 // The fast store (limits, cache, bus) on Redis or in this process, and the registry of nodes that share it.
 import fastifyRedis from '@fastify/redis'
 import fp from 'fastify-plugin'
+import { createNodeTable } from '../src/database/node-table.js'
 import { newId } from '../src/kernel/ids.js'
 import { createNodeRegistry, type NodeRegistry } from '../src/nodes/node-registry.js'
-import { createNodeStore } from '../src/nodes/node-store.js'
 import { openRedis } from '../src/redis/connect.js'
 import { createFast } from '../src/redis/create-fast.js'
 import type { Fast } from '../src/redis/fast.js'
@@ -17,7 +17,7 @@ declare module 'fastify' {
 
 export default fp(async (app) => {
   const { config, clock, database, log } = app
-  const nodes = createNodeRegistry({ store: createNodeStore({ pool: database.pool }), id: newId(), log })
+  const nodes = createNodeRegistry({ store: createNodeTable({ pool: database.pool }), id: newId(), log })
   await nodes.start()
   app.decorate('nodes', nodes)
 

@@ -28,7 +28,7 @@ export function settle(window: Window, now: number, windowMs: number): void {
     return
   }
   let gone = 0
-  while (gone < last.length && (first[gone] ?? 0) + windowMs <= now) {
+  while (gone < last.length && (last[gone] ?? 0) + windowMs <= now) {
     window.used -= count[gone] ?? 0
     gone += 1
   }

@@ -1,7 +1,12 @@
 // How many nodes share the work: each writes a heartbeat to the database and counts the others'. Used for a node's share of
 // a limit while Redis is lost, so a database that fails too leaves the last count standing.
 import type { FastLog } from '../redis/guard.js'
-import type { NodeStore } from './node-store.js'
+
+export interface NodeStore {
+  /** Notes that this node lives. Returns how many do, itself included: those seen within `aliveMs`. */
+  beat: (id: string, aliveMs: number) => Promise<number>
+  delete: (id: string) => Promise<void>
+}
 
 export interface NodeRegistry {
   id: string

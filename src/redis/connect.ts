@@ -1,5 +1,6 @@
 // How this program talks to Redis: never waits in a queue, never longer than 100 ms for an answer, reconnects for ever.
 // Connections are opened by createFast; a Redis that is down at the start is one that comes back later.
+import { randomInt } from 'node:crypto'
 import { Redis, type RedisOptions } from 'ioredis'
 
 export const COMMAND_TIMEOUT_MS = 100
@@ -15,7 +16,7 @@ const OPTIONS = {
   // a command whose caller has gone on without it must not run later
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
-  retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times - 1, 6), 1_000) + Math.floor(Math.random() * 100),
+  retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times - 1, 6), 1_000) + randomInt(100),
   // redis/redis-bus.ts does it, for there a failure is handled
   autoResubscribe: false,
   connectionName: 'gatehouse',

@@ -46,7 +46,7 @@ export async function createFast({ redisUrl, keyPrefix, client, liveNodes, clock
   const prefix = keyPrefix ?? opened.keyPrefix
 
   const probing = createRedisLimitStore({ client: redis, keyPrefix: prefix, run: (command) => command() })
-  const guard = createGuard({ log, probe: () => probing.take([{ key: 'probe', quota: 1_000_000, windowMs: 1_000, cost: 1 }]) })
+  const guard = createGuard({ clock, log, probe: () => probing.take([{ key: 'probe', quota: 1_000_000, windowMs: 1_000, cost: 1 }]) })
   // the probe names what is wrong; the client's own words for it would repeat at every attempt to reconnect
   redis.on('error', () => undefined)
   redis.on('ready', guard.wake)

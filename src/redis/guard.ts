@@ -1,6 +1,7 @@
 // Is Redis there? A breaker opens at the first command that fails for the connection's sake, so that one request at most waits
 // for its time-out; from then on commands are refused at once. A probe of our own, never a request, finds out when Redis is back.
 import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleWhen } from 'cockatiel'
+import type { Clock } from '../kernel/clock.js'
 
 export interface FastLog {
   info: (details: object, message: string) => void
@@ -30,7 +31,7 @@ function isServerLost(error: unknown): boolean {
 }
 
 /** `probe` must do what the program does: read, write and run scripts. Closed (up) until the first failure. */
-export function createGuard({ probe, log }: { probe: () => Promise<unknown>; log: FastLog }): Guard {
+export function createGuard({ probe, clock, log }: { probe: () => Promise<unknown>; clock: Clock; log: FastLog }): Guard {
   // halfOpenAfter 0: only our probe ever runs while it is open, and the probe keeps its own pace
   const breaker = circuitBreaker(handleWhen(isServerLost), { breaker: new ConsecutiveBreaker(1), halfOpenAfter: 0 })
   const lost = new Error('Redis does not answer')
@@ -60,8 +61,8 @@ export function createGuard({ probe, log }: { probe: () => Promise<unknown>; log
   }
 
   function complain(error: unknown): void {
-    if (stopped || performance.now() - complainedAt < COMPLAIN_EVERY_MS) return
-    complainedAt = performance.now()
+    if (stopped || clock.monotonic() - complainedAt < COMPLAIN_EVERY_MS) return
+    complainedAt = clock.monotonic()
     log.warn({ err: error }, 'a Redis command failed')
   }
 

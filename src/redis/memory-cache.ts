@@ -1,31 +1,16 @@
 // The cache without Redis: a bounded map of this process, the least recently used entry leaves first.
+import { LRUCache } from 'lru-cache'
 import type { Clock } from '../kernel/clock.js'
 import type { Cache } from './fast.js'
 
-interface Entry {
-  value: string
-  /** by clock.monotonic */
-  endsAtMs: number
-}
-
 export function createMemoryCache({ clock, maxEntries = 20_000 }: { clock: Clock; maxEntries?: number }): Cache {
-  const entries = new Map<string, Entry>()
+  // ttlResolution 0: the injected clock is asked every time
+  const entries = new LRUCache<string, string>({ max: maxEntries, perf: { now: clock.monotonic }, ttlResolution: 0, ttlAutopurge: false })
   return {
-    async get(key) {
-      const entry = entries.get(key)
-      if (!entry) return null
-      entries.delete(key)
-      if (entry.endsAtMs <= clock.monotonic()) return null
-      // re-inserted at the end: the map's order is the order of use
-      entries.set(key, entry)
-      return entry.value
-    },
+    get: async (key) => entries.get(key) ?? null,
     async set(key, value, ttlMs) {
-      entries.delete(key)
-      if (ttlMs <= 0) return
-      const [oldest] = entries.size >= maxEntries ? entries.keys() : []
-      if (oldest !== undefined) entries.delete(oldest)
-      entries.set(key, { value, endsAtMs: clock.monotonic() + ttlMs })
+      if (ttlMs > 0) entries.set(key, value, { ttl: Math.ceil(ttlMs) })
+      else entries.delete(key)
     },
     async delete(key) {
       entries.delete(key)

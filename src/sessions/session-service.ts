@@ -69,8 +69,8 @@ export interface SessionServiceDeps {
   secrets: Secrets
   clock: Clock
   config: { accessTokenSeconds: number; sessionIdleSeconds: number; sessionAbsoluteSeconds: number }
-  /** Runs `work` once the transaction that is open here, if any, has committed. Without it an end inside another's transaction is not told. */
-  afterCommit?: (work: () => Promise<void>) => Promise<void>
+  /** Runs `work` once the transaction that is open here, if any, has committed. */
+  afterCommit: (work: () => Promise<void>) => Promise<void>
 }
 
 function viewOf({ id, kind, createdAt, lastSeenAt, expiresAt, address, userAgent }: SessionRow, currentId: string | undefined): SessionView {
@@ -92,10 +92,10 @@ export function createSessionService({ store, tokens, bus, audit, transact, secr
     return { now: new Date(nowMs), idleSince: new Date(nowMs - config.sessionIdleSeconds * 1_000) }
   }
 
-  // the publication may be lost, and is never waited for longer than the bus itself allows
-  const tell = async (ids: readonly string[]): Promise<void> => void await Promise.allSettled(ids.map((id) => bus.publish('ended', `session:${id}`)))
-
-  const tellAfterCommit = async (ids: readonly string[]): Promise<void> => (afterCommit ? afterCommit(() => tell(ids)) : tell(ids))
+  // told before the commit, a change that is rolled back would leave nodes denying sessions that live
+  const tell = (ids: readonly string[]): Promise<void> => afterCommit(async () => {
+    await Promise.allSettled(ids.map((id) => bus.publish('ended', `session:${id}`))) // a lost message costs nothing: PostgreSQL denies as well
+  })
 
   function newSession(kind: 'token' | 'cookie', userId: string, { address, userAgent }: Caller): NewSession {
     const nowMs = clock.now()
@@ -119,7 +119,7 @@ export function createSessionService({ store, tokens, bus, audit, transact, secr
       await audit.record(tx, caller, { action, targetType: 'session', targetId: id, actorUserId: userId })
       return true
     })
-    if (won) await tellAfterCommit([id])
+    if (won) await tell([id])
     return won
   }
 
@@ -173,14 +173,13 @@ export function createSessionService({ store, tokens, bus, audit, transact, secr
         if (live.length > 0) await audit.record(tx, caller, { action: 'sessions.ended', targetType: 'user', targetId: userId, details: { count: live.length } })
         return live
       })
-      await tellAfterCommit(ended.map(({ id }) => id))
+      await tell(ended.map(({ id }) => id))
       return ended.length
     },
 
     async endAll(tx, userId, exceptSessionId) {
       const ended = await store.endAll(tx, userId, moment(), exceptSessionId)
-      // told before the commit, a rolled-back change would leave nodes denying sessions that live
-      if (afterCommit) await afterCommit(() => tell(ended.map(({ id }) => id)))
+      await tell(ended.map(({ id }) => id))
       return ended.filter(({ wasLive }) => wasLive).length
     },
 

@@ -11,6 +11,7 @@ import { newId } from '../kernel/ids.js'
 import { equalBytes, type Secrets } from '../kernel/secrets.js'
 import type { SessionService, TokenPair } from '../sessions/session-service.js'
 import type { InstallationStore } from './installation-store.js'
+import { setupToken } from './setup-token.js'
 
 export interface SetupInput {
   token: string
@@ -42,7 +43,7 @@ export interface SetupServiceDependencies {
 const AT_START: Caller = { principal: null, address: '', userAgent: '', requestId: 'start' }
 
 export function createSetupService({ store, accounts, sessions, audit, secrets, transact, clock }: SetupServiceDependencies): SetupService {
-  const token = `gs_${secrets.mac('setup-token', 'the first administrator').toString('base64url')}`
+  const token = setupToken(secrets)
 
   /** Takes the installation's one row, then opens the administrator; null when somebody else has the row. */
   async function install(tx: Tx, caller: Caller, draft: AccountDraft): Promise<UserView | null> {

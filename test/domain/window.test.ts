@@ -74,6 +74,20 @@ t.test('never more than 60 buckets, and `used` is their sum', async (t) => {
   t.pass('300 runs')
 })
 
+t.test('60 buckets at most, at the pace that opens them fastest', async (t) => {
+  const windowMs = 590_000
+  let most = 0
+  for (let gap = 9_000; gap <= 10_100; gap += 20) {
+    const window = createWindow()
+    for (let now = 0; now < 3 * windowMs; now += gap) {
+      settle(window, now, windowMs)
+      admit(window, now, windowMs, 1)
+      most = Math.max(most, window.count.length)
+    }
+  }
+  t.ok(most === 59 || most === 60, String(most))
+})
+
 t.test('what was refused fits exactly after the wait that was told, and not a millisecond sooner', async (t) => {
   fc.assert(fc.property(windows, steps(2_000), (limit, taken) => {
     const window = createWindow()

@@ -9,13 +9,14 @@ const tally = (answers: LightMyRequestResponse[]): Record<string, number> => {
   return counts
 }
 
+const times = async (count: number, work: (n: number) => Promise<LightMyRequestResponse>) => Promise.all(Array.from({ length: count }, async (_, n) => work(n)))
+
 t.test('races over keys', async (t) => {
   const { app, as, database } = await startApp(t)
   const { prisma } = database
   const owner = await as.signUp()
   const { headers } = owner
   const issue = async (body: object = {}, by = headers) => expectJson<{ id: string; key: string }>(await app.inject({ method: 'POST', url: '/api/v1/keys', headers: by, payload: { name: 'k', ...body } }), 201)
-  const times = async (count: number, work: (n: number) => Promise<LightMyRequestResponse>) => Promise.all(Array.from({ length: count }, async (_, n) => work(n)))
   const rows = async (targetId: string, action: string) => prisma.auditEvent.count({ where: { targetId, action } })
 
   t.test('of ten rotations of one key, one wins', async (t) => {

@@ -77,7 +77,7 @@ t.test('/auth/session', async (t) => {
   })
 
   t.test('201 a planted id is never signed in (session fixation)', async (t) => {
-    const planted = `${'A'.repeat(43)}`
+    const planted = 'A'.repeat(43)
     for (const value of [planted, `${planted}.${planted}`]) {
       const response = await logIn({ cookie: `gatehouse=${value}`, ...SAME })
       t.equal(response.statusCode, 201)

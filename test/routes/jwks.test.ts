@@ -2,9 +2,11 @@
 import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, sign as signBytes, verify as verifyBytes, type JsonWebKey, type KeyObject } from 'node:crypto'
 import t from 'tap'
 import { expectJson, SECRET, startApp, type TestApp, testConfig } from '../support/app.js'
+import { fakeClock } from '../support/clock.js'
 import { createTestDatabase } from '../support/database.js'
 import { buildApp } from '../../src/app.js'
 import { createSecrets } from '../../src/kernel/secrets.js'
+import { createSigningKeyStore } from '../../src/tokens/signing-key-store.js'
 
 const URL = '/.well-known/jwks.json'
 
@@ -146,6 +148,14 @@ t.test('/.well-known/jwks.json', async (t) => {
 })
 
 t.test('the signing key at the start', async (t) => {
+  t.test('of many that make the first key at once, one wins', async (t) => {
+    const { prisma } = await createTestDatabase(t, { poolMax: 12 })
+    const store = createSigningKeyStore({ prisma, secrets: createSecrets(SECRET), clock: fakeClock() })
+    await prisma.$queryRaw`SELECT 1`
+    await Promise.all(Array.from({ length: 12 }, () => store.ensure()))
+    t.equal(await prisma.signingKey.count(), 1)
+  })
+
   t.test('nodes that start together on an empty database agree on one key', async (t) => {
     const database = await createTestDatabase(t, { poolMax: 12 })
     const nodes = await Promise.all(Array.from({ length: 4 }, () => startApp(t, { database })))

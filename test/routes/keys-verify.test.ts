@@ -15,13 +15,12 @@ async function scenario({ app, as }: TestApp) {
   return {
     owner,
     verifier,
-    async issue(body: object) {
+    issue: async (body: object) => {
       const response = await app.inject({ method: 'POST', url: '/api/v1/keys', headers: owner.headers, payload: { name: 'k', ...body } })
       return expectJson<{ id: string; key: string }>(response, 201)
     },
-    async verify(body: object) {
-      return expectJson<Verification>(await app.inject({ method: 'POST', url: '/api/v1/keys/verify', headers: verifier.headers, payload: body }), 200)
-    },
+    verify: async (body: object) =>
+      expectJson<Verification>(await app.inject({ method: 'POST', url: '/api/v1/keys/verify', headers: verifier.headers, payload: body }), 200),
   }
 }
 
@@ -71,7 +70,7 @@ t.test('POST /keys/verify', async (t) => {
 
   t.test('200 not_found, expired, owner_suspended', async (t) => {
     const { key } = await issue({})
-    for (const unknown of ['x', `${key}x`, key.slice(0, -1), 'gk_000000000000000000000000000000' + '4NlZnQ']) t.same(await verify({ key: unknown }), { valid: false, code: 'not_found' })
+    for (const unknown of ['x', `${key}x`, key.slice(0, -1), 'gk_0000000000000000000000000000004NlZnQ']) t.same(await verify({ key: unknown }), { valid: false, code: 'not_found' })
     const brief = await issue({ expiresAt: new Date(clock.now() + 1).toISOString() })
     clock.advance(1)
     t.same(await verify({ key: brief.key }), { valid: false, code: 'expired' })
@@ -116,19 +115,4 @@ t.test('POST /keys/verify', async (t) => {
   })
 
   t.same([...app.undeclaredErrors], [])
-})
-
-t.test('POST /keys/verify counts in Redis, for all nodes together', { skip: process.env['GATEHOUSE_TEST_REDIS_URL'] === undefined ? 'no Redis' : false }, async (t) => {
-  const house = await startApp(t, { redis: true })
-  const { issue, verify } = await scenario(house)
-  const other = await startApp(t, { redis: true, database: house.database, clock: house.clock })
-  const { key } = await issue({ limits: [{ name: 'calls', quota: 5, windowSeconds: 600 }] })
-  const there = async () => {
-    const { headers } = await house.as.key(['gatehouse:keys.verify'])
-    return expectJson<Verification>(await other.app.inject({ method: 'POST', url: '/api/v1/keys/verify', headers, payload: { key } }), 200)
-  }
-  t.equal(house.app.fast.state(), 'up')
-  t.match(await verify({ key, cost: 2 }), { valid: true, limits: [{ remaining: 3 }] })
-  t.match(await there(), { valid: true, limits: [{ remaining: 2 }] })
-  t.match(await verify({ key, cost: 3 }), { valid: false, code: 'rate_limited', limits: [{ remaining: 2 }] })
 })

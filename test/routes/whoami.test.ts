@@ -79,12 +79,14 @@ t.test('GET /whoami', async (t) => {
     clock.advance(1_209_600_000)
     t.equal(await codeOf(401, headers), 'session.invalid')
   })
+})
 
-  t.test('lastUsedAt of a key and lastSeenAt of a session follow within a second, or at the close', async (t) => {
-    const { id, headers } = await as.key([])
-    const usedAt = clock.now()
-    t.equal((await ask(headers)).statusCode, 200)
-    await app.close()
-    t.equal((await database.prisma.apiKey.findUniqueOrThrow({ where: { id } })).lastUsedAt?.getTime(), usedAt)
-  })
+t.test('the last use of a key is written at the close at the latest', async (t) => {
+  const { app, as, clock, database } = await startApp(t)
+  const { id, headers } = await as.key([])
+  const usedAt = clock.now()
+  t.equal((await app.inject({ url: '/api/v1/whoami', headers })).statusCode, 200)
+  clock.advance(5)
+  await app.close()
+  t.equal((await database.prisma.apiKey.findUniqueOrThrow({ where: { id } })).lastUsedAt?.getTime(), usedAt)
 })

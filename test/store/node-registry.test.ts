@@ -1,14 +1,14 @@
 // Who is alive: heartbeats in the database, counted by every node.
 import t from 'tap'
 import { newId } from '../../src/kernel/ids.js'
-import { createNodeRegistry } from '../../src/nodes/node-registry.js'
-import { createNodeStore, type NodeStore } from '../../src/nodes/node-store.js'
+import { createNodeTable } from '../../src/database/node-table.js'
+import { createNodeRegistry, type NodeStore } from '../../src/nodes/node-registry.js'
 import { createTestDatabase } from '../support/database.js'
 import { SILENT } from '../support/redis.js'
 
 t.test('nodes on one database', async (t) => {
   const { pool } = await createTestDatabase(t)
-  const store = createNodeStore({ pool })
+  const store = createNodeTable({ pool })
   const open = () => createNodeRegistry({ store, id: newId(), log: SILENT })
   const [a, b] = [open(), open()]
   const ids = async (): Promise<string[]> => (await pool.query<{ id: string }>('SELECT id FROM nodes ORDER BY id')).rows.map(({ id }) => id)

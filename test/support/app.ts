@@ -45,6 +45,8 @@ export interface AppOptions {
   clock?: FakeClock
   /** share another app's database: a second node */
   database?: TestDatabase
+  /** adds to the app before it is ready: a route for the test */
+  extend?: (app: FastifyInstance) => void
 }
 
 export interface TestApp {
@@ -107,6 +109,7 @@ export async function startApp(t: Teardown, options: AppOptions = {}): Promise<T
     const undeclared = [...app.undeclaredErrors]
     if (undeclared.length > 0) throw new Error(`Errors answered but not declared in config.errors:\n${undeclared.join('\n')}`)
   })
+  options.extend?.(app)
   await app.ready()
   return { app, clock, database, redisUrl, as: helpersOf(app) }
 }

@@ -1,11 +1,6 @@
 // The table of running nodes. Times are the database's: nodes compare each other's, and their own clocks may differ.
 import type pg from 'pg'
-
-export interface NodeStore {
-  /** Notes that this node lives. Returns how many do, itself included: those seen within `aliveMs`. */
-  beat: (id: string, aliveMs: number) => Promise<number>
-  delete: (id: string) => Promise<void>
-}
+import type { NodeStore } from '../nodes/node-registry.js'
 
 const BEAT = {
   name: 'node-beat',
@@ -18,7 +13,8 @@ const BEAT = {
     SELECT count(*)::int + 1 AS live FROM nodes WHERE id <> $1 AND seen_at > clock_timestamp() - make_interval(secs => $2::float / 1000)`,
 }
 
-export function createNodeStore({ pool }: { pool: pg.Pool }): NodeStore {
+/** The registry's rows. */
+export function createNodeTable({ pool }: { pool: pg.Pool }): NodeStore {
   return {
     async beat(id, aliveMs) {
       const { rows } = await pool.query<{ live: number }>({ ...BEAT, values: [id, aliveMs] })

@@ -1,0 +1,146 @@
+// POST /auth/signup and /auth/login: into the house by e-mail and password.
+import t from 'tap'
+import { expectJson, PASSWORD, startApp } from '../support/app.js'
+
+interface Answer {
+  user: { id: string; email: string; lastLoginAt: string }
+  accessToken: string
+  refreshToken: string
+}
+
+t.test('POST /auth/signup', async (t) => {
+  const { app, database, as } = await startApp(t)
+  const signUp = (payload: object, headers = {}) => app.inject({ method: 'POST', url: '/api/v1/auth/signup', payload, headers })
+  const users = () => database.prisma.user.count()
+
+  t.test('201 opens a member\'s account and signs in', async (t) => {
+    const answer = await signUp({ email: ' Ada@Example.com ', password: 'пароль из двенадцати', name: 'Ada' })
+    const body = expectJson<Answer>(answer, 201)
+    t.match(body, { user: { email: 'ada@example.com', name: 'Ada', roles: ['member'], status: 'active' }, tokenType: 'Bearer', expiresIn: 300 })
+    t.same(Object.keys(body).toSorted(), ['accessToken', 'expiresIn', 'refreshToken', 'tokenType', 'user'])
+    t.notMatch(answer.body, /hmac1|passwordHash/)
+    const who = await app.inject({ url: '/api/v1/whoami', headers: as.bearer(body.accessToken) })
+    t.match(who.json(), { type: 'user', id: body.user.id, permissions: [], authenticatedBy: 'token' })
+    const row = await database.prisma.user.findUniqueOrThrow({ where: { id: body.user.id } })
+    t.match(row.passwordHash, /^hmac1\$\$2b\$10\$/)
+    const events = await database.prisma.auditEvent.findMany()
+    t.match(events, [{ action: 'user.created', actorId: body.user.id, targetId: body.user.id }])
+    t.notMatch(JSON.stringify(events), /ada@example|пароль/i)
+  })
+
+  t.test('409 refuses an e-mail that is taken, in any spelling', async (t) => {
+    const answer = await signUp({ email: 'ADA@example.COM', password: PASSWORD })
+    t.equal(answer.statusCode, 409)
+    t.match(answer.json(), { code: 'email.taken' })
+    t.equal(await users(), 1)
+    t.equal(await database.prisma.session.count(), 1, 'and nobody is signed in')
+  })
+
+  t.test('400 refuses a weak password with reasons, and one that is too long', async (t) => {
+    for (const password of ['hunter2', 'zoe@example', 'x'.repeat(257)]) {
+      const answer = await signUp({ email: 'zoe@example.com', password })
+      t.equal(answer.statusCode, 400)
+      t.match(answer.json(), { code: 'password.weak', errors: [{ path: '/password', message: /./ }] })
+      t.notMatch(answer.body, new RegExp(password))
+    }
+    t.equal(await users(), 1)
+  })
+
+  t.test('400 refuses what is not of the schema', async (t) => {
+    const wrong = [
+      {}, { email: 'zoe@example.com' }, { email: 'zoe', password: PASSWORD }, { email: 'zoe@example.com', password: 5 }, { email: ['zoe@example.com'], password: PASSWORD },
+      { email: 'zoe@example.com', password: PASSWORD, roles: ['admin'] }, { email: 'zoe@example.com', password: PASSWORD, name: '\u0000' },
+      { email: `${'z'.repeat(250)}@example.com`, password: PASSWORD }, { email: 'zoe@example.com', password: 'x'.repeat(1025) },
+    ]
+    for (const payload of wrong) t.match((await signUp(payload)).json(), { status: 400, code: 'request.invalid' }, JSON.stringify(payload).slice(0, 60))
+    t.equal(await users(), 1)
+  })
+
+  t.test('201 once for an Idempotency-Key: the repeat opens nothing and gets the same tokens', async (t) => {
+    const payload = { email: 'once@example.com', password: PASSWORD }
+    const first = expectJson<Answer>(await signUp(payload, { 'idempotency-key': 'signup-1' }), 201)
+    const again = await signUp(payload, { 'idempotency-key': 'signup-1' })
+    t.same(expectJson<Answer>(again, 201), first)
+    t.equal(again.headers['idempotency-replayed'], 'true')
+    t.equal((await signUp({ ...payload, password: 'another long password' }, { 'idempotency-key': 'signup-1' })).statusCode, 422)
+    t.equal(await users(), 2)
+  })
+
+  t.test('no answer came without being declared', async (t) => {
+    t.same([...app.undeclaredErrors], [])
+  })
+})
+
+t.test('POST /auth/login', async (t) => {
+  const { app, database, clock, as } = await startApp(t, { config: { trustedProxies: ['127.0.0.1'] } })
+  const ada = await as.signUp('ada@example.com')
+  await as.signUp('other@example.com')
+  const logIn = (email: string, password: string, address = '203.0.113.7') =>
+    app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email, password }, headers: { 'x-forwarded-for': address } })
+  const audited = (action: string) => database.prisma.auditEvent.findMany({ where: { action }, orderBy: { id: 'asc' } })
+
+  t.test('200 signs in: the sign-in is noted and audited', async (t) => {
+    clock.advance(1000)
+    const body = expectJson<Answer>(await logIn(' ADA@example.com', PASSWORD), 200)
+    t.equal(body.user.id, ada.user.id)
+    t.equal(body.user.lastLoginAt, new Date(clock.now()).toISOString())
+    t.not(body.refreshToken, ada.refreshToken)
+    t.equal((await app.inject({ url: '/api/v1/me', headers: as.bearer(body.accessToken) })).statusCode, 200)
+    t.match(await audited('login.succeeded'), [{ actorId: ada.user.id, targetId: ada.user.id, address: '203.0.113.7' }])
+  })
+
+  t.test('401 alike for a wrong password, an unknown e-mail, a suspended account and one without a password', async (t) => {
+    const suspended = await as.signUp('suspended@example.com')
+    await database.prisma.user.update({ where: { id: suspended.user.id }, data: { status: 'suspended' } })
+    await app.inject({ method: 'POST', url: '/api/v1/users', headers: await as.admin(), payload: { email: 'nopass@example.com' } })
+    const answers = await Promise.all([
+      logIn('ada@example.com', 'not the password'), logIn('nobody@example.com', PASSWORD), logIn('suspended@example.com', PASSWORD), logIn('nopass@example.com', PASSWORD),
+    ])
+    const bodies = answers.map((answer) => {
+      t.equal(answer.statusCode, 401)
+      const { requestId: _, ...body } = answer.json<{ requestId: string }>()
+      return body
+    })
+    t.equal(new Set(bodies.map((body) => JSON.stringify(body))).size, 1)
+    t.match(bodies[0], { code: 'credentials.invalid' })
+    const headersOf = (at: number) => Object.keys(answers[at]?.headers ?? {}).filter((name) => !name.startsWith('ratelimit'))
+    t.same(headersOf(0), headersOf(1))
+    const failed = await audited('login.failed')
+    t.same(failed.map(({ targetId, actorId }) => [targetId !== '', actorId]).toSorted(), [[false, ''], [true, ''], [true, ''], [true, '']])
+    t.notMatch(JSON.stringify(failed), /@example|password/)
+    t.equal(await database.prisma.session.count({ where: { userId: suspended.user.id, endedAt: null } }), 1, 'only the one of the sign-up')
+  })
+
+  t.test('429 after ten failures in a row from one address; the owner elsewhere is not locked out', async (t) => {
+    for (let round = 0; round < 10; round += 1) t.equal((await logIn('other@example.com', `wrong ${round}`, '198.51.100.1')).statusCode, 401)
+    const failures = (await audited('login.failed')).length
+    const denied = await logIn('other@example.com', PASSWORD, '198.51.100.1')
+    t.equal(denied.statusCode, 429)
+    t.match(denied.json(), { code: 'login.throttled' })
+    t.equal(denied.headers['retry-after'], '900')
+    await logIn('other@example.com', PASSWORD, '198.51.100.1')
+    t.equal((await audited('login.failed')).length, failures, 'a denial is no failure')
+    t.equal((await audited('login.throttled')).length, 1, 'and is noted once')
+    t.equal((await logIn('other@example.com', PASSWORD, '198.51.100.2')).statusCode, 200)
+    t.equal((await logIn('ada@example.com', PASSWORD, '198.51.100.1')).statusCode, 200, 'nor is the address for its other accounts')
+  })
+
+  t.test('429 is kept across nodes and restarts', async (t) => {
+    const second = await startApp(t, { database, clock, config: { trustedProxies: ['127.0.0.1'] } })
+    const answer = await second.app.inject({
+      method: 'POST', url: '/api/v1/auth/login', payload: { email: 'other@example.com', password: 'x' }, headers: { 'x-forwarded-for': '198.51.100.1' },
+    })
+    t.equal(answer.statusCode, 429)
+  })
+
+  t.test('400 refuses what is not of the schema', async (t) => {
+    for (const payload of [{}, { email: 'ada@example.com' }, { email: 'ada', password: 'x' }, { email: 'ada@example.com', password: PASSWORD, remember: true }, [], 'x']) {
+      const answer = await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: JSON.stringify(payload), headers: { 'content-type': 'application/json' } })
+      t.equal(answer.statusCode, 400, JSON.stringify(payload))
+    }
+  })
+
+  t.test('no answer came without being declared', async (t) => {
+    t.same([...app.undeclaredErrors], [])
+  })
+})

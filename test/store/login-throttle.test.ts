@@ -1,0 +1,200 @@
+// The throttle of sign-ins on PostgreSQL: what each counter takes, when it lets go, and what a success forgives.
+import t from 'tap'
+import { createAccountStore } from '../../src/accounts/account-store.js'
+import { createLoginCounterStore } from '../../src/accounts/login-counter-store.js'
+import { createLoginThrottle, lockedUntil } from '../../src/accounts/login-throttle-service.js'
+import { createAuditStore } from '../../src/audit/audit-store.js'
+import { AppError, problem } from '../../src/kernel/errors.js'
+import { createCursors } from '../../src/kernel/page.js'
+import { createSecrets } from '../../src/kernel/secrets.js'
+import type { Cache } from '../../src/redis/fast.js'
+import { fakeClock } from '../support/clock.js'
+import { createTestDatabase, type TestDatabase } from '../support/database.js'
+
+const MINUTE = 60_000
+
+const forgetful: Cache = { get: async () => null, set: async () => undefined, delete: async () => undefined }
+
+function remembering(now: () => number): Cache & { kept: Map<string, { value: string; endsMs: number }> } {
+  const kept = new Map<string, { value: string; endsMs: number }>()
+  return {
+    kept,
+    get: async (key) => {
+      const entry = kept.get(key)
+      return entry && entry.endsMs > now() ? entry.value : null
+    },
+    set: async (key, value, ttlMs) => void kept.set(key, { value, endsMs: now() + ttlMs }),
+    delete: async (key) => void kept.delete(key),
+  }
+}
+
+function throttleOn({ prisma, pool, transact }: TestDatabase, cache: Cache = forgetful, clock = fakeClock()) {
+  const secrets = createSecrets('a secret of the tests, 32 characters or more')
+  const cursors = createCursors(secrets)
+  const transactions = { count: 0 }
+  const throttle = createLoginThrottle({
+    store: createLoginCounterStore(), accounts: createAccountStore({ prisma, pool, cursors }), audit: createAuditStore({ pool, cursors, clock }), cache, secrets, clock,
+    transact: (work) => {
+      transactions.count += 1
+      return transact(work)
+    },
+  })
+  const from = (address: string) => ({ principal: null, address, userAgent: 'test', requestId: 'r1' })
+  const attempt = (email: string, address: string) => throttle.reserve(from(address), email)
+  /** 'counted', or the seconds to wait */
+  const fail = (email: string, address: string): Promise<'counted' | number> => attempt(email, address).then(
+    () => 'counted' as const,
+    (error: unknown) => {
+      if (error instanceof AppError && error.code === 'login.throttled') return error.retryAfterSeconds ?? 0
+      throw error
+    },
+  )
+  const succeed = async (email: string, address: string): Promise<void> => {
+    const reservation = await attempt(email, address)
+    await transact((tx) => throttle.succeeded(tx, reservation))
+  }
+  return { throttle, clock, attempt, fail, succeed, transactions }
+}
+
+async function fails(times: number, one: (at: number) => Promise<'counted' | number>): Promise<number> {
+  let counted = 0
+  for (let at = 0; at < times; at += 1) if ((await one(at)) === 'counted') counted += 1
+  return counted
+}
+
+t.test('the limits', async (t) => {
+  const database = await createTestDatabase(t)
+
+  t.test('ten in a row for an account from one address', async (t) => {
+    const { fail } = throttleOn(database)
+    t.equal(await fails(12, () => fail('a@one.example', '10.0.0.1')), 10)
+    t.equal(await fail('a@one.example', '10.0.0.1'), 900)
+    t.equal(await fail('a@one.example', '10.0.0.2'), 'counted', 'not from another address')
+    t.equal(await fail('b@one.example', '10.0.0.1'), 'counted', 'not for another account')
+  })
+
+  t.test('fifty from one address over all accounts; IPv6 by its /64', async (t) => {
+    const { fail } = throttleOn(database)
+    t.equal(await fails(55, (at) => fail(`u${at}@two.example`, `2001:db8:1:2::${at + 1}`)), 50)
+    t.equal(await fail('fresh@two.example', '2001:db8:1:2:ffff::1'), 900)
+    t.equal(await fail('fresh@two.example', '2001:db8:1:3::1'), 'counted')
+  })
+
+  t.test('a hundred in a row for one account from anywhere', async (t) => {
+    const { fail } = throttleOn(database)
+    t.equal(await fails(110, (at) => fail('a@three.example', `10.3.${at}.1`)), 100)
+    t.equal(await fail('a@three.example', '10.3.250.1'), 900)
+  })
+
+  t.test('a denied attempt is counted by no counter', async (t) => {
+    const { fail } = throttleOn(database)
+    await fails(10, () => fail('a@four.example', '10.4.0.1'))
+    const before = await database.prisma.loginCounter.aggregate({ _sum: { count: true } })
+    await fails(20, () => fail('a@four.example', '10.4.0.1'))
+    t.same(await database.prisma.loginCounter.aggregate({ _sum: { count: true } }), before)
+    t.equal(await fails(45, (at) => fail(`v${at}@four.example`, '10.4.0.1')), 40, 'the address has fifty less the ten that were looked at')
+  })
+
+  t.test('a denial is audited once, without the e-mail', async (t) => {
+    const rows = await database.prisma.auditEvent.findMany({ where: { action: 'login.throttled' } })
+    const kinds = rows.map(({ details, targetType }) => `${targetType} ${JSON.stringify(details)}`)
+    t.same(kinds.toSorted(), [
+      'address {"counter":"address"}', 'address {"counter":"address"}', 'user {"counter":"account"}', 'user {"counter":"account_address"}', 'user {"counter":"account_address"}',
+    ])
+    t.notMatch(JSON.stringify(rows), /@/)
+    const counters = await database.prisma.loginCounter.findMany()
+    t.notMatch(JSON.stringify(counters.map(({ key }) => key)), /example|10\.\d/, 'nor do the counters hold e-mail or address')
+  })
+})
+
+t.test('time', async (t) => {
+  const database = await createTestDatabase(t)
+
+  t.test('no window of fifteen minutes ever takes more than ten', async (t) => {
+    const { fail, clock } = throttleOn(database)
+    const counted: number[] = []
+    for (let step = 0; step < 200; step += 1) {
+      // a burst at the start of each window is the worst case of counters that start anew
+      for (let burst = 0; burst < (step % 7 === 0 ? 6 : 1); burst += 1) if ((await fail('a@time.example', '10.0.0.1')) === 'counted') counted.push(clock.now())
+      clock.advance(37_000)
+    }
+    const worst = Math.max(...counted.map((start) => counted.filter((at) => at >= start && at < start + 15 * MINUTE).length))
+    t.equal(worst, 10)
+  })
+
+  t.test('the wait that is told is enough, and not much too long', async (t) => {
+    const { fail, clock } = throttleOn(database)
+    await fails(4, () => fail('b@time.example', '10.0.0.1'))
+    clock.advance(5 * MINUTE)
+    await fails(6, () => fail('b@time.example', '10.0.0.1'))
+    t.equal(await fail('b@time.example', '10.0.0.1'), 600, 'until the first four lapse')
+    clock.advance(599_000)
+    t.equal(await fail('b@time.example', '10.0.0.1'), 1)
+    clock.advance(1_000)
+    t.equal(await fails(6, () => fail('b@time.example', '10.0.0.1')), 4)
+  })
+})
+
+t.test('a success', async (t) => {
+  const database = await createTestDatabase(t)
+
+  t.test('forgives the account, from this address and from anywhere', async (t) => {
+    const { fail, succeed } = throttleOn(database)
+    await fails(95, (at) => fail('a@yes.example', `10.1.${at}.1`))
+    await fails(4, () => fail('a@yes.example', '10.0.0.1'))
+    await succeed('a@yes.example', '10.0.0.1')
+    t.equal(await fails(12, () => fail('a@yes.example', '10.0.0.1')), 10)
+    t.equal(await fails(95, (at) => fail('a@yes.example', `10.2.${at}.1`)), 90, 'a hundred anew, ten of them used')
+  })
+
+  t.test('takes back its own attempt from the address, and no other', async (t) => {
+    const { fail, succeed } = throttleOn(database)
+    await fails(49, (at) => fail(`u${at}@yes.example`, '10.9.0.1'))
+    for (let round = 0; round < 5; round += 1) await succeed('mine@yes.example', '10.9.0.1')
+    t.equal(await fail('last@yes.example', '10.9.0.1'), 'counted')
+    t.equal(await fail('over@yes.example', '10.9.0.1'), 900, 'signing in to an own account does not clear the address')
+  })
+
+  t.test('that is rolled back forgives nothing', async (t) => {
+    const { throttle, attempt, fail } = throttleOn(database)
+    await fails(9, () => fail('c@yes.example', '10.8.0.1'))
+    const reservation = await attempt('c@yes.example', '10.8.0.1')
+    await t.rejects(database.transact(async (tx) => {
+      await throttle.succeeded(tx, reservation)
+      throw new Error('the sign-in failed after all')
+    }), /after all/)
+    t.equal(await fail('c@yes.example', '10.8.0.1'), 900)
+  })
+
+  t.test('an attempt whose password was never looked at is taken back', async (t) => {
+    const { throttle, attempt, fail } = throttleOn(database)
+    for (let round = 0; round < 15; round += 1) {
+      const reservation = await attempt('d@yes.example', '10.7.0.1')
+      await t.rejects(throttle.whileReserved(reservation, async () => Promise.reject(problem('server.busy'))), { code: 'server.busy' })
+    }
+    t.equal(await fails(12, () => fail('d@yes.example', '10.7.0.1')), 10)
+  })
+})
+
+t.test('a flood of denials does not reach the database', async (t) => {
+  const database = await createTestDatabase(t)
+  const clock = fakeClock()
+  const { fail, transactions } = throttleOn(database, remembering(clock.now), clock)
+  await fails(11, () => fail('a@flood.example', '10.0.0.1'))
+  const before = transactions.count
+  for (let round = 0; round < 50; round += 1) t.equal(await fail('a@flood.example', '10.0.0.1'), 900)
+  t.equal(transactions.count, before)
+  clock.advance(5_001)
+  t.equal(await fail('a@flood.example', '10.0.0.1'), 895)
+  t.ok(transactions.count > before, 'and after five seconds it is asked again')
+  t.equal(await database.prisma.auditEvent.count({ where: { action: 'login.throttled' } }), 1)
+})
+
+t.test('lockedUntil', async (t) => {
+  const minute = (count: number, endsMs: number) => ({ counter: 'c', count, expiresAt: new Date(endsMs) })
+  t.equal(lockedUntil([], 10), null)
+  t.equal(lockedUntil([minute(9, 100)], 10), null)
+  t.equal(lockedUntil([minute(10, 100)], 10), 100)
+  t.equal(lockedUntil([minute(4, 100), minute(6, 200)], 10), 100)
+  t.equal(lockedUntil([minute(1, 100), minute(6, 200), minute(9, 300)], 10), 200)
+})
