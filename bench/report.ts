@@ -11,7 +11,7 @@ export interface Machine {
   cores: number
   memoryGb: number
   system: string
-  /** one-minute average before the run: above about 0.5, something else is running */
+  /** one-minute average before the run */
   loadBefore: number
   placement: string
   database: string
@@ -62,9 +62,11 @@ export function tableOf(rows: readonly Row[]): string {
   return [write(head), rule, ...lines.slice(1).map(write)].join('\n')
 }
 
+/** Three lines for people. A machine that is busy already is named as such: its figures are low and uneven. */
 export function factsOf(machine: Machine): string {
+  const busy = machine.loadBefore > machine.cores / 2 ? ' (BUSY: these figures are no measurement)' : ''
   return [
-    `machine:   ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, ${machine.system}, node ${machine.node}, load before ${machine.loadBefore}`,
+    `machine:   ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, ${machine.system}, node ${machine.node}, load before ${machine.loadBefore}${busy}`,
     `placement: ${machine.placement}`,
     `stores:    ${machine.database}; ${machine.redis}`,
   ].join('\n')

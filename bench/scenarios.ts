@@ -42,7 +42,7 @@ const DEEP_PAGE = 1000
 const PAGE_ROWS = 50
 const WALK_ROWS = 200
 const LOGIN_CONNECTIONS = 4
-const LOGIN_SECONDS_MIN = 5
+export const LOGIN_SECONDS_MIN = 5
 const LOGIN_PASSWORD = 'all accounts of the benchmark have it'
 
 interface SignedIn {

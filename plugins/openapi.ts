@@ -62,7 +62,8 @@ export default fp(async (app) => {
     transform({ schema, url, route }) {
       const isPublic = route.config?.access?.includes('public') ?? false
       return {
-        url,
+        // a folder's own route answers with and without the slash; one of them is documented
+        url: url.length > 1 ? url.replace(/\/$/, '') : url,
         schema: {
           ...schema,
           description: [schema?.description, accessText(route)].filter(Boolean).join('\n\n'),

@@ -52,7 +52,7 @@ function isInstalled() {
 export function ensureInstalled() {
   if (isInstalled()) return
   console.error('Installing packages (once)')
-  run('Installing packages', 'npm', ['ci', '--include=dev', '--loglevel=error'])
+  run('Installing packages', 'npm', ['ci', '--include=dev', '--include=optional', '--loglevel=error'])
 }
 
 /** Generates the Prisma client when the schema or Prisma itself has changed. */

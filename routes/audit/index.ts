@@ -28,7 +28,7 @@ const Event = Type.Object({
   targetId: Type.String(),
   address: Type.String(),
   requestId: Type.String(),
-  details: Type.Record(Type.String(), Type.Unknown()),
+  details: Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true, description: 'Depends on the action' }),
 }, {
   examples: [{
     id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f33', at: '2027-01-01T09:00:00.000Z', actorType: 'user', actorId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00',

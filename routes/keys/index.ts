@@ -11,7 +11,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
   app.post('/verify', {
     schema: {
       summary: 'Verify a key', tags, body: VerifyRequest, response: { 200: Verification },
-      description: 'May the holder of this key do this, now? Always 200 for a readable question. The limits of the key are charged when all else allows it, all of them or none.',
+      description: 'May the holder of this key do this, now? 200 for every readable question. Limits are charged when all else allows it, all of them or none.',
     },
     config: { access: ['gatehouse:keys.verify'] },
   }, (request) => app.door.verify(request.body))
@@ -33,7 +33,10 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request, reply) => reply.versioned(await app.keys.find(request.caller, request.params.id)))
 
   app.patch('/:id', {
-    schema: { summary: 'Change a key', description: 'Needs If-Match. A revoked or rotated key cannot be changed.', tags, params: IdParams, body: KeyPatch, response: { 200: KeyView } },
+    schema: {
+      summary: 'Change a key', tags, params: IdParams, body: KeyPatch, response: { 200: KeyView },
+      description: 'Needs If-Match. A revoked or rotated key cannot be changed.',
+    },
     config: {
       access: ['user', 'gatehouse:keys.write'],
       errors: ['key.not_found', 'key.revoked', 'key.rotated', 'permission.not_held', 'precondition.required', 'precondition.failed'],
@@ -45,7 +48,10 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.delete('/:id', {
-    schema: { summary: 'Revoke a key', description: 'For ever; a second time changes nothing. If-Match is honoured but not needed.', tags, params: IdParams, response: { 200: Revocation } },
+    schema: {
+      summary: 'Revoke a key', tags, params: IdParams, response: { 200: Revocation },
+      description: 'For ever; a second time changes nothing. If-Match is honoured but not needed.',
+    },
     config: { access: ['user', 'gatehouse:keys.write'], errors: ['key.not_found', 'precondition.failed'] },
   }, (request) => {
     const { id } = request.params

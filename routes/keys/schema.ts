@@ -7,7 +7,11 @@ const ID = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f11'
 const OWNER = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00'
 
 const Name = Type.String({ minLength: 1, maxLength: 200, pattern: '\\S', description: 'What people call the key' })
-const Permission = Type.String({ maxLength: 100, pattern: '^[a-z0-9_.-]+(:[a-z0-9_.*-]+)+$', description: 'noun:verb; a last part of * covers all below. Beginning with gatehouse: only for those who hold it' })
+const Permission = Type.String({
+  maxLength: 100,
+  pattern: '^[a-z0-9_.-]+(:[a-z0-9_.*-]+)+$',
+  description: 'noun:verb; a last part of * covers all below. Those that begin with gatehouse: are given only by who holds them',
+})
 const Permissions = Type.Array(Permission, { maxItems: 100, uniqueItems: true })
 const Limit = strict({
   name: Type.String({ pattern: '^[a-z][a-z0-9_.-]{0,63}$' }),
@@ -15,14 +19,18 @@ const Limit = strict({
   windowSeconds: Type.Integer({ minimum: 1, maximum: 2_592_000 }),
 })
 const Limits = Type.Array(Limit, { maxItems: 10, description: 'Each with a name of its own' })
-const Metadata = Type.Record(Type.String(), Type.Unknown(), { description: 'Anything of yours, at most 4096 bytes of JSON; POST /keys/verify answers it' })
+// additionalProperties, not Type.Record: its pattern costs a regular expression a property, and loses names with a line break
+const Metadata = Type.Unsafe<Record<string, unknown>>({
+  type: 'object', additionalProperties: true, description: 'Anything of yours, at most 4096 bytes of JSON; POST /keys/verify answers it',
+})
 const Expiry = Type.Union([Type.String({ format: 'date-time' }), Type.Null()], { description: 'In the future; null: never' })
 // no year 0 and no offsets, which the database would refuse
 const TimeFilter = Type.String({ format: 'date-time', pattern: '^[1-9].*Z$', description: 'ISO 8601, UTC' })
 const Status = Type.Unsafe<'active' | 'revoked' | 'expired'>({ type: 'string', enum: ['active', 'revoked', 'expired'] })
 
 const view = {
-  id: ID, ownerUserId: OWNER, name: 'Reports of Acme', start: 'gk_4fQz', permissions: ['reports:read'], limits: [{ name: 'calls', quota: 100, windowSeconds: 60 }],
+  id: ID, ownerUserId: OWNER, name: 'Reports of Acme', start: 'gk_4fQz', permissions: ['reports:read'],
+  limits: [{ name: 'calls', quota: 100, windowSeconds: 60 }],
   metadata: { plan: 'free' }, status: 'active', version: 1, createdAt: '2027-01-01T09:00:00.000Z', updatedAt: '2027-01-01T09:00:00.000Z', lastUsedAt: null,
   expiresAt: null, revokedAt: null,
 }
@@ -35,7 +43,7 @@ const viewFields = {
   start: Type.String({ description: 'The first characters of the key, to tell keys apart' }),
   permissions: Type.Array(Type.String()),
   limits: Type.Array(Type.Object({ name: Type.String(), quota: Type.Integer(), windowSeconds: Type.Integer() })),
-  metadata: Type.Record(Type.String(), Type.Unknown()),
+  metadata: Metadata,
   status: Status,
   version: Type.Integer({ description: 'Second half of the ETag' }),
   createdAt: Time,
@@ -98,7 +106,7 @@ export const Verification = Type.Object({
   name: Type.Optional(Type.String()),
   owner: Type.Optional(Type.Object({ type: Type.Unsafe<'user'>({ type: 'string', enum: ['user'] }), id: Type.String() })),
   permissions: Type.Optional(Type.Array(Type.String())),
-  metadata: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  metadata: Type.Optional(Metadata),
   expiresAt: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'] })),
   limits: Type.Optional(Type.Array(Type.Object({
     name: Type.String(),
@@ -106,7 +114,9 @@ export const Verification = Type.Object({
     remaining: Type.Integer(),
     resetSeconds: Type.Integer({ description: 'Until the whole quota is there again, rounded up' }),
   }), { description: 'When valid or rate_limited' })),
-  retryAfterSeconds: Type.Optional(Type.Unsafe<number | null>({ type: ['integer', 'null'], description: 'When rate_limited; null: the cost is above a quota' })),
+  retryAfterSeconds: Type.Optional(Type.Unsafe<number | null>({
+    type: ['integer', 'null'], description: 'When rate_limited; null: the cost is above a quota',
+  })),
 }, {
   examples: [
     {

@@ -11,7 +11,8 @@ const Principal = Type.Object({
   authenticatedBy: Type.Unsafe<'token' | 'cookie' | 'key'>({ type: 'string', enum: ['token', 'cookie', 'key'] }),
 }, {
   examples: [{
-    type: 'user', id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00', sessionId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f22', permissions: ['gatehouse:*'], authenticatedBy: 'token',
+    type: 'user', id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00', sessionId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f22', permissions: ['gatehouse:*'],
+    authenticatedBy: 'token',
   }],
 })
 

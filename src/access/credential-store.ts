@@ -14,7 +14,8 @@ const KEY = `
 const SESSION = `
   SELECT s.id, s.user_id, u.status = 'active' AS user_active, s.ended_at IS NOT NULL AS ended,
          (extract(epoch FROM s.expires_at) * 1000)::float8 AS expires_at_ms, (extract(epoch FROM s.last_seen_at) * 1000)::float8 AS last_seen_at_ms,
-         ARRAY(SELECT DISTINCT unnest(r.permissions) FROM user_roles ur JOIN roles r ON r.name = ur.role_name WHERE ur.user_id = s.user_id ORDER BY 1) AS permissions
+         ARRAY(SELECT DISTINCT unnest(r.permissions) FROM user_roles ur JOIN roles r ON r.name = ur.role_name
+               WHERE ur.user_id = s.user_id ORDER BY 1) AS permissions
   FROM sessions s JOIN users u ON u.id = s.user_id`
 
 // SKIP LOCKED: a use is never worth waiting for, and two nodes that note the same rows cannot block each other

@@ -40,6 +40,7 @@ export function pageQuery<F extends TProperties>(sortable: readonly string[], fi
 
 /** The schema of a list's answer. */
 export function pageOf<T extends TSchema>(item: T) {
+  const rows: unknown[] = (item['examples'] as unknown[] | undefined) ?? []
   return Type.Object({
     data: Type.Array(item),
     page: Type.Object({
@@ -48,7 +49,7 @@ export function pageOf<T extends TSchema>(item: T) {
       total: Type.Optional(Type.Integer()),
       totalIs: Type.Optional(Type.Union([Type.Literal('estimated'), Type.Literal('exact')])),
     }),
-  })
+  }, { examples: [{ data: rows.slice(0, 1), page: { nextCursor: null, limit: 50 } }] })
 }
 
 /** Reads `-createdAt,email`. Throws request.invalid for a field that is not allowed or named twice. */

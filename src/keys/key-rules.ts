@@ -39,8 +39,10 @@ function mistakesOf({ name, limits, metadata, expiresAt }: CheckedInput, nowMs: 
   const found: FieldError[] = []
   if (name !== undefined && !isStorable(name)) found.push({ path: '/name', message: 'holds characters that cannot be stored' })
   if (limits && new Set(limits.map((limit) => limit.name)).size < limits.length) found.push({ path: '/limits', message: 'must have different names' })
-  if (metadata && Buffer.byteLength(JSON.stringify(metadata)) > METADATA_BYTES) found.push({ path: '/metadata', message: `must have at most ${METADATA_BYTES} bytes` })
   if (metadata && !isStorable(metadata)) found.push({ path: '/metadata', message: 'holds characters that cannot be stored' })
+  if (metadata && Buffer.byteLength(JSON.stringify(metadata)) > METADATA_BYTES) {
+    found.push({ path: '/metadata', message: `must have at most ${METADATA_BYTES} bytes` })
+  }
   // a time JavaScript cannot read is NaN, and NaN is not above anything
   if (typeof expiresAt === 'string' && !(Date.parse(expiresAt) > nowMs)) found.push({ path: '/expiresAt', message: 'must be in the future' })
   return found

@@ -107,6 +107,9 @@ function refuseNotHeld(held: readonly string[], permissions: readonly string[]):
   if (missing.length > 0) throw problem('permission.not_held', { detail: `Not held: ${missing.join(', ')}` })
 }
 
+/** What a key is about, and a successor takes over. */
+type KeyMatter = Pick<KeyRow, 'ownerUserId' | 'name' | 'permissions' | 'limits' | 'limitGroupId' | 'metadata' | 'expiresAt'>
+
 const isPrivileged = (permission: string): boolean => permission.startsWith('gatehouse:')
 
 export function createKeyService({ store, audit, bus, transact, clock, keyPrefix }: KeyServiceDeps): KeyService {
@@ -119,7 +122,7 @@ export function createKeyService({ store, audit, bus, transact, clock, keyPrefix
     return store.lockHeld(tx, principal.keyId === undefined ? { userId: principal.id } : { keyId: principal.keyId })
   }
 
-  async function insert(tx: Tx, row: Omit<KeyRow, 'id' | 'start' | 'version' | 'createdAt' | 'updatedAt' | 'lastUsedAt' | 'revokedAt' | 'rotatedToId'>, id: string): Promise<IssuedKey> {
+  async function insert(tx: Tx, row: KeyMatter, id: string): Promise<IssuedKey> {
     const { key, start } = formatKey(keyPrefix)
     const now = new Date(clock.now())
     const inserted = await store.insert(tx, { ...row, id, start, keyHash: sha256(key), createdAt: now, updatedAt: now })

@@ -119,7 +119,9 @@ export function createKeyStore({ prisma, pool, cursors }: { prisma: PrismaClient
     },
     async revoke(tx, id, version, now) {
       const [row] = await tx.apiKey.updateManyAndReturn({
-        where: { id, revokedAt: null, ...(version === null ? {} : { version }) }, data: { revokedAt: now, version: { increment: 1 }, updatedAt: now }, omit: WITHOUT_HASH,
+        where: { id, revokedAt: null, ...(version === null ? {} : { version }) },
+        data: { revokedAt: now, version: { increment: 1 }, updatedAt: now },
+        omit: WITHOUT_HASH,
       })
       return row ? toRow(row) : null
     },
@@ -138,7 +140,8 @@ export function createKeyStore({ prisma, pool, cursors }: { prisma: PrismaClient
     },
     async lockHeld(tx, holder) {
       if ('keyId' in holder) {
-        const keys = await tx.$queryRaw<{ permissions: string[] }[]>`SELECT permissions FROM api_keys WHERE id = ${holder.keyId}::uuid AND revoked_at IS NULL FOR SHARE`
+        const keys = await tx.$queryRaw<{ permissions: string[] }[]>`
+          SELECT permissions FROM api_keys WHERE id = ${holder.keyId}::uuid AND revoked_at IS NULL FOR SHARE`
         return keys[0]?.permissions ?? []
       }
       // a change of roles writes the user's row first: this waits for it, and the next statement sees what it left

@@ -16,7 +16,10 @@ t.test('races over keys', async (t) => {
   const { prisma } = database
   const owner = await as.signUp()
   const { headers } = owner
-  const issue = async (body: object = {}, by = headers) => expectJson<{ id: string; key: string }>(await app.inject({ method: 'POST', url: '/api/v1/keys', headers: by, payload: { name: 'k', ...body } }), 201)
+  const post = async (body: object, by = headers) => app.inject({ method: 'POST', url: '/api/v1/keys', headers: by, payload: { name: 'k', ...body } })
+  const patch = async (id: string, ifMatch: string, payload: object, by = headers) =>
+    app.inject({ method: 'PATCH', url: `/api/v1/keys/${id}`, headers: { ...by, 'if-match': ifMatch }, payload })
+  const issue = async (body: object = {}, by = headers) => expectJson<{ id: string; key: string }>(await post(body, by), 201)
   const rows = async (targetId: string, action: string) => prisma.auditEvent.count({ where: { targetId, action } })
 
   t.test('of ten rotations of one key, one wins', async (t) => {
@@ -32,7 +35,7 @@ t.test('races over keys', async (t) => {
 
   t.test('of ten changes under one ETag, one wins', async (t) => {
     const { id } = await issue()
-    const answers = await times(10, async (n) => app.inject({ method: 'PATCH', url: `/api/v1/keys/${id}`, headers: { ...headers, 'if-match': `"${id}.1"` }, payload: { name: `n${n}` } }))
+    const answers = await times(10, async (n) => patch(id, `"${id}.1"`, { name: `n${n}` }))
     t.same(tally(answers), { 200: 1, 412: 9 })
     const winner = answers.find(({ statusCode }) => statusCode === 200)?.json<{ name: string }>()
     t.match(await prisma.apiKey.findUniqueOrThrow({ where: { id } }), { name: winner?.name, version: 2 })
@@ -72,13 +75,14 @@ t.test('races over keys', async (t) => {
     const admin = await as.admin()
     for (let round = 0; round < 5; round += 1) {
       const holder = await as.signUp()
-      const setRoles = async (roles: string[]) => app.inject({ method: 'PATCH', url: `/api/v1/users/${holder.user.id}`, headers: { ...admin, 'if-match': '*' }, payload: { roles } })
+      const url = `/api/v1/users/${holder.user.id}`
+      const setRoles = async (roles: string[]) => app.inject({ method: 'PATCH', url, headers: { ...admin, 'if-match': '*' }, payload: { roles } })
       t.equal((await setRoles(['admin'])).statusCode, 200)
       const own = await issue({ permissions: ['a:b'] }, holder.headers)
       const answers = await Promise.all([
-        ...Array.from({ length: 4 }, async () => app.inject({ method: 'POST', url: '/api/v1/keys', headers: holder.headers, payload: { name: 'k', permissions: ['gatehouse:users.write'] } })),
+        ...Array.from({ length: 4 }, async () => post({ permissions: ['gatehouse:users.write'] }, holder.headers)),
         setRoles(['member']),
-        ...Array.from({ length: 4 }, async () => app.inject({ method: 'PATCH', url: `/api/v1/keys/${own.id}`, headers: { ...holder.headers, 'if-match': '*' }, payload: { permissions: ['gatehouse:*'] } })),
+        ...Array.from({ length: 4 }, async () => patch(own.id, '*', { permissions: ['gatehouse:*'] }, holder.headers)),
       ])
       t.match(Object.keys(tally(answers)).join(' '), /^(20[01] ?)+( ?403)?$/, 'nobody waits for ever')
       t.equal(answers[4]?.statusCode, 200)

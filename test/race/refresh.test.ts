@@ -1,6 +1,8 @@
 // Refreshes of one token at the same moment: one rotation, one successor, never two families.
 import t from 'tap'
 import { startApp } from '../support/app.js'
+import { createCursors } from '../../src/kernel/page.js'
+import { createSessionStore } from '../../src/sessions/session-store.js'
 
 interface Pair {
   refreshToken: string
@@ -21,6 +23,18 @@ t.test('refreshes at once', async (t) => {
       t.equal(session.refreshGeneration, 1)
       t.equal(session.endedAt, null)
     }
+  })
+
+  t.test('of many rotations of one generation one wins, and a late one takes nothing back', async (t) => {
+    const { user } = await as.signUp()
+    const { id } = await sessionOf(user.id)
+    const store = createSessionStore({ ...database, cursors: createCursors(app.secrets) })
+    const at = { now: new Date(clock.now()), idleSince: new Date(0) }
+    const wins = await Promise.all(Array.from({ length: 8 }, () => store.rotate(id, 0, at)))
+    t.equal(wins.filter(Boolean).length, 1)
+    t.ok(await store.rotate(id, 1, at))
+    t.notOk(await store.rotate(id, 0, at), 'one that was held up')
+    t.equal((await sessionOf(user.id)).refreshGeneration, 2)
   })
 
   t.test('twelve at once, through two nodes', async (t) => {

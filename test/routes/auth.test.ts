@@ -48,7 +48,8 @@ t.test('POST /auth/signup', async (t) => {
 
   t.test('400 refuses what is not of the schema', async (t) => {
     const wrong = [
-      {}, { email: 'zoe@example.com' }, { email: 'zoe', password: PASSWORD }, { email: 'zoe@example.com', password: 5 }, { email: ['zoe@example.com'], password: PASSWORD },
+      {}, { email: 'zoe@example.com' }, { email: 'zoe', password: PASSWORD }, { email: 'zoe@example.com', password: 5 },
+      { email: ['zoe@example.com'], password: PASSWORD },
       { email: 'zoe@example.com', password: PASSWORD, roles: ['admin'] }, { email: 'zoe@example.com', password: PASSWORD, name: '\u0000' },
       { email: `${'z'.repeat(250)}@example.com`, password: PASSWORD }, { email: 'zoe@example.com', password: 'x'.repeat(1025) },
     ]
@@ -94,7 +95,8 @@ t.test('POST /auth/login', async (t) => {
     await database.prisma.user.update({ where: { id: suspended.user.id }, data: { status: 'suspended' } })
     await app.inject({ method: 'POST', url: '/api/v1/users', headers: await as.admin(), payload: { email: 'nopass@example.com' } })
     const answers = await Promise.all([
-      logIn('ada@example.com', 'not the password'), logIn('nobody@example.com', PASSWORD), logIn('suspended@example.com', PASSWORD), logIn('nopass@example.com', PASSWORD),
+      logIn('ada@example.com', 'not the password'), logIn('nobody@example.com', PASSWORD), logIn('suspended@example.com', PASSWORD),
+      logIn('nopass@example.com', PASSWORD),
     ])
     const bodies = answers.map((answer) => {
       t.equal(answer.statusCode, 401)
@@ -106,7 +108,7 @@ t.test('POST /auth/login', async (t) => {
     const headersOf = (at: number) => Object.keys(answers[at]?.headers ?? {}).filter((name) => !name.startsWith('ratelimit'))
     t.same(headersOf(0), headersOf(1))
     const failed = await audited('login.failed')
-    t.same(failed.map(({ targetId, actorId }) => [targetId !== '', actorId]).toSorted(), [[false, ''], [true, ''], [true, ''], [true, '']])
+    t.same(failed.map(({ targetId, actorId }) => `${targetId !== ''} ${actorId}`).toSorted(), ['false ', 'true ', 'true ', 'true '])
     t.notMatch(JSON.stringify(failed), /@example|password/)
     t.equal(await database.prisma.session.count({ where: { userId: suspended.user.id, endedAt: null } }), 1, 'only the one of the sign-up')
   })
@@ -134,8 +136,10 @@ t.test('POST /auth/login', async (t) => {
   })
 
   t.test('400 refuses what is not of the schema', async (t) => {
-    for (const payload of [{}, { email: 'ada@example.com' }, { email: 'ada', password: 'x' }, { email: 'ada@example.com', password: PASSWORD, remember: true }, [], 'x']) {
-      const answer = await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: JSON.stringify(payload), headers: { 'content-type': 'application/json' } })
+    const headers = { 'content-type': 'application/json' }
+    const tooMuch = { email: 'ada@example.com', password: PASSWORD, remember: true }
+    for (const payload of [{}, { email: 'ada@example.com' }, { email: 'ada', password: 'x' }, tooMuch, [], 'x']) {
+      const answer = await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: JSON.stringify(payload), headers })
       t.equal(answer.statusCode, 400, JSON.stringify(payload))
     }
   })

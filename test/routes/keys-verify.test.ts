@@ -32,10 +32,11 @@ t.test('POST /keys/verify', async (t) => {
 
   t.test('200 valid describes the key, and nothing more', async (t) => {
     const expiresAt = new Date(clock.now() + 5_000).toISOString()
-    const { id, key } = await issue({ name: 'Reports', permissions: ['reports:*'], limits: five, metadata: { plan: { seats: 3 } }, expiresAt })
+    const metadata = { plan: { seats: 3 }, 'a\nb': [null, 'ü'] }
+    const { id, key } = await issue({ name: 'Reports', permissions: ['reports:*'], limits: five, metadata, expiresAt })
     t.same(await verify({ key, permissions: ['reports:read'] }), {
       valid: true, code: 'valid', keyId: id, name: 'Reports', owner: { type: 'user', id: owner.user.id }, permissions: ['reports:*'],
-      metadata: { plan: { seats: 3 } }, expiresAt, limits: [{ name: 'calls', quota: 5, remaining: 4, resetSeconds: 60 }],
+      metadata, expiresAt, limits: [{ name: 'calls', quota: 5, remaining: 4, resetSeconds: 60 }],
     })
     const plain = await issue({})
     t.match(await verify({ key: plain.key }), { valid: true, expiresAt: null, limits: [], metadata: {}, permissions: [] })
@@ -70,7 +71,9 @@ t.test('POST /keys/verify', async (t) => {
 
   t.test('200 not_found, expired, owner_suspended', async (t) => {
     const { key } = await issue({})
-    for (const unknown of ['x', `${key}x`, key.slice(0, -1), 'gk_0000000000000000000000000000004NlZnQ']) t.same(await verify({ key: unknown }), { valid: false, code: 'not_found' })
+    for (const unknown of ['x', `${key}x`, key.slice(0, -1), 'gk_0000000000000000000000000000004NlZnQ']) {
+      t.same(await verify({ key: unknown }), { valid: false, code: 'not_found' })
+    }
     const brief = await issue({ expiresAt: new Date(clock.now() + 1).toISOString() })
     clock.advance(1)
     t.same(await verify({ key: brief.key }), { valid: false, code: 'expired' })
@@ -97,7 +100,9 @@ t.test('POST /keys/verify', async (t) => {
   })
 
   t.test('400 for an unreadable question', async (t) => {
-    for (const payload of [{}, { key: '' }, { key: 3 }, { key: 'x', cost: 0 }, { key: 'x', cost: '1' }, { key: 'x', permissions: 'a:b' }, { key: 'x', more: 1 }, { key: 'x'.repeat(513) }]) {
+    const wrong = [{}, { key: '' }, { key: 3 }, { cost: 0 }, { cost: '1' }, { cost: null }, { permissions: 'a:b' }, { more: 1 }, { key: 'x'.repeat(513) }]
+    for (const fields of wrong) {
+      const payload = Object.keys(fields).some((name) => name !== 'key') ? { key: 'x', ...fields } : fields
       const response = await app.inject({ method: 'POST', url: '/api/v1/keys/verify', headers: verifier.headers, payload })
       t.equal(expectJson<{ code: string }>(response, 400).code, 'request.invalid', JSON.stringify(payload).slice(0, 60))
     }

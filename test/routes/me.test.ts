@@ -15,7 +15,8 @@ t.test('/me', async (t) => {
   const user = await as.signUp('me@example.com')
   const get = (headers: object) => app.inject({ url: '/api/v1/me', headers: { ...headers } })
   const patch = (payload: object, headers: object) => app.inject({ method: 'PATCH', url: '/api/v1/me', payload, headers: { ...headers } })
-  const change = (payload: object, headers: object = user.headers) => app.inject({ method: 'POST', url: '/api/v1/me/password', payload, headers: { ...headers } })
+  const change = (payload: object, headers: object = user.headers) =>
+    app.inject({ method: 'POST', url: '/api/v1/me/password', payload, headers: { ...headers } })
   const logIn = (password: string) => app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email: 'me@example.com', password } })
 
   t.test('401 without a credential, 403 for a key, which is nobody\'s account', async (t) => {

@@ -46,7 +46,9 @@ t.test('GET /whoami', async (t) => {
   t.test('400 for two credentials, or a header that does not follow its grammar', async (t) => {
     const { key, headers } = await as.key([])
     t.equal(await codeOf(400, { ...headers, 'x-api-key': key }), 'credentials.ambiguous')
-    for (const authorization of ['Basic YTpi', 'Bearer', `Bearer  ${key}`, `Bearer ${key} x`, key]) t.equal(await codeOf(400, { authorization }), 'credentials.malformed')
+    for (const authorization of ['Basic YTpi', 'Bearer', `Bearer  ${key}`, `Bearer ${key} x`, key]) {
+      t.equal(await codeOf(400, { authorization }), 'credentials.malformed')
+    }
   })
 
   t.test('401 refuses what is missing, unknown, revoked, expired, or of a suspended owner', async (t) => {
@@ -54,13 +56,17 @@ t.test('GET /whoami', async (t) => {
     t.equal(await codeOf(401, as.bearer('gk_unknown')), 'key.invalid')
     t.equal(await codeOf(401, as.bearer('a.b.c')), 'token.invalid')
     const member = await as.signUp()
-    const issue = async (body: object) => expectJson<{ id: string; key: string }>(await app.inject({ method: 'POST', url: '/api/v1/keys', headers: member.headers, payload: { name: 'k', ...body } }), 201)
+    const issue = async (body: object) => {
+      const response = await app.inject({ method: 'POST', url: '/api/v1/keys', headers: member.headers, payload: { name: 'k', ...body } })
+      return expectJson<{ id: string; key: string }>(response, 201)
+    }
     const [revoked, brief, own] = [await issue({}), await issue({ expiresAt: new Date(clock.now() + 1).toISOString() }), await issue({})]
     await app.inject({ method: 'DELETE', url: `/api/v1/keys/${revoked.id}`, headers: member.headers })
     clock.advance(1)
     t.match(expectJson(await ask(as.bearer(revoked.key)), 401), { code: 'key.invalid', detail: 'It has been revoked' })
     t.match(expectJson(await ask(as.bearer(brief.key)), 401), { code: 'key.invalid', detail: 'It has expired' })
-    const suspended = await app.inject({ method: 'PATCH', url: `/api/v1/users/${member.user.id}`, headers: { ...(await as.admin()), 'if-match': '*' }, payload: { status: 'suspended' } })
+    const headers = { ...(await as.admin()), 'if-match': '*' }
+    const suspended = await app.inject({ method: 'PATCH', url: `/api/v1/users/${member.user.id}`, headers, payload: { status: 'suspended' } })
     t.equal(suspended.statusCode, 200)
     t.equal(await codeOf(401, as.bearer(own.key)), 'key.invalid')
     t.equal(await codeOf(401, member.headers), 'session.invalid')

@@ -52,7 +52,8 @@ t.test('the door', async (t) => {
   const at = (ms = 0): Date => new Date(clock.now() + ms)
   async function user(status: 'active' | 'suspended' = 'active', roles: string[] = []): Promise<string> {
     const id = newId()
-    await prisma.user.create({ data: { id, email: `${id}@example.com`, status, createdAt: at(), updatedAt: at(), roles: { create: roles.map((roleName) => ({ roleName })) } } })
+    const create = roles.map((roleName) => ({ roleName }))
+    await prisma.user.create({ data: { id, email: `${id}@example.com`, status, createdAt: at(), updatedAt: at(), roles: { create } } })
     return id
   }
   async function key(changes: Record<string, unknown> = {}): Promise<{ id: string; key: string; group: string }> {
@@ -70,7 +71,10 @@ t.test('the door', async (t) => {
   async function session(userId: string, changes: Record<string, unknown> = {}): Promise<string> {
     const id = newId()
     await prisma.session.create({
-      data: { id, userId, kind: 'token', address: '::1', userAgent: '', refreshSeed: new Uint8Array(32), createdAt: at(), lastSeenAt: at(), expiresAt: at(3_600_000), ...changes },
+      data: {
+        id, userId, kind: 'token', address: '::1', userAgent: '', refreshSeed: new Uint8Array(32), createdAt: at(), lastSeenAt: at(), expiresAt: at(3_600_000),
+        ...changes,
+      },
     })
     return id
   }
@@ -157,7 +161,8 @@ t.test('the door', async (t) => {
   t.test('a session carries the permissions of all roles of its user', async (t) => {
     const userId = await user('active', ['admin', 'member'])
     const sessionId = await session(userId)
-    t.same(await authenticate('token', `${userId}.${sessionId}`), { type: 'user', id: userId, sessionId, permissions: ['gatehouse:*'], authenticatedBy: 'token' })
+    const expected = { type: 'user', id: userId, sessionId, permissions: ['gatehouse:*'], authenticatedBy: 'token' }
+    t.same(await authenticate('token', `${userId}.${sessionId}`), expected)
     const cookie = `signed.${randomBytes(8).toString('hex')}`
     const cookieId = await session(userId, { kind: 'cookie', refreshSeed: null, secretHash: new Uint8Array(sha256(cookie)) })
     t.match(await authenticate('cookie', cookie), { sessionId: cookieId, authenticatedBy: 'cookie' })

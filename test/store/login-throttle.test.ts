@@ -28,18 +28,20 @@ function remembering(now: () => number): Cache & { kept: Map<string, { value: st
   }
 }
 
+const from = (address: string) => ({ principal: null, address, userAgent: 'test', requestId: 'r1' })
+
 function throttleOn({ prisma, pool, transact }: TestDatabase, cache: Cache = forgetful, clock = fakeClock()) {
   const secrets = createSecrets('a secret of the tests, 32 characters or more')
   const cursors = createCursors(secrets)
   const transactions = { count: 0 }
   const throttle = createLoginThrottle({
-    store: createLoginCounterStore(), accounts: createAccountStore({ prisma, pool, cursors }), audit: createAuditStore({ pool, cursors, clock }), cache, secrets, clock,
+    store: createLoginCounterStore(), accounts: createAccountStore({ prisma, pool, cursors }), audit: createAuditStore({ pool, cursors, clock }),
+    cache, secrets, clock,
     transact: (work) => {
       transactions.count += 1
       return transact(work)
     },
   })
-  const from = (address: string) => ({ principal: null, address, userAgent: 'test', requestId: 'r1' })
   const attempt = (email: string, address: string) => throttle.reserve(from(address), email)
   /** 'counted', or the seconds to wait */
   const fail = (email: string, address: string): Promise<'counted' | number> => attempt(email, address).then(
@@ -99,7 +101,8 @@ t.test('the limits', async (t) => {
     const rows = await database.prisma.auditEvent.findMany({ where: { action: 'login.throttled' } })
     const kinds = rows.map(({ details, targetType }) => `${targetType} ${JSON.stringify(details)}`)
     t.same(kinds.toSorted(), [
-      'address {"counter":"address"}', 'address {"counter":"address"}', 'user {"counter":"account"}', 'user {"counter":"account_address"}', 'user {"counter":"account_address"}',
+      'address {"counter":"address"}', 'address {"counter":"address"}', 'user {"counter":"account"}',
+      'user {"counter":"account_address"}', 'user {"counter":"account_address"}',
     ])
     t.notMatch(JSON.stringify(rows), /@/)
     const counters = await database.prisma.loginCounter.findMany()
@@ -190,8 +193,9 @@ t.test('a flood of denials does not reach the database', async (t) => {
   t.equal(await database.prisma.auditEvent.count({ where: { action: 'login.throttled' } }), 1)
 })
 
+const minute = (count: number, endsMs: number) => ({ counter: 'c', count, expiresAt: new Date(endsMs) })
+
 t.test('lockedUntil', async (t) => {
-  const minute = (count: number, endsMs: number) => ({ counter: 'c', count, expiresAt: new Date(endsMs) })
   t.equal(lockedUntil([], 10), null)
   t.equal(lockedUntil([minute(9, 100)], 10), null)
   t.equal(lockedUntil([minute(10, 100)], 10), 100)

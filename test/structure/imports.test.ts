@@ -5,6 +5,10 @@ import { type Import, none, type Source, sourcesBelow } from '../support/sources
 const FRAMEWORK = /^(fastify|fastify-plugin|@fastify\/.*)$/
 const STORE_HANDLES = /^(pg|ioredis|@prisma\/.*|prisma)$/
 const ROOTS = new Set(['src/app.ts', 'src/main.ts'])
+// what main.ts says when the start fails: it knows the errors of every part, though not Fastify
+const ENTRY = 'src/start-failure.ts'
+// these stand below the services, which are built from what they decorate: keys to sign with, Redis, the checks of /readyz
+const FOUNDATIONS = new Set(['plugins/services.ts', 'plugins/jwt.ts', 'plugins/redis.ts', 'plugins/health.ts'])
 
 const isKernel = (file: string): boolean => file.startsWith('src/kernel/')
 const isStore = (file: string): boolean => file.endsWith('-store.ts')
@@ -12,7 +16,9 @@ const isService = (file: string): boolean => file.endsWith('-service.ts')
 const isDatabase = (file: string): boolean => file.startsWith('src/database/')
 const isRedis = (file: string): boolean => file.startsWith('src/redis/')
 /** A rule: a file of a feature that is neither store nor service; it gets what it needs as arguments. */
-const isRule = (file: string): boolean => file.startsWith('src/') && !isStore(file) && !isService(file) && !isDatabase(file) && !isRedis(file) && !ROOTS.has(file)
+function isRule(file: string): boolean {
+  return file.startsWith('src/') && !isStore(file) && !isService(file) && !isDatabase(file) && !isRedis(file) && !ROOTS.has(file) && file !== ENTRY
+}
 
 type Verdict = string | null
 
@@ -51,16 +57,22 @@ function plugin(from: string): (one: Import) => Verdict {
     if (file === null || typeOnly) return null
     if (file.startsWith('plugins/')) return null
     if (!file.startsWith('src/') || ROOTS.has(file)) return 'a plugin imports src and other plugins'
-    return from !== 'plugins/services.ts' && (isService(file) || isStore(file)) ? 'services and stores are built in plugins/services.ts: use the decorator' : null
+    return !FOUNDATIONS.has(from) && (isService(file) || isStore(file)) ? 'services and stores are built in plugins/services.ts: use the decorator' : null
   }
 }
 
 const ROUTE_FILES = new Set(['src/kernel/errors.ts', 'src/kernel/page.ts', 'src/kernel/etag.ts', 'plugins/route-kit.ts'])
 
+/** Cookie sessions live in one scope only: the route that makes them registers the plugin there. */
+function sessionRoute(one: Import): Verdict {
+  return one.file === 'plugins/session.ts' ? null : route(one)
+}
+
 function route({ file, specifier, typeOnly }: Import): Verdict {
   if (file !== null) {
     if (ROUTE_FILES.has(file) || /^routes\/.*\/schema\.ts$/.test(file)) return null
-    return typeOnly && isRule(file) ? null : 'a route imports schema.ts, kernel errors and pages, and plugins/route-kit.ts; behaviour comes from decorators'
+    if (typeOnly && isRule(file)) return null
+    return 'a route imports schema.ts, kernel errors and pages, and plugins/route-kit.ts; behaviour comes from decorators'
   }
   if (specifier === '@sinclair/typebox') return null
   return typeOnly && FRAMEWORK.test(specifier) ? null : 'a route imports TypeBox and the types of Fastify, no other package'
@@ -68,6 +80,7 @@ function route({ file, specifier, typeOnly }: Import): Verdict {
 
 /** The law for a file of src, plugins or routes. */
 function lawFor(path: string): (one: Import) => Verdict {
+  if (path === 'routes/auth/session/index.ts') return sessionRoute
   if (path.startsWith('routes/')) return route
   if (path.startsWith('plugins/')) return plugin(path)
   if (isKernel(path)) return kernel
@@ -77,13 +90,17 @@ function lawFor(path: string): (one: Import) => Verdict {
   return () => null // the database and Redis folders hold the handles themselves
 }
 
+/** What holds for all of src. */
+function outside({ file, specifier }: Import): Verdict {
+  if (FRAMEWORK.test(specifier)) return 'only app.ts and main.ts know Fastify'
+  return file !== null && !file.startsWith('src/') ? 'src imports nothing outside src' : null
+}
+
 function breaches({ path, imports }: Source): string[] {
   if (ROOTS.has(path)) return []
   const law = lawFor(path)
   return imports.flatMap((one) => {
-    const general = path.startsWith('src/') && FRAMEWORK.test(one.specifier) ? 'only app.ts and main.ts know Fastify'
-      : path.startsWith('src/') && one.file !== null && !one.file.startsWith('src/') ? 'src imports nothing outside src' : null
-    const verdict = general ?? law(one)
+    const verdict = (path.startsWith('src/') ? outside(one) : null) ?? law(one)
     return verdict === null ? [] : [`${path} imports ${one.specifier}: ${verdict}`]
   })
 }
