@@ -22,6 +22,9 @@ import { createSessionService, type SessionService } from '../src/sessions/sessi
 import { createSessionStore } from '../src/sessions/session-store.js'
 import { createInstallationStore } from '../src/setup/installation-store.js'
 import { createSetupService, type SetupService } from '../src/setup/setup-service.js'
+import { createUsageLedger, type UsageLedger } from '../src/usage/usage-ledger.js'
+import { createUsageService, type UsageService } from '../src/usage/usage-service.js'
+import { createUsageStore } from '../src/usage/usage-store.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -34,6 +37,8 @@ declare module 'fastify' {
     door: Door
     audit: AuditStore
     idempotency: IdempotencyService
+    usage: UsageService
+    usageLedger: UsageLedger
   }
 }
 
@@ -56,6 +61,11 @@ export default fp(async (app) => {
   const signer = createCookieSigner(secrets)
   const readCookie = (value: string): Buffer | null => readSessionCookie(signer, value)
 
+  const usageStore = createUsageStore({ pool })
+  const usage = createUsageLedger({ store: usageStore, writerId: app.nodes.id, clock, log: app.log })
+
+  app.decorate('usage', createUsageService({ store: usageStore, clock, config }))
+  app.decorate('usageLedger', usage)
   app.decorate('audit', audit)
   app.decorate('sessions', sessions)
   app.decorate('keys', keys)

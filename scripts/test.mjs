@@ -1,9 +1,11 @@
-// npm test: installs and generates what is missing, sets the stores up, runs every test file with coverage, and ends with
+// npm test: installs, generates and builds what is missing, sets the stores up, runs every test file with coverage, and ends with
 // `N passed, N failed[, N skipped]`. Exits 1 on a failure, on a run in which nothing passed, and on too little coverage.
-import { ensureGenerated, ensureInstalled } from './prepare.mjs'
+import { ensureBuilt, ensureGenerated, ensureInstalled } from './prepare.mjs'
 
 ensureInstalled()
 ensureGenerated()
+// tests that start the program find it built, and need not build it side by side
+ensureBuilt()
 // these import packages, which may not have been there until now
 const { runTap } = await import('./test-run.mjs')
 const { coverageComplaint } = await import('./coverage.mjs')

@@ -24,6 +24,7 @@ import rateLimit from '../plugins/rate-limit.js'
 import redis from '../plugins/redis.js'
 import requestGuard from '../plugins/request-guard.js'
 import services from '../plugins/services.js'
+import usage from '../plugins/usage.js'
 import validation from '../plugins/validation.js'
 import { problem } from './kernel/errors.js'
 import { newId } from './kernel/ids.js'
@@ -88,6 +89,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(metrics)
   await app.register(jwt)
   await app.register(services)
+  await app.register(usage)
   await app.register(cookie)
   await app.register(csrf)
   await app.register(authenticate)

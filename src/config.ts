@@ -5,6 +5,7 @@ import { Value } from '@sinclair/typebox/value'
 
 const seconds = (minimum: number, maximum: number, preset: number, description: string) =>
   Type.Integer({ minimum, maximum, default: preset, description })
+const days = (preset: number, description: string) => Type.Integer({ minimum: 1, maximum: 36_500, default: preset, description })
 
 export const ConfigSchema = Type.Object({
   PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 3000, description: 'TCP port to listen on; 0 takes a free one' }),
@@ -12,7 +13,7 @@ export const ConfigSchema = Type.Object({
   PUBLIC_URL: Type.Optional(Type.String({ description: 'The URL clients use, without a path: https, or http on localhost. Decides cookie names, HSTS and what counts as same-origin. Default: http://localhost:PORT' })),
   DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://', description: 'PostgreSQL 14 or newer, postgres://user:password@host:5432/name. Without it Gatehouse runs its own in GATEHOUSE_DATA_DIR' })),
   DATABASE_POOL_MAX: Type.Integer({ minimum: 2, maximum: 500, default: 10, description: 'Database connections of this node' }),
-  REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://', description: 'redis://host:6379/0. Without it limits and fast copies are kept in this process, which is right for one node only' })),
+  REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://', description: 'redis://host:6379/0, ?keyPrefix=NAME: to share one Redis (default gatehouse:). Without it limits and fast copies are kept in this process, which is right for one node only' })),
   GATEHOUSE_SECRET: Type.Optional(Type.String({ minLength: 32, description: 'At least 32 random characters; all keys that sign or encrypt derive from it. Required with DATABASE_URL, the same on every node; without DATABASE_URL it is made once and kept in GATEHOUSE_DATA_DIR' })),
   GATEHOUSE_DATA_DIR: Type.String({ minLength: 1, default: './data', description: 'Folder of the embedded PostgreSQL and of its secret' }),
   GATEHOUSE_ADMIN_EMAIL: Type.Optional(Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$', maxLength: 254, description: 'With GATEHOUSE_ADMIN_PASSWORD: this administrator is created when there is no user yet' })),
@@ -25,6 +26,9 @@ export const ConfigSchema = Type.Object({
   SESSION_IDLE_SECONDS: seconds(300, 31_536_000, 1_209_600, 'A session unused for this long ends (14 days); uses are noted once a minute'),
   SESSION_ABSOLUTE_SECONDS: seconds(300, 31_536_000, 7_776_000, 'A session ends this long after its sign-in (90 days)'),
   KEY_PREFIX: Type.String({ pattern: '^[a-z][a-z0-9]{0,15}$', default: 'gk', description: 'First part of every API key' }),
+  USAGE_MINUTES_KEPT_DAYS: days(7, 'How long usage is kept by the minute'),
+  USAGE_HOURS_KEPT_DAYS: days(90, 'How long usage is kept by the hour'),
+  USAGE_DAYS_KEPT_DAYS: days(1_096, 'How long usage is kept by the day (three years)'),
 })
 
 type Environment = Static<typeof ConfigSchema>
@@ -49,6 +53,9 @@ export interface Config {
   sessionIdleSeconds: number
   sessionAbsoluteSeconds: number
   keyPrefix: string
+  usageMinutesKeptDays: number
+  usageHoursKeptDays: number
+  usageDaysKeptDays: number
 }
 
 /** One mistake: the variable and what is wrong with it, never its value. */
@@ -134,6 +141,7 @@ function toConfig(env: Environment): Config {
     databasePoolMax: env.DATABASE_POOL_MAX, redisUrl: env.REDIS_URL ?? null, secret: env.GATEHOUSE_SECRET ?? null, dataDir: env.GATEHOUSE_DATA_DIR, admin,
     trustedProxies: listOf(env.TRUSTED_PROXIES), corsOrigins: listOf(env.CORS_ORIGINS), logLevel: env.LOG_LEVEL, bcryptCost: env.BCRYPT_COST,
     accessTokenSeconds: env.ACCESS_TOKEN_SECONDS, sessionIdleSeconds: env.SESSION_IDLE_SECONDS, sessionAbsoluteSeconds: env.SESSION_ABSOLUTE_SECONDS,
-    keyPrefix: env.KEY_PREFIX,
+    keyPrefix: env.KEY_PREFIX, usageMinutesKeptDays: env.USAGE_MINUTES_KEPT_DAYS, usageHoursKeptDays: env.USAGE_HOURS_KEPT_DAYS,
+    usageDaysKeptDays: env.USAGE_DAYS_KEPT_DAYS,
   }
 }

@@ -23,6 +23,6 @@ export const SessionQuery = pageQuery(['createdAt'], {
   kind: Type.Optional(Type.Union([Type.Literal('token'), Type.Literal('cookie')])),
 })
 
-export const SessionPage = { ...pageOf(Session), examples: [{ data: [SESSION], page: { nextCursor: null, limit: 50 } }] }
+export const SessionPage = pageOf(Session)
 
 export const Ended = strict({ ended: Type.Integer({ description: 'How many sessions were ended' }) }, { examples: [{ ended: 2 }] })

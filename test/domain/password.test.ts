@@ -72,17 +72,18 @@ t.test('without the pepper the stored string verifies nothing', async (t) => {
 t.test('an account without a password costs the same work and never matches', async (t) => {
   const stored = await hasher.hash('correct horse battery staple')
   const timed = async (kept: string | null): Promise<number> => {
-    const times: number[] = []
-    for (let round = 0; round < 5; round += 1) {
-      const start = process.hrtime.bigint()
-      t.equal(await hasher.verify('wrong horse battery staple', kept), false)
-      times.push(Number(process.hrtime.bigint() - start))
-    }
-    return Math.min(...times)
+    const start = process.hrtime.bigint()
+    t.equal(await hasher.verify('wrong horse battery staple', kept), false)
+    return Number(process.hrtime.bigint() - start)
   }
-  const known = await timed(stored)
-  const unknown = await timed(null)
-  t.ok(unknown > known / 2 && unknown < known * 2, `${unknown} ns without an account, ${known} ns with one`)
+  const known: number[] = []
+  const unknown: number[] = []
+  for (let round = 0; round < 5; round += 1) {
+    known.push(await timed(stored))
+    unknown.push(await timed(null))
+  }
+  // a busy machine doubles a time; an answer without work takes a thousandth of it
+  t.ok(Math.min(...unknown) > Math.min(...known) / 10, `${Math.min(...unknown)} ns without an account, ${Math.min(...known)} ns with one`)
 })
 
 t.test('what does not fit the queue is refused with server.busy, and the rest is served', async (t) => {
