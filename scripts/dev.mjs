@@ -11,5 +11,6 @@ const child = spawn(process.execPath, ['node_modules/tsx/dist/cli.mjs', 'watch',
   // autoload reads .ts files only when it is told so
   env: { ...process.env, FASTIFY_AUTOLOAD_TYPESCRIPT: '1' },
 })
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
+process.on('SIGINT', () => {}) // a terminal's Ctrl-C reaches the child by itself, and tsx takes a second one for impatience
+process.on('SIGTERM', () => child.kill('SIGTERM'))
 child.on('exit', (code) => process.exit(code ?? 1))

@@ -40,7 +40,15 @@ function complaintOf({ passed, failed }, code) {
  * Resolves to the exit code: 0 only when something passed, nothing failed and there is no complaint.
  */
 export async function runTap(args, check = async () => null) {
-  const { env, notes, tearDown } = await setUpStores()
+  let stores
+  try {
+    stores = await setUpStores()
+  } catch (error) {
+    console.error('The stores for the tests could not be set up:', error)
+    console.log(tallyLine({ passed: 0, failed: 1, skipped: 0 }))
+    return 1
+  }
+  const { env, notes, tearDown } = stores
   for (const note of notes) console.log(`# ${note}`)
   let result
   try {

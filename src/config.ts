@@ -1,5 +1,6 @@
 // Every environment variable Gatehouse reads, in one schema: names, defaults, limits and the text of
 // docs/configuration.md. Pure: the environment goes in, a Config or a list of mistakes comes out.
+import { isIP } from 'node:net'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 
@@ -65,7 +66,14 @@ export interface Mistake {
 }
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
-const ADDRESS = /^([0-9.]{7,15}|[0-9a-f:]*:[0-9a-f:.]*)(\/\d{1,3})?$/i
+
+/** An address, or a range of them in CIDR notation. */
+function isAddressRange(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/')
+  const version = isIP(address)
+  if (version === 0 || rest.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+}
 
 /** Is this an http(s) origin? With `loopbackHttp`, plain http only on this machine. */
 function isOrigin(text: string, loopbackHttp: boolean): boolean {
@@ -85,27 +93,38 @@ function convert(name: Name, text: string): unknown {
 }
 
 function messageFor(name: Name, fallback: string): string {
-  const { minimum, maximum, minLength, pattern } = ConfigSchema.properties[name] as { minimum?: number; maximum?: number; minLength?: number; pattern?: string }
-  if (minimum !== undefined) return `must be a whole number from ${minimum} to ${maximum}`
   if (name === 'LOG_LEVEL') return 'must be fatal, error, warn, info, debug, trace or silent'
   if (name === 'DATABASE_URL') return 'must begin with postgres:// or postgresql://'
   if (name === 'REDIS_URL') return 'must begin with redis:// or rediss://'
+  if (name === 'GATEHOUSE_ADMIN_EMAIL') return 'must be an e-mail address of at most 254 characters'
+  const { minimum, maximum, minLength, maxLength, pattern } = ConfigSchema.properties[name] as Bounds
+  if (minimum !== undefined) return `must be a whole number from ${minimum} to ${maximum}`
   if (pattern !== undefined) return `must match ${pattern}`
+  if (maxLength !== undefined) return `must have ${minLength} to ${maxLength} characters`
   return minLength === undefined ? fallback : `must have at least ${minLength} characters`
 }
 
-function crossChecks(env: Environment): Mistake[] {
+interface Bounds {
+  minimum?: number
+  maximum?: number
+  minLength?: number
+  maxLength?: number
+  pattern?: string
+}
+
+/** What no schema of one variable can say. Sees only the values that are good by themselves. */
+function crossChecks(env: Partial<Environment>, given: ReadonlySet<string>): Mistake[] {
   const mistakes: Mistake[] = []
   const say = (name: Name, message: string): void => void mistakes.push({ name, message })
   if (env.PUBLIC_URL !== undefined && !isOrigin(env.PUBLIC_URL, true)) say('PUBLIC_URL', 'must be an https:// origin without a path (http:// only on localhost or a loopback address)')
-  if (env.DATABASE_URL !== undefined && env.GATEHOUSE_SECRET === undefined) say('GATEHOUSE_SECRET', 'is required with DATABASE_URL (32 characters or more, the same on every node)')
+  if (env.DATABASE_URL !== undefined && !given.has('GATEHOUSE_SECRET')) say('GATEHOUSE_SECRET', 'is required with DATABASE_URL (32 characters or more, the same on every node)')
   if (env.DATABASE_URL !== undefined && !URL.canParse(env.DATABASE_URL)) say('DATABASE_URL', 'is not a URL')
   if (env.REDIS_URL !== undefined && !URL.canParse(env.REDIS_URL)) say('REDIS_URL', 'is not a URL')
-  if (env.GATEHOUSE_ADMIN_EMAIL === undefined && env.GATEHOUSE_ADMIN_PASSWORD !== undefined) say('GATEHOUSE_ADMIN_EMAIL', 'is required with GATEHOUSE_ADMIN_PASSWORD')
-  if (env.GATEHOUSE_ADMIN_EMAIL !== undefined && env.GATEHOUSE_ADMIN_PASSWORD === undefined) say('GATEHOUSE_ADMIN_PASSWORD', 'is required with GATEHOUSE_ADMIN_EMAIL')
-  if (!listOf(env.TRUSTED_PROXIES).every((address) => ADDRESS.test(address))) say('TRUSTED_PROXIES', 'must be addresses or CIDR ranges, comma-separated')
-  if (!listOf(env.CORS_ORIGINS).every((origin) => isOrigin(origin, false) && new URL(origin).origin === origin)) say('CORS_ORIGINS', 'must be origins like https://app.example.com, comma-separated, no wildcard, no path')
-  if (env.SESSION_IDLE_SECONDS > env.SESSION_ABSOLUTE_SECONDS) say('SESSION_IDLE_SECONDS', 'must not exceed SESSION_ABSOLUTE_SECONDS')
+  if (!given.has('GATEHOUSE_ADMIN_EMAIL') && given.has('GATEHOUSE_ADMIN_PASSWORD')) say('GATEHOUSE_ADMIN_EMAIL', 'is required with GATEHOUSE_ADMIN_PASSWORD')
+  if (given.has('GATEHOUSE_ADMIN_EMAIL') && !given.has('GATEHOUSE_ADMIN_PASSWORD')) say('GATEHOUSE_ADMIN_PASSWORD', 'is required with GATEHOUSE_ADMIN_EMAIL')
+  if (!listOf(env.TRUSTED_PROXIES ?? '').every(isAddressRange)) say('TRUSTED_PROXIES', 'must be addresses or CIDR ranges, comma-separated')
+  if (!listOf(env.CORS_ORIGINS ?? '').every((origin) => isOrigin(origin, false) && new URL(origin).origin === origin)) say('CORS_ORIGINS', 'must be origins like https://app.example.com, comma-separated, no wildcard, no path')
+  if ((env.SESSION_IDLE_SECONDS ?? 0) > (env.SESSION_ABSOLUTE_SECONDS ?? Infinity)) say('SESSION_IDLE_SECONDS', 'must not exceed SESSION_ABSOLUTE_SECONDS')
   return mistakes
 }
 
@@ -125,10 +144,11 @@ export function readConfig(environment: Record<string, string | undefined>): { c
     const name = error.path.slice(1) as Name
     if (!mistakes.has(name)) mistakes.set(name, { name, message: messageFor(name, error.message) })
   }
-  if (Value.Check(ConfigSchema, env)) {
-    for (const mistake of crossChecks(env)) mistakes.set(mistake.name, mistake)
-    if (mistakes.size === 0) return { config: toConfig(env) }
+  const good = Object.fromEntries(Object.entries(env as Record<string, unknown>).filter(([name]) => !mistakes.has(name)))
+  for (const mistake of crossChecks(good, new Set(given.map(([name]) => name)))) {
+    if (!mistakes.has(mistake.name)) mistakes.set(mistake.name, mistake)
   }
+  if (mistakes.size === 0 && Value.Check(ConfigSchema, env)) return { config: toConfig(env) }
   return { mistakes: [...mistakes.values()] }
 }
 

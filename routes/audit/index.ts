@@ -1,12 +1,11 @@
 // The audit log, newest first: who did what to what, when, from where, by which credential.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { Time } from '../../plugins/route-kit.js'
+import { Time, TimeFilter } from '../../plugins/route-kit.js'
 import { pageOf, pageQuery } from '../../src/kernel/page.js'
 
 const Word = Type.String({ maxLength: 100, pattern: '^[a-z][a-z0-9_.]*$' })
 const Id = Type.String({ maxLength: 300, pattern: '^[\\x21-\\x7e]+$' })
-const TimeFilter = Type.String({ format: 'date-time', pattern: '^[1-9].*Z$', description: 'ISO 8601, UTC' })
 
 const Query = pageQuery(['at'], {
   actorId: Type.Optional(Id),

@@ -1,7 +1,7 @@
 // The shapes of API keys on the wire.
 import { Type } from '@sinclair/typebox'
 import { pageOf, pageQuery } from '../../src/kernel/page.js'
-import { NullableTime, strict, Time } from '../../plugins/route-kit.js'
+import { Id, NullableTime, strict, Time, TimeFilter } from '../../plugins/route-kit.js'
 
 const ID = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f11'
 const OWNER = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00'
@@ -24,8 +24,6 @@ const Metadata = Type.Unsafe<Record<string, unknown>>({
   type: 'object', additionalProperties: true, description: 'Anything of yours, at most 4096 bytes of JSON; POST /keys/verify answers it',
 })
 const Expiry = Type.Union([Type.String({ format: 'date-time' }), Type.Null()], { description: 'In the future; null: never' })
-// no year 0 and no offsets, which the database would refuse
-const TimeFilter = Type.String({ format: 'date-time', pattern: '^[1-9].*Z$', description: 'ISO 8601, UTC' })
 const Status = Type.Unsafe<'active' | 'revoked' | 'expired'>({ type: 'string', enum: ['active', 'revoked', 'expired'] })
 
 const view = {
@@ -58,7 +56,7 @@ export const KeyView = Type.Object(viewFields, { examples: [view] })
 export const IssuedKey = Type.Object({ ...viewFields, key: Type.String({ description: 'The key itself, shown this once' }) }, { examples: [issued] })
 export const KeyPage = pageOf(KeyView)
 export const KeyQuery = pageQuery(['createdAt', 'name'], {
-  ownerUserId: Type.Optional(Type.String({ format: 'uuid' })),
+  ownerUserId: Type.Optional(Id),
   status: Type.Optional(Status),
   'createdAt[gte]': Type.Optional(TimeFilter),
   'createdAt[lte]': Type.Optional(TimeFilter),
@@ -66,7 +64,7 @@ export const KeyQuery = pageQuery(['createdAt', 'name'], {
 
 export const NewKey = strict({
   name: Name,
-  ownerUserId: Type.Optional(Type.String({ format: 'uuid', description: 'Default: the caller. Another\'s needs gatehouse:keys.write' })),
+  ownerUserId: Type.Optional(Type.String({ ...Id, description: 'Default: the caller. Another\'s needs gatehouse:keys.write' })),
   permissions: Type.Optional(Permissions),
   limits: Type.Optional(Limits),
   metadata: Type.Optional(Metadata),

@@ -1,6 +1,6 @@
 // The shapes of accounts on the wire, for every route that shows one.
 import { Type } from '@sinclair/typebox'
-import { NullableTime, strict, Time } from '../../plugins/route-kit.js'
+import { NullableTime, strict, Time, TimeFilter } from '../../plugins/route-kit.js'
 import { pageOf, pageQuery } from '../../src/kernel/page.js'
 
 const NO_CONTROLS = '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]*$'
@@ -19,7 +19,6 @@ const Status = Type.Unsafe<'active' | 'suspended'>({
 })
 const RoleName = Type.String({ pattern: '^[a-z0-9_.-]{1,64}$' })
 const Roles = Type.Array(RoleName, { maxItems: 50, uniqueItems: true, description: 'Names from GET /roles' })
-const TimeFilter = Type.String({ format: 'date-time', description: 'ISO 8601' })
 
 export const userExample = {
   id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00', email: EMAIL, name: 'Ada', status: 'active', roles: ['member'], version: 2,

@@ -19,11 +19,17 @@ export function matches(header: string, etag: string, comparison: 'strong' | 'we
   })
 }
 
-/** The version that If-Match asks for. Throws precondition.required without one, precondition.failed for another resource or form. */
+/**
+ * The version that If-Match asks for: of a list (RFC 9110 13.1.1), the one that names this resource.
+ * Throws precondition.required without the header, precondition.failed when it names another resource or another form.
+ */
 export function expectedVersion(header: string | undefined, id: string): number | '*' {
   if (header === undefined) throw problem('precondition.required')
   if (header.trim() === '*') return '*'
-  const found = new RegExp(`^"${id}\\.(\\d{1,9})"$`).exec(header.trim())
-  if (!found) throw problem('precondition.failed')
-  return Number(found[1])
+  const prefix = `"${id.toLowerCase()}.`
+  const versions = header.split(',').map((part) => part.trim()).filter((tag) => tag.startsWith(prefix) && tag.endsWith('"'))
+    .map((tag) => tag.slice(prefix.length, -1)).filter((version) => /^[1-9]\d{0,8}$/.test(version))
+  // a resource has one version: of several, the newest is the only one that can still be right
+  if (versions.length === 0) throw problem('precondition.failed')
+  return Math.max(...versions.map(Number))
 }

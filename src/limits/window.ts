@@ -53,10 +53,19 @@ export function admit(window: Window, now: number, windowMs: number, cost: numbe
   count.push(cost)
 }
 
+/** Takes back up to `units` of what the bucket that began at `first` counts; nothing when it has gone. */
+export function refund(window: Window, first: number, units: number): void {
+  const at = window.first.indexOf(first)
+  const back = Math.min(units, window.count[at] ?? 0)
+  if (back === 0) return
+  window.count[at] = (window.count[at] ?? 0) - back
+  window.used -= back
+}
+
 /** Milliseconds until nothing is counted any more. */
 export function resetMs(window: Window, now: number, windowMs: number): number {
   const newest = window.last.at(-1)
-  return newest === undefined ? 0 : newest + windowMs - now
+  return newest === undefined || window.used === 0 ? 0 : newest + windowMs - now
 }
 
 /** Milliseconds until `cost` fits, when nothing else is admitted meanwhile: 0 when it fits, Infinity when it never does. */

@@ -15,12 +15,19 @@ export interface Bus {
   subscribe: (channel: string, listener: (message: string) => void) => Promise<void>
 }
 
-/** One limit to be charged: at most `quota` in any `windowMs`. Limits with the same key share one counter. */
+/**
+ * One limit to be charged. `window` (the default): at most `quota` in any `windowMs`. `gcra`: at most `burst` (default: quota) at
+ * once, refilled at quota per windowMs. `calendar`: at most `quota` in an hour, day or month (`period`) of UTC; windowMs does not matter.
+ * Limits with the same key share one counter.
+ */
 export interface LimitCharge {
   key: string
   quota: number
   windowMs: number
   cost: number
+  algorithm?: 'window' | 'gcra' | 'calendar'
+  burst?: number
+  period?: 'hour' | 'day' | 'month'
 }
 
 /** What is left of a limit after the decision, and in how many ms it is whole again. */
@@ -37,9 +44,20 @@ export interface LimitDecision {
   retryAfterMs: number
 }
 
+/**
+ * How a limit is kept. No kind ever admits more than the limit. `exact` refuses nothing that fits; `leased` may refuse up to
+ * `earlyBy` units early, which other nodes hold or which are counted a little longer.
+ */
+export interface Guarantee {
+  guarantee: 'exact' | 'leased'
+  earlyBy: number
+}
+
 /** Charges all limits or none, atomically across nodes. A denied request is charged nothing. */
 export interface LimitStore {
-  take: (charges: readonly LimitCharge[]) => Promise<LimitDecision>
+  /** Answers at once where no round trip is needed. With `dryRun`: what it would answer, and nothing is charged. */
+  take: (charges: readonly LimitCharge[], dryRun?: boolean) => LimitDecision | Promise<LimitDecision>
+  guarantee: (charge: LimitCharge) => Guarantee
 }
 
 export type FastState = 'memory' | 'up' | 'degraded'

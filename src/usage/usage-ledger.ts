@@ -118,7 +118,8 @@ export function createUsageLedger({ store, writerId, clock, log, every = systemT
   let written = 0
   let batches = 0
   let failing = false
-  let writing: Promise<boolean> | null = null
+  let writing: Promise<boolean> = Promise.resolve(true)
+  let asked = 0
 
   function seal(): UsageBatch | null {
     const taken = tallies.take(ROWS_A_BATCH)
@@ -145,9 +146,10 @@ export function createUsageLedger({ store, writerId, clock, log, every = systemT
       return false
     }
   }
-  async function flush(): Promise<boolean> {
-    await writing
-    writing = write().finally(() => { writing = null })
+  // one after the other, also when asked twice at once: batches must arrive in their order
+  function flush(): Promise<boolean> {
+    asked += 1
+    writing = writing.then(write).finally(() => { asked -= 1 })
     return writing
   }
 
@@ -156,7 +158,7 @@ export function createUsageLedger({ store, writerId, clock, log, every = systemT
   }
 
   const stop = every(FLUSH_EVERY_MS, () => {
-    if (!writing) void flush()
+    if (asked === 0) void flush() // a slow database is not asked twice
   })
   return {
     record(keyId, ownerUserId, outcome, cost) {

@@ -38,6 +38,16 @@ t.test('conventions', async (t) => {
     t.equal(response.headers.allow, 'GET, HEAD')
   })
 
+  t.test('400: an id in another spelling, and a time the database would refuse', async (t) => {
+    const { user } = await as.signUp()
+    for (const id of [user.id.toUpperCase(), `urn:uuid:${user.id}`, `{${user.id}}`, user.id.replaceAll('-', '')]) {
+      t.equal((await app.inject({ url: `/api/v1/users/${encodeURIComponent(id)}`, headers: admin })).statusCode, 400, id)
+    }
+    for (const url of ['users?createdAt[gte]=', 'keys?createdAt[gte]=', 'audit?at[gte]=']) {
+      for (const time of ['0000-01-01T00:00:00Z', '2026-01-01T00:00:00%2B23:00', '2026-01-01']) t.equal((await app.inject({ url: `/api/v1/${url}${time}`, headers: admin })).statusCode, 400, url + time)
+    }
+  })
+
   t.test('401 carries a challenge', async (t) => {
     const none = await app.inject('/api/v1/whoami')
     t.equal(expectJson<Problem>(none, 401).code, 'credentials.missing')

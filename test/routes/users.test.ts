@@ -122,7 +122,7 @@ t.test('/users', async (t) => {
     t.equal((await app.inject({ url: url(member.user.id), headers: { ...reader.headers, 'if-none-match': '"x.1"' } })).statusCode, 200)
     t.equal((await app.inject({ url: url('0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00'), headers: reader.headers })).statusCode, 404)
     t.equal((await app.inject({ url: url('not-an-id'), headers: reader.headers })).statusCode, 400)
-    t.equal((await app.inject({ url: url(`urn:uuid:${member.user.id}`), headers: reader.headers })).statusCode, 404)
+    t.equal((await app.inject({ url: url(`urn:uuid:${member.user.id}`), headers: reader.headers })).statusCode, 400)
   })
 
   t.test('PATCH needs If-Match, and of the version that is', async (t) => {
@@ -223,7 +223,7 @@ t.test('/users', async (t) => {
       '?createdAt[gte]=0000-01-01T00:00:00Z', '?createdAt[gte]=2031-01-01T00:00:60Z', '?cursor=x', '?name=Bob', '?passwordHash=x',
     ]
     for (const query of wrong) t.equal((await get(query)).statusCode, 400, query)
-    t.equal((await get('?createdAt[lte]=2031-01-01T00:00:00%2B23:59')).statusCode, 200, 'an offset that the database does not know')
+    t.equal((await get('?createdAt[lte]=2031-01-01T00:00:00%2B23:59')).statusCode, 400, 'an offset that the database does not know')
   })
 
   t.test('GET /users walks every row once, page by page', async (t) => {

@@ -142,21 +142,34 @@ t.test('a path too long for a socket gets a short 0700 folder, gone after the st
   t.notOk(existsSync(folder))
 })
 
-t.test('as root without user namespaces another user runs it, and the data keeps that owner', { skip: isRoot ? false : 'needs root' }, async (t) => {
+/** Puts programs that fail before the real ones of these names; undone when `t` ends. */
+function withFailing(t: Test, ...names: string[]): void {
   const path = process.env['PATH'] ?? ''
-  const tools = t.testdir({ unshare: '#!/bin/sh\nexit 1\n' })
-  chmodSync(join(tools, 'unshare'), 0o755)
+  const tools = t.testdir(Object.fromEntries(names.map((name) => [name, '#!/bin/sh\nexit 1\n'])))
+  for (const name of names) chmodSync(join(tools, name), 0o755)
   t.teardown(() => (process.env['PATH'] = path))
   process.env['PATH'] = `${tools}:${path}`
+}
+
+t.test('as root without user namespaces another user runs it, and the data keeps that owner', { skip: isRoot ? false : 'needs root' }, async (t) => {
   const dataDir = freshFolder(t)
-  const first = await start(t, dataDir)
-  t.equal(statSync(join(dataDir, 'postgres')).uid, 65534)
-  t.same(await ask(first, 'SELECT 1 AS n'), [{ n: 1 }])
-  await first.stop()
-  process.env['PATH'] = path
-  const second = await start(t, dataDir)
-  t.same(await ask(second, 'SELECT 1 AS n'), [{ n: 1 }])
-  t.equal(statSync(join(dataDir, 'postgres')).uid, 65534)
+  await t.test('refused', async (t) => {
+    withFailing(t, 'unshare')
+    const server = await start(t, dataDir)
+    t.equal(statSync(join(dataDir, 'postgres')).uid, 65534)
+    t.same(await ask(server, 'SELECT 1 AS n'), [{ n: 1 }])
+  })
+  await t.test('allowed again', async (t) => {
+    const server = await start(t, dataDir)
+    t.same(await ask(server, 'SELECT 1 AS n'), [{ n: 1 }])
+    t.equal(statSync(join(dataDir, 'postgres')).uid, 65534)
+  })
+})
+
+t.test('as root with no way to run it, below a 0700 folder, it says so', { skip: isRoot ? false : 'needs root' }, async (t) => {
+  withFailing(t, 'unshare', 'setpriv')
+  const dataDir = freshFolder(t)
+  t.match((await refusalOf(startEmbeddedPostgres({ dataDir, log: () => {} }))).exitLine, /^PostgreSQL does not run as root, and uid 65534 cannot be made to reach /)
 })
 
 t.test('a process id that now belongs to something else does not stop a start', async (t) => {

@@ -1,0 +1,58 @@
+// What a started program says, and what one that cannot start says instead.
+import t from 'tap'
+import { banner, type BannerFacts, withoutCredentials } from '../../src/banner.js'
+import { readConfig } from '../../src/config.js'
+import { EmbeddedPostgresError } from '../../src/database/embedded-postgres-error.js'
+import { MigrationError } from '../../src/database/migrate.js'
+import { DatabaseUrlError } from '../../src/database/open.js'
+import { problem } from '../../src/kernel/errors.js'
+import { exitLineOf } from '../../src/start-failure.js'
+
+const facts: BannerFacts = {
+  version: '1.2.3', publicOrigin: 'https://access.example.com', localOrigin: 'http://127.0.0.1:3000', database: 'PostgreSQL 18.4, db:5432/gatehouse',
+  redisUrl: 'redis://user:hunter2@cache:6379/0', fast: 'up', setup: null,
+}
+
+t.test('it names the version, the URL, the documentation, the database and the store, and no password', async (t) => {
+  t.equal(banner(facts), [
+    'Gatehouse 1.2.3',
+    '  URL       https://access.example.com',
+    '  Docs      https://access.example.com/docs',
+    '  Database  PostgreSQL 18.4, db:5432/gatehouse',
+    '  Store     redis://cache:6379/0',
+  ].join('\n'))
+})
+
+t.test('it says when Redis does not answer, and when there is none', async (t) => {
+  t.match(banner({ ...facts, fast: 'degraded' }), /Store {5}redis:\/\/cache:6379\/0 \(does not answer yet: degraded\)$/)
+  t.match(banner({ ...facts, redisUrl: null, fast: 'memory' }), /Store {5}in this process \(one node\)$/)
+  t.equal(withoutCredentials('rediss://:secret@cache:6380'), 'rediss://cache:6380')
+})
+
+t.test('before the set-up it ends with the command that does it, for a shell to take as it stands', async (t) => {
+  const text = banner({ ...facts, setup: { token: 'gs_token', password: 'Passw0rd' } })
+  t.match(text, `curl -X POST http://127.0.0.1:3000/api/v1/setup -H 'content-type: application/json' \\\n  -d '{"token":"gs_token","email":"admin@example.com","password":"Passw0rd"}'\n`)
+})
+
+const outcome = readConfig({ PORT: '3000' })
+const config = 'config' in outcome ? outcome.config : null
+
+const failures: [string, unknown, string | null][] = [
+  ['an embedded PostgreSQL that fails', new EmbeddedPostgresError('It failed:\n  badly'), 'It failed: badly'],
+  ['a database that cannot be reached', new DatabaseUrlError('DATABASE_URL cannot be used: refused'), 'DATABASE_URL cannot be used: refused'],
+  ['a failed migration', new MigrationError('Migration x failed\nand was rolled back'), 'Migration x failed and was rolled back'],
+  ['a weak administrator password', problem('password.weak'), 'GATEHOUSE_ADMIN_PASSWORD is too easy to guess'],
+  ['a weak administrator password, with reasons', problem('password.weak', { detail: 'too short' }), 'GATEHOUSE_ADMIN_PASSWORD is too easy to guess: too short'],
+  ['an administrator e-mail that is none', problem('request.invalid'), 'GATEHOUSE_ADMIN_EMAIL is not an e-mail address'],
+  ['a port in use', Object.assign(new Error('listen'), { code: 'EADDRINUSE' }), 'PORT 3000 is in use on 127.0.0.1'],
+  ['a port for root only', Object.assign(new Error('listen'), { code: 'EACCES' }), 'PORT 3000 may not be used by this user'],
+  ['an address of another machine', Object.assign(new Error('listen'), { code: 'EADDRNOTAVAIL' }), 'HOST 127.0.0.1 is not an address of this machine'],
+  ['a fault of our own', new TypeError('undefined is not a function'), null],
+  ['something that is no error', 'oops', null],
+]
+for (const [what, error, line] of failures) {
+  t.test(`the line for ${what}`, async (t) => {
+    t.ok(config)
+    if (config) t.equal(exitLineOf(error, config), line)
+  })
+}
