@@ -20,20 +20,27 @@ export default fp(async (app) => {
   const requests = new Counter({ name: 'gatehouse_http_requests_total', help: 'Requests answered', labelNames: ['method', 'route', 'status'], registers: [registry] })
   const seconds = new Histogram({ name: 'gatehouse_http_request_seconds', help: 'Time to answer', labelNames: ['method', 'route'], buckets: BUCKETS_SECONDS, registers: [registry] })
   const { pool } = app.database
-  new Gauge({
-    name: 'gatehouse_database_connections', help: 'Connections of the pool', labelNames: ['state'], registers: [registry],
+  registry.registerMetric(new Gauge({
+    name: 'gatehouse_database_connections', help: 'Connections of the pool', labelNames: ['state'], registers: [],
     collect() {
       this.set({ state: 'idle' }, pool.idleCount)
       this.set({ state: 'used' }, pool.totalCount - pool.idleCount)
       this.set({ state: 'waiting' }, pool.waitingCount)
     },
-  })
-  new Gauge({
-    name: 'gatehouse_redis_up', help: '1 when Redis answers, 0 when it does not or is not configured', registers: [registry],
+  }))
+  registry.registerMetric(new Gauge({
+    name: 'gatehouse_redis_up', help: '1 when Redis answers, 0 when it does not or is not configured', registers: [],
     collect() {
       this.set(app.fast.state() === 'up' ? 1 : 0)
     },
-  })
+  }))
+  registry.registerMetric(new Counter({
+    name: 'gatehouse_heartbeat_failures_total', help: 'Heartbeats of this node that the database did not take', registers: [],
+    collect() {
+      this.reset()
+      this.inc(app.nodes.failures())
+    },
+  }))
 
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none'

@@ -1,28 +1,28 @@
 // The shapes of usage on the wire.
 import { Type } from '@sinclair/typebox'
-import { Time } from '../../plugins/route-kit.js'
+import { Id, Time, TimeFilter } from '../../plugins/route-kit.js'
 import type { ExportBody } from '../../src/usage/usage-export.js'
 
-const TimeFilter = (description: string) => Type.Optional(Type.String({ format: 'date-time', pattern: '^[1-9].*Z$', description }))
-const Id = (description: string) => Type.Optional(Type.String({ format: 'uuid', description }))
+const time = (description: string) => Type.Optional(Type.String({ ...TimeFilter, description: `ISO 8601, UTC. ${description}` }))
+const id = (description: string) => Type.Optional(Type.String({ ...Id, description }))
 const Granularity = Type.Unsafe<'minute' | 'hour' | 'day'>({ type: 'string', enum: ['minute', 'hour', 'day'], default: 'hour', description: 'Hours and days of UTC' })
 
 const fields = {
-  keyId: Id('One key'),
-  ownerId: Id('All keys of one user'),
+  keyId: id('One key'),
+  ownerId: id('All keys of one user'),
   granularity: Type.Optional(Granularity),
 }
 
 export const SeriesQuery = Type.Object({
   ...fields,
-  from: TimeFilter('ISO 8601, UTC. What begins at or after it. Default: 60 minutes, 24 hours or 30 days before `to`'),
-  to: TimeFilter('ISO 8601, UTC. What begins before it. Default: up to now'),
+  from: time('What begins at or after it. Default: 60 minutes, 24 hours or 30 days before `to`'),
+  to: time('What begins before it. Default: up to now'),
 }, { additionalProperties: false })
 
 export const ExportQuery = Type.Object({
   ...fields,
-  from: TimeFilter('ISO 8601, UTC. What begins at or after it. Default: all that is kept'),
-  to: TimeFilter('ISO 8601, UTC. What begins before it. Default: up to now'),
+  from: time('What begins at or after it. Default: all that is kept'),
+  to: time('What begins before it. Default: up to now'),
   format: Type.Optional(Type.Unsafe<'ndjson' | 'csv'>({ type: 'string', enum: ['ndjson', 'csv'], description: 'Default: what Accept prefers, else NDJSON' })),
 }, { additionalProperties: false })
 

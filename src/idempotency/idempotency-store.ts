@@ -18,8 +18,11 @@ export interface IdempotencyStore {
 
 const PURPOSE = 'idempotency-answer'
 
+function contextOf(scope: string, key: string): string {
+  return JSON.stringify([scope, key])
+}
+
 export function createIdempotencyStore({ secrets }: { secrets: Secrets }): IdempotencyStore {
-  const contextOf = (scope: string, key: string): string => JSON.stringify([scope, key])
   return {
     async claim(tx, scope, key) {
       const rows = await tx.$queryRaw<{ won: boolean }[]>`SELECT pg_try_advisory_xact_lock(hashtextextended(${contextOf(scope, key)}, 0)) AS won`

@@ -18,6 +18,11 @@ export function counterName({ key, windowMs, algorithm }: LimitCharge): string {
   return algorithm === 'gcra' ? `g${windowMs}:${key}` : `${windowMs}:${key}`
 }
 
+/** A cost above this never fits. */
+export function mostAtOnce({ algorithm, quota, burst = quota }: LimitCharge): number {
+  return algorithm === 'gcra' ? burst : quota
+}
+
 export function createCounter({ algorithm, windowMs }: LimitCharge): Counter {
   const isGcra = algorithm === 'gcra'
   return { window: isGcra ? null : createWindow(), gcra: isGcra ? createGcra() : null, windowMs, pending: 0 }

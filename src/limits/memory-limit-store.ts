@@ -2,7 +2,7 @@
 // healthy Redis a record of what this node let through. Bounded: a flood of new keys pushes out expired and light counters first.
 import type { Clock } from '../kernel/clock.js'
 import type { Guarantee, LimitCharge, LimitDecision, LimitStore } from '../redis/fast.js'
-import { admitCounter, type Counter, counterName, counterWaitMs, createCounter, settleCounter, stateOf, weight } from './counter.js'
+import { admitCounter, type Counter, counterName, counterWaitMs, createCounter, mostAtOnce, settleCounter, stateOf, weight } from './counter.js'
 
 export interface MemoryLimitStore extends LimitStore {
   take: (charges: readonly LimitCharge[], dryRun?: boolean) => LimitDecision
@@ -76,7 +76,7 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
       if (!counter) return
       counter.pending += charge.cost
       const ms = counterWaitMs(counter, charge, at, nodes, counter.pending)
-      const fitsAlone = counter.pending <= (counter.gcra ? charge.burst ?? charge.quota : charge.quota)
+      const fitsAlone = counter.pending <= mostAtOnce(charge)
       retryAfterMs = Math.max(retryAfterMs, ms === Infinity && fitsAlone ? Math.min(charge.windowMs, SHARE_RETRY_MS) : ms)
     })
     const allowed = retryAfterMs === 0
@@ -97,7 +97,7 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
     const at = now()
     for (const charge of charges) {
       const counter = find(charge, at)
-      if (counter ? counterWaitMs(counter, charge, at, 1, charge.cost) > 0 : charge.cost > charge.quota) return false
+      if (counter ? counterWaitMs(counter, charge, at, 1, charge.cost) > 0 : charge.cost > mostAtOnce(charge)) return false
     }
     return true
   }

@@ -1,8 +1,9 @@
 // Limits counted in Redis, for all nodes together: one script a decision, one round trip, Redis's own clock. It throws when
 // Redis does not answer; limits/failover-limit-store.ts decides what then.
 import type { Redis } from 'ioredis'
-import type { LimitCharge, LimitDecision, LimitState, LimitStore } from '../redis/fast.js'
-import { TAKE_SCRIPT } from './take-script.js'
+import type { LimitCharge, LimitDecision, LimitState } from '../redis/fast.js'
+import { counterName } from './counter.js'
+import { ANSWERED, TAKE_SCRIPT } from './take-script.js'
 
 interface TakeCommand {
   gatehouseTake: (keyCount: number, ...keysAndArguments: (string | number)[]) => Promise<number[]>
@@ -17,29 +18,72 @@ export interface RedisLimitStoreOptions {
   now?: () => number
 }
 
-function decisionOf(answer: readonly number[], count: number): LimitDecision {
+/** Where in a window's counter units were charged, so that they can be taken back. */
+export interface Slot {
+  number: number
+  first: number
+}
+
+/** One charge as Redis is to count it; see limits/lease.ts for how these differ from the charge's own. */
+export interface Ask {
+  charge: LimitCharge
+  windowMs: number
+  burst: number
+  /** units wanted on top of the cost, as a lease */
+  want: number
+  /** units charged earlier and not used */
+  refund: { slot: Slot; units: number } | null
+}
+
+export interface Granted extends LimitDecision {
+  /** one for each charge, in order */
+  leases: { units: number; slot: Slot }[]
+}
+
+export interface RedisLimitStore {
+  /** Charges nothing when denied, and no lease is given then. `nodes` share what is left for leases. */
+  ask: (asks: readonly Ask[], options: { nodes: number; dryRun: boolean }) => Promise<Granted>
+  /** The charges as they are, without leases. */
+  take: (charges: readonly LimitCharge[]) => Promise<LimitDecision>
+}
+
+function decisionOf(answer: readonly number[], count: number): Granted {
   const states: LimitState[] = []
-  for (let at = 0; at < count; at += 1) states.push({ remaining: answer[2 + at * 2] ?? 0, resetMs: answer[3 + at * 2] ?? 0 })
+  const leases: Granted['leases'] = []
+  for (let at = 2; at < 2 + count * ANSWERED; at += ANSWERED) {
+    states.push({ remaining: answer[at] ?? 0, resetMs: answer[at + 1] ?? 0 })
+    leases.push({ units: answer[at + 2] ?? 0, slot: { number: answer[at + 3] ?? 0, first: answer[at + 4] ?? 0 } })
+  }
   const retryAfterMs = answer[1] ?? 0
-  return { allowed: answer[0] === 1, states, retryAfterMs: retryAfterMs < 0 ? Infinity : retryAfterMs }
+  return { allowed: answer[0] === 1, states, retryAfterMs: retryAfterMs < 0 ? Infinity : retryAfterMs, leases }
 }
 
 /**
  * The window is part of the counter's name: one key under two windows is two counters. Keys that are charged together should
  * hold the same `{tag}`, which keeps them on one server where keys are spread over several.
  */
-export function createRedisLimitStore({ client, keyPrefix, run, now }: RedisLimitStoreOptions): LimitStore {
+export function createRedisLimitStore({ client, keyPrefix, run, now }: RedisLimitStoreOptions): RedisLimitStore {
   client.defineCommand('gatehouseTake', { lua: TAKE_SCRIPT })
   const commands = client as Redis & TakeCommand
+
+  async function ask(asks: readonly Ask[], { nodes, dryRun }: { nodes: number; dryRun: boolean }): Promise<Granted> {
+    const count = asks.length
+    if (count === 0) return { allowed: true, states: [], retryAfterMs: 0, leases: [] }
+    const sent: (string | number)[] = []
+    for (const { charge } of asks) sent.push(`${keyPrefix}limit:${counterName(charge)}`)
+    sent.push(now ? now() : '', nodes, dryRun ? 1 : 0)
+    for (const { charge: { algorithm, quota, cost }, windowMs, burst, want, refund } of asks) {
+      sent.push(algorithm === 'gcra' ? 'g' : 'w', windowMs, quota, burst, cost, want, refund?.slot.number ?? 0, refund?.slot.first ?? 0, refund?.units ?? 0)
+    }
+    return decisionOf(await run(() => commands.gatehouseTake(count, ...sent)), count)
+  }
+
   return {
-    async take(charges: readonly LimitCharge[]) {
-      const count = charges.length
-      if (count === 0) return { allowed: true, states: [], retryAfterMs: 0 }
-      const sent: (string | number)[] = []
-      for (const { key, windowMs } of charges) sent.push(`${keyPrefix}limit:${windowMs}:${key}`)
-      sent.push(now ? now() : '')
-      for (const { windowMs, quota, cost } of charges) sent.push(windowMs, quota, cost)
-      return decisionOf(await run(() => commands.gatehouseTake(count, ...sent)), count)
+    ask,
+    async take(charges) {
+      const asks = charges.map((charge) => ({ charge, windowMs: charge.windowMs, burst: charge.burst ?? charge.quota, want: 0, refund: null }))
+      const { allowed, states, retryAfterMs } = await ask(asks, { nodes: 1, dryRun: false })
+      return { allowed, states, retryAfterMs }
     },
   }
 }

@@ -1,103 +1,186 @@
-// limits/window.ts in Lua, so that Redis decides and charges in one step. A counter is one hash: h and t are the numbers of
-// its oldest and newest bucket, n what is counted, and each bucket a field "first last count". A contract test holds the
-// two to identical answers. Works on Redis 5 and newer.
+// limits/window.ts and limits/gcra.ts in Lua, so that Redis decides and charges in one step, and hands out leases. A window is
+// one hash: h and t are the numbers of its oldest and newest bucket, n what is counted, w its length, and each bucket a field
+// "first last count". A meter is a hash of its level and at. A contract test holds both to the rules' answers. Redis 5 and newer.
+
+/** How many values of ARGV describe one charge, after the three that describe the request. */
+export const FIELDS = 9
+
+/** How many values of the answer describe one charge, after the two that describe the decision. */
+export const ANSWERED = 5
 
 /**
- * KEYS: one for each charge. ARGV[1]: now in ms, or '' for the server's own clock; then windowMs, quota, cost for each charge.
- * Answers allowed (1 or 0), retryAfterMs (-1 for never), then remaining and resetMs for each charge.
+ * KEYS: one for each charge. ARGV: now in ms, or '' for the server's own clock; nodes that share; 1 to charge nothing. Then for
+ * each charge: w or g, windowMs, quota, burst, cost, units wanted on top as a lease, and the bucket's number, its first and
+ * the units of it to take back. Answers allowed (1 or 0), retryAfterMs (-1 for never), then for each charge remaining, resetMs,
+ * units leased, and the number and first of the bucket that holds them.
  */
 export const TAKE_SCRIPT = `
+local UNIT = 1000000
 local now = tonumber(ARGV[1])
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
-
-local function bucket(key, number)
-  local first, last, count = string.match(redis.call('HGET', key, string.format('%d', number)), '^(%d+) (%d+) (%d+)$')
-  return { first = tonumber(first), last = tonumber(last), count = tonumber(count) }
-end
+local nodes = tonumber(ARGV[2])
+local dry = ARGV[3] == '1'
 
 local function text(value) return string.format('%.0f', value) end
 
 local function line(b) return text(b.first) .. ' ' .. text(b.last) .. ' ' .. text(b.count) end
 
-local function settled(key, windowMs)
-  local found = redis.call('HMGET', key, 'h', 't', 'n')
-  if not found[1] then return { head = 1, tail = 0, used = 0, pending = 0 } end
+local function bucket(key, number)
+  local first, last, count = string.match(redis.call('HGET', key, text(number)), '^(%d+) (%d+) (%d+)$')
+  return { first = tonumber(first), last = tonumber(last), count = tonumber(count) }
+end
+
+local Window = {}
+
+function Window.load(key, c)
+  local found = redis.call('HMGET', key, 'h', 't', 'n', 'w')
+  if not found[1] then return { head = 1, tail = 0, used = 0, pending = 0, length = c.windowMs } end
   local w = { head = tonumber(found[1]), tail = tonumber(found[2]), used = tonumber(found[3]), pending = 0 }
+  w.length = math.max(c.windowMs, tonumber(found[4] or '0'))
   w.newest = bucket(key, w.tail)
   if now < w.newest.last then
     redis.call('DEL', key)
     w.head, w.tail, w.newest = 1, 1, { first = now, last = now, count = w.used }
-    redis.call('HSET', key, 'h', '1', 't', '1', 'n', text(w.used), '1', line(w.newest))
-    redis.call('PEXPIRE', key, text(windowMs + 1000))
+    redis.call('HSET', key, 'h', '1', 't', '1', 'n', text(w.used), 'w', text(w.length), '1', line(w.newest))
+    redis.call('PEXPIRE', key, text(w.length + 1000))
     return w
   end
-  if w.newest.last + windowMs <= now then
+  if w.newest.last + w.length <= now then
     redis.call('DEL', key)
-    return { head = 1, tail = 0, used = 0, pending = 0 }
+    return { head = 1, tail = 0, used = 0, pending = 0, length = c.windowMs }
   end
   local head = w.head
   while true do
     local oldest = bucket(key, w.head)
-    if oldest.last + windowMs > now then break end
+    if oldest.last + w.length > now then break end
     w.used = w.used - oldest.count
-    redis.call('HDEL', key, string.format('%d', w.head))
+    redis.call('HDEL', key, text(w.head))
     w.head = w.head + 1
   end
   if w.head > head then redis.call('HSET', key, 'h', text(w.head), 'n', text(w.used)) end
   return w
 end
 
-local function wait(key, w, windowMs, quota, cost)
-  if cost > quota then return -1 end
-  local excess = w.used + cost - quota
+function Window.refund(key, w, number, first, units)
+  if number < w.head or number > w.tail then return end
+  local b = bucket(key, number)
+  if b.first ~= first then return end
+  local back = math.min(units, b.count)
+  b.count = b.count - back
+  w.used = w.used - back
+  if number == w.tail then w.newest = b end
+  redis.call('HSET', key, 'n', text(w.used), text(number), line(b))
+end
+
+function Window.wait(key, w, c, cost)
+  if w.used + cost <= c.quota then return 0 end
+  if cost > c.quota then return -1 end
+  local excess = w.used + cost - c.quota
   for number = w.head, w.tail do
     local b = bucket(key, number)
     excess = excess - b.count
-    if excess <= 0 then return b.last + windowMs - now end
+    if excess <= 0 then return b.last + w.length - now end
   end
   return -1
 end
 
-local windows, retry, allowed = {}, 0, 1
+function Window.admit(key, w, c, units)
+  w.used = w.used + units
+  if w.newest and now < w.newest.first + math.ceil(c.windowMs / 59) then
+    w.newest.last = now
+    w.newest.count = w.newest.count + units
+  else
+    w.tail = w.tail + 1
+    w.newest = { first = now, last = now, count = units }
+  end
+  redis.call('HSET', key, 'h', text(w.head), 't', text(w.tail), 'n', text(w.used), 'w', text(w.length), text(w.tail), line(w.newest))
+  redis.call('PEXPIRE', key, text(w.length + 1000))
+end
+
+function Window.remaining(w, c) return math.max(0, c.quota - w.used) end
+
+function Window.reset(w, c) return w.newest and w.used > 0 and w.newest.last + w.length - now or 0 end
+
+local Meter = {}
+
+local function drained(elapsed, c) return math.floor(elapsed * c.quota * UNIT / c.windowMs) end
+
+local function drain_ms(amount, c)
+  if amount <= 0 then return 0 end
+  local ms = math.ceil(amount * c.windowMs / (c.quota * UNIT))
+  while drained(ms, c) < amount do ms = ms + 1 end
+  return ms
+end
+
+local function level_at(m, c) return math.max(0, m.level - drained(math.max(0, now - m.at), c)) end
+
+function Meter.load(key)
+  local found = redis.call('HMGET', key, 'level', 'at')
+  if not found[1] then return { level = 0, at = 0, pending = 0 } end
+  local m = { level = tonumber(found[1]), at = tonumber(found[2]), pending = 0 }
+  if now < m.at then
+    m.at = now
+    redis.call('HSET', key, 'at', text(now))
+  end
+  return m
+end
+
+function Meter.refund() end
+
+function Meter.wait(_, m, c, cost)
+  if level_at(m, c) + cost * UNIT <= c.burst * UNIT then return 0 end
+  if cost > c.burst or c.quota <= 0 then return -1 end
+  return m.at + drain_ms(m.level + cost * UNIT - c.burst * UNIT, c) - now
+end
+
+function Meter.admit(key, m, c, units)
+  m.level = level_at(m, c) + units * UNIT
+  m.at = now
+  redis.call('HSET', key, 'level', text(m.level), 'at', text(now))
+  redis.call('PEXPIRE', key, text(math.min(drain_ms(m.level, c) + 1000, 2592000000)))
+end
+
+function Meter.remaining(m, c) return math.max(0, math.floor((c.burst * UNIT - level_at(m, c)) / UNIT)) end
+
+function Meter.reset(m, c) return level_at(m, c) == 0 and 0 or m.at + drain_ms(m.level, c) - now end
+
+local charges, states, retry, allowed = {}, {}, 0, 1
 for i, key in ipairs(KEYS) do
-  local windowMs, quota, cost = tonumber(ARGV[i * 3 - 1]), tonumber(ARGV[i * 3]), tonumber(ARGV[i * 3 + 1])
-  local w = windows[key] or settled(key, windowMs)
-  windows[key] = w
-  w.pending = w.pending + cost
-  if w.used + w.pending > quota then
+  local at = 3 + (i - 1) * ${FIELDS}
+  local c = { rule = ARGV[at + 1] == 'g' and Meter or Window }
+  for offset, name in ipairs({ 'windowMs', 'quota', 'burst', 'cost', 'want', 'number', 'first', 'units' }) do c[name] = tonumber(ARGV[at + 1 + offset]) end
+  charges[i] = c
+  local state = states[key] or c.rule.load(key, c)
+  states[key] = state
+  if c.units > 0 then c.rule.refund(key, state, c.number, c.first, c.units) end
+  state.pending = state.pending + c.cost
+  local ms = c.rule.wait(key, state, c, state.pending)
+  if ms ~= 0 then
     allowed = 0
-    local ms = wait(key, w, windowMs, quota, w.pending)
     if ms < 0 or retry < 0 then retry = -1 elseif ms > retry then retry = ms end
   end
 end
 
-if allowed == 1 then
+if allowed == 1 and not dry then
   for i, key in ipairs(KEYS) do
-    local windowMs, cost = tonumber(ARGV[i * 3 - 1]), tonumber(ARGV[i * 3 + 1])
-    if cost > 0 then
-      local w = windows[key]
-      w.used = w.used + cost
-      if w.newest and now < w.newest.first + math.ceil(windowMs / 59) then
-        w.newest.last = now
-        w.newest.count = w.newest.count + cost
-      else
-        w.tail = w.tail + 1
-        w.newest = { first = now, last = now, count = cost }
-      end
-      redis.call('HSET', key, 'h', text(w.head), 't', text(w.tail), 'n', text(w.used), string.format('%d', w.tail), line(w.newest))
-      redis.call('PEXPIRE', key, text(windowMs + 1000))
-    end
+    local c, state = charges[i], states[key]
+    local left = c.rule.remaining(state, c) - c.cost
+    c.extra = math.max(0, math.min(c.want, math.floor(left / (2 * nodes))))
+    if c.cost + c.extra > 0 then c.rule.admit(key, state, c, c.cost + c.extra) end
   end
 end
 
 local answer = { allowed, retry }
 for i, key in ipairs(KEYS) do
-  local w = windows[key]
-  answer[#answer + 1] = math.max(0, tonumber(ARGV[i * 3]) - w.used)
-  answer[#answer + 1] = w.newest and w.newest.last + tonumber(ARGV[i * 3 - 1]) - now or 0
+  local c, state = charges[i], states[key]
+  answer[#answer + 1] = c.rule.remaining(state, c)
+  answer[#answer + 1] = c.rule.reset(state, c)
+  answer[#answer + 1] = c.extra or 0
+  answer[#answer + 1] = state.tail or 0
+  answer[#answer + 1] = state.newest and state.newest.first or 0
 end
 return answer
 `

@@ -49,6 +49,13 @@ const USUAL: Record<Granularity, number> = { minute: 60, hour: 24, day: 30 }
 /** As many points fit into one answer; the export has no such end. */
 export const MOST_BUCKETS = 1_500
 
+/** Throws request.invalid for what the schema's grammar lets through but no clock shows here: a leap second. */
+function timeOf(path: 'from' | 'to', text: string): number {
+  const ms = Date.parse(text)
+  if (Number.isNaN(ms)) throw problem('request.invalid', { errors: [{ path, message: 'is not a time' }] })
+  return ms
+}
+
 function nextBoundary(ms: number, stepMs: number): Date {
   return new Date(Math.ceil(ms / stepMs) * stepMs)
 }
@@ -67,8 +74,8 @@ function between(granularity: Granularity, fromMs: number, toMs: number): Period
 /** The period of a series: by default the last 60 minutes, 24 hours or 30 days. Throws request.invalid when it is empty or too long. */
 export function seriesPeriod({ granularity = 'hour', from, to }: PeriodQuery, nowMs: number): Period {
   const stepMs = STEP_MS[granularity]
-  const toMs = to === undefined ? endOfNow(nowMs, stepMs) : Date.parse(to)
-  const fromMs = from === undefined ? toMs - USUAL[granularity] * stepMs : Date.parse(from)
+  const toMs = to === undefined ? endOfNow(nowMs, stepMs) : timeOf('to', to)
+  const fromMs = from === undefined ? toMs - USUAL[granularity] * stepMs : timeOf('from', from)
   const period = between(granularity, fromMs, toMs)
   if (period.to.getTime() - period.from.getTime() > MOST_BUCKETS * stepMs) {
     throw problem('request.invalid', { errors: [{ path: 'from', message: `at most ${MOST_BUCKETS} ${granularity}s in one answer: use a coarser granularity or the export` }] })
@@ -78,7 +85,7 @@ export function seriesPeriod({ granularity = 'hour', from, to }: PeriodQuery, no
 
 /** The period of an export: by default all that is kept. Throws request.invalid when it is empty. */
 export function exportPeriod({ granularity = 'hour', from, to }: PeriodQuery, nowMs: number): Period {
-  return between(granularity, from === undefined ? 0 : Date.parse(from), to === undefined ? endOfNow(nowMs, STEP_MS[granularity]) : Date.parse(to))
+  return between(granularity, from === undefined ? 0 : timeOf('from', from), to === undefined ? endOfNow(nowMs, STEP_MS[granularity]) : timeOf('to', to))
 }
 
 /** Adds up the points of a series. */

@@ -37,18 +37,18 @@ function house() {
   const clock = fakeClock(START)
   const store = fakeStore()
   const errors: string[] = []
-  let tick: () => void = () => undefined
+  const ticks: (() => void)[] = []
   let everyMs = 0
   let stopped = false
   const ledger = createUsageLedger({
     store, writerId: 'w', clock, log: { error: (_details, message) => void errors.push(message) },
     every(ms, work) {
       everyMs = ms
-      tick = work
+      ticks.push(work)
       return () => { stopped = true }
     },
   })
-  return { clock, store, errors, ledger, tick: () => tick(), everyMs: () => everyMs, stopped: () => stopped }
+  return { clock, store, errors, ledger, tick: () => ticks[0]?.(), everyMs: () => everyMs, stopped: () => stopped }
 }
 
 function codeOf(work: () => unknown): string {
@@ -183,6 +183,7 @@ t.test('a period holds the stretches that begin in it', async (t) => {
   t.ok(seriesPeriod({ ...day, to: '2030-12-02T01:00:00Z' }, nowMs))
   t.equal(codeOf(() => seriesPeriod({ ...day, to: '2030-12-02T01:00:01Z' }, nowMs)), 'request.invalid')
   t.same(exportPeriod({}, nowMs), { granularity: 'hour', from: new Date(0), to: new Date(START + 3_600_000) })
+  t.equal(codeOf(() => exportPeriod({ from: '2030-12-31T23:59:60Z' }, nowMs)), 'request.invalid', 'a leap second')
   t.equal(codeOf(() => exportPeriod({ from: '2040-01-01T00:00:00Z' }, nowMs)), 'request.invalid')
   const one = { allowed: 1, revoked: 2, expired: 3, ownerSuspended: 4, forbidden: 5, rateLimited: 6, cost: 7 }
   t.same(totalOf([one, { ...one, cost: 3 }]), { allowed: 2, revoked: 4, expired: 6, ownerSuspended: 8, forbidden: 10, rateLimited: 12, cost: 10 })
