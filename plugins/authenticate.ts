@@ -2,7 +2,7 @@
 // credential, and a cookie on an unsafe method must prove where it comes from. Nothing here looks at URLs.
 import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
-import { findCredential } from '../src/access/credential.js'
+import { type Credential, findCredential } from '../src/access/credential.js'
 import { type Access, type Principal, satisfies } from '../src/access/principal.js'
 import { cookieName } from '../src/sessions/session-cookie.js'
 import { problem } from '../src/kernel/errors.js'
@@ -44,10 +44,18 @@ export default fp(async (app) => {
     throw problem('access.denied', { detail: `Needs one of: ${access.join(', ')}` })
   }
 
-  app.addHook('onRequest', async (request) => {
+  /** The rest of the way, once the credential is resolved. A promise only when a refusal has to be written down. */
+  function admit(request: FastifyRequest, kind: Credential['kind'], principal: Principal, access: Access[]): undefined | Promise<never> {
+    if (kind === 'cookie' && !SAFE.has(request.method)) csrf.check(request, principal.sessionId ?? '')
+    if (!satisfies(principal, access)) return refuse(request, principal, access)
+    request.principal = principal
+    return undefined
+  }
+
+  function identify(request: FastifyRequest): undefined | Promise<undefined> {
     const { access } = request.routeOptions.config
-    if (!access || access.includes('public')) return
-    if (access.includes('loopback') && isLocal(request)) return
+    if (!access || access.includes('public')) return undefined
+    if (access.includes('loopback') && isLocal(request)) return undefined
     sessionCookie ??= cookieName(app.publicOrigin())
     const credential = findCredential({
       authorization: request.headers.authorization,
@@ -55,9 +63,21 @@ export default fp(async (app) => {
       cookie: request.cookies[sessionCookie],
     })
     if (!credential) throw problem('credentials.missing')
-    const principal = await door.authenticate(credential)
-    if (credential.kind === 'cookie' && !SAFE.has(request.method)) csrf.check(request, principal.sessionId ?? '')
-    if (!satisfies(principal, access)) await refuse(request, principal, access)
-    request.principal = principal
+    const found = door.authenticate(credential)
+    if (found instanceof Promise) return found.then((principal) => admit(request, credential.kind, principal, access))
+    return admit(request, credential.kind, found, access)
+  }
+
+  // not an async hook: a credential that is at hand costs no promise
+  app.addHook('onRequest', (request, _reply, done) => {
+    let pending: undefined | Promise<undefined>
+    try {
+      pending = identify(request)
+    } catch (error) {
+      done(error as Error)
+      return
+    }
+    if (pending) pending.then(() => done(), done)
+    else done()
   })
 }, { name: 'authenticate', dependencies: ['services', '@fastify/cookie', 'csrf'] })

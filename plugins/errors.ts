@@ -83,7 +83,7 @@ export default fp(async (app) => {
     const error = toAppError(thrown)
     const { config } = request.routeOptions
     if (config.declares && !config.declares.has(error.code)) app.undeclaredErrors.add(`${request.method} ${config.url} ${error.code}`)
-    if (error.statusCode >= 500) request.log.error({ err: error.cause ?? error, code: error.code }, 'request failed')
+    if (error.statusCode >= 500) request.log.error({ err: error.cause ?? error, code: error.code, requestId: request.id }, 'request failed')
     return sendProblem(error, request, reply)
   })
 

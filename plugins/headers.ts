@@ -1,18 +1,35 @@
-// Security headers on every answer (helmet), CORS by allow-list, and no caching of private data unless a route says otherwise.
+// Security headers on every answer, CORS by allow-list, and no caching of private data unless a route says otherwise.
+// helmet decides the headers, once: they are the same for every request, and working them out anew costs as much as routing.
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import cors from '@fastify/cors'
-import helmet from '@fastify/helmet'
 import fp from 'fastify-plugin'
+import helmet, { type HelmetOptions } from 'helmet'
+
+/** What helmet sets on an answer, as one list. */
+function headersOf(options: HelmetOptions): [string, string][] {
+  const response = new ServerResponse(new IncomingMessage(new Socket()))
+  helmet(options)(response.req, response, (error?: unknown) => {
+    if (error !== undefined) throw error
+  })
+  return Object.entries(response.getHeaders()).map(([name, value]) => [name, String(value)])
+}
 
 export default fp(async (app) => {
   const { config } = app
   const isTls = config.publicUrl?.startsWith('https:') ?? false
-  await app.register(helmet, {
-    global: true,
+  const fixed = headersOf({
     // an API answers data: nothing in it may load, run, or be framed. /docs sets its own.
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"] } },
     strictTransportSecurity: isTls ? { maxAge: 31_536_000, includeSubDomains: true } : false,
     referrerPolicy: { policy: 'no-referrer' },
-    frameguard: { action: 'deny' },
+    // for browsers that are gone, or said by the policy above
+    xDnsPrefetchControl: false, xDownloadOptions: false, xFrameOptions: false, xPermittedCrossDomainPolicies: false, xXssProtection: false, originAgentCluster: false,
+  })
+  fixed.push(['cache-control', 'no-store'])
+  app.addHook('onRequest', (_request, reply, done) => {
+    for (const [name, value] of fixed) void reply.header(name, value)
+    done()
   })
   if (config.corsOrigins.length > 0) {
     await app.register(cors, {
@@ -25,7 +42,4 @@ export default fp(async (app) => {
       maxAge: 600,
     })
   }
-  app.addHook('onRequest', async (_request, reply) => {
-    void reply.header('cache-control', 'no-store')
-  })
 }, { name: 'headers', dependencies: ['prisma'] })

@@ -42,12 +42,14 @@ export default fp(async (app) => {
     },
   }))
 
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
+    const { method } = request
     const route = request.routeOptions.url ?? 'none'
     const elapsedMs = reply.elapsedTime
-    requests.inc({ method: request.method, route, status: reply.statusCode })
-    seconds.observe({ method: request.method, route }, elapsedMs / 1000)
-    if (elapsedMs >= SLOW_MS) request.log.warn({ method: request.method, route, status: reply.statusCode, elapsedMs: Math.round(elapsedMs) }, 'slow request')
+    requests.inc({ method, route, status: reply.statusCode })
+    seconds.observe({ method, route }, elapsedMs / 1000)
+    if (elapsedMs >= SLOW_MS) request.log.warn({ method, route, status: reply.statusCode, elapsedMs: Math.round(elapsedMs), requestId: request.id }, 'slow request')
+    done()
   })
 
   app.get('/metrics', {

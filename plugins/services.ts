@@ -73,7 +73,7 @@ export default fp(async (app) => {
   app.decorate('accounts', accounts)
   app.decorate('login', createLoginService({ store: accountStore, accounts, hasher, throttle, sessions, audit, transact, clock }))
   app.decorate('setup', createSetupService({ store: createInstallationStore({ prisma }), accounts, sessions, audit, secrets, transact, clock }))
-  app.decorate('door', createDoor({ store: credentials, tokens, readCookie, limits, touches, ended, clock, config }))
+  app.decorate('door', createDoor({ store: credentials, tokens, readCookie, limits, touches, usage, ended, clock, config }))
   app.decorate('idempotency', createIdempotencyService({ store: createIdempotencyStore({ secrets }), secrets, transact, clock }))
   app.addHook('onClose', async () => touches.close())
 }, { name: 'services', dependencies: ['prisma', 'redis', 'jwt'] })

@@ -52,6 +52,8 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
     logger: logger ?? { level: config.logLevel },
     // what fails or is slow is logged by plugins/errors.ts and plugins/metrics.ts; the rest is counted
     logController: new LogController({ disableRequestLogging: true }),
+    // a logger of its own for each request costs more than most requests log: what is logged carries the request's id
+    childLoggerFactory: (log) => log,
     genReqId: () => `${boot}-${(count += 1).toString(36)}`,
     rewriteUrl: ({ url }) => withVersion(url ?? '/'),
     trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,

@@ -27,6 +27,9 @@ export const ConfigSchema = Type.Object({
   SESSION_IDLE_SECONDS: seconds(300, 31_536_000, 1_209_600, 'A session unused for this long ends (14 days); uses are noted once a minute'),
   SESSION_ABSOLUTE_SECONDS: seconds(300, 31_536_000, 7_776_000, 'A session ends this long after its sign-in (90 days)'),
   KEY_PREFIX: Type.String({ pattern: '^[a-z][a-z0-9]{0,15}$', default: 'gk', description: 'First part of every API key' }),
+  REVOCATION_LEASE_MS: Type.Integer({ minimum: 500, maximum: 60_000, default: 1_500, description: 'No revoked credential is accepted later than this after its revocation. For as long a node goes on deciding while the database does not answer' }),
+  DECISION_CACHE_ENTRIES: Type.Integer({ minimum: 1, maximum: 10_000_000, default: 100_000, description: 'Credentials whose decision is kept in memory' }),
+  DECISION_CACHE_BYTES: Type.Integer({ minimum: 65_536, maximum: 17_179_869_184, default: 67_108_864, description: 'Memory for them, estimated; the least recently used go first' }),
   USAGE_MINUTES_KEPT_DAYS: days(7, 'How long usage is kept by the minute'),
   USAGE_HOURS_KEPT_DAYS: days(90, 'How long usage is kept by the hour'),
   USAGE_DAYS_KEPT_DAYS: days(1_096, 'How long usage is kept by the day (three years)'),
@@ -54,6 +57,9 @@ export interface Config {
   sessionIdleSeconds: number
   sessionAbsoluteSeconds: number
   keyPrefix: string
+  revocationLeaseMs: number
+  decisionCacheEntries: number
+  decisionCacheBytes: number
   usageMinutesKeptDays: number
   usageHoursKeptDays: number
   usageDaysKeptDays: number
@@ -161,6 +167,7 @@ function toConfig(env: Environment): Config {
     databasePoolMax: env.DATABASE_POOL_MAX, redisUrl: env.REDIS_URL ?? null, secret: env.GATEHOUSE_SECRET ?? null, dataDir: env.GATEHOUSE_DATA_DIR, admin,
     trustedProxies: listOf(env.TRUSTED_PROXIES), corsOrigins: listOf(env.CORS_ORIGINS), logLevel: env.LOG_LEVEL, bcryptCost: env.BCRYPT_COST,
     accessTokenSeconds: env.ACCESS_TOKEN_SECONDS, sessionIdleSeconds: env.SESSION_IDLE_SECONDS, sessionAbsoluteSeconds: env.SESSION_ABSOLUTE_SECONDS,
+    revocationLeaseMs: env.REVOCATION_LEASE_MS, decisionCacheEntries: env.DECISION_CACHE_ENTRIES, decisionCacheBytes: env.DECISION_CACHE_BYTES,
     keyPrefix: env.KEY_PREFIX, usageMinutesKeptDays: env.USAGE_MINUTES_KEPT_DAYS, usageHoursKeptDays: env.USAGE_HOURS_KEPT_DAYS,
     usageDaysKeptDays: env.USAGE_DAYS_KEPT_DAYS,
   }

@@ -6,6 +6,7 @@ import { sha256 } from '../kernel/secrets.js'
 import { checksumOk } from '../keys/key-format.js'
 import type { KeyLimit, Metadata } from '../keys/key-rules.js'
 import type { LimitState, LimitStore } from '../redis/fast.js'
+import type { UsageLedger } from '../usage/usage-ledger.js'
 import type { Credential } from './credential.js'
 import type { EndedSet } from './ended.js'
 import { type CredentialSource, decideKey, type KeyEntry, keyPrincipal, type KeyVerdict, sessionAlive, type SessionEntry, sessionPrincipal } from './entry.js'
@@ -55,6 +56,8 @@ export interface DoorDeps {
   readCookie: (value: string) => Buffer | null
   limits: LimitStore
   touches: Touches
+  /** told of each answered question about a known key */
+  usage?: Pick<UsageLedger, 'record'>
   ended: EndedSet
   clock: Clock
   config: { sessionIdleSeconds: number }
@@ -85,7 +88,7 @@ function described(entry: KeyEntry, limits: LimitReport[]): Verification {
   }
 }
 
-export function createDoor({ store, tokens, readCookie, limits, touches, ended, clock, config }: DoorDeps): Door {
+export function createDoor({ store, tokens, readCookie, limits, touches, usage, ended, clock, config }: DoorDeps): Door {
   const idleMs = config.sessionIdleSeconds * 1000
 
   /** A mistyped key costs no read. */
@@ -139,17 +142,22 @@ export function createDoor({ store, tokens, readCookie, limits, touches, ended, 
       const entry = await resolveKey(key)
       if (!entry) return refused('not_found')
       const verdict = judge(entry, permissions)
-      if (verdict !== 'valid') return refused(verdict)
+      if (verdict !== 'valid') {
+        usage?.record(entry.keyId, entry.ownerUserId, verdict, cost)
+        return refused(verdict)
+      }
       let report: LimitReport[] = []
       if (entry.charges.length > 0) {
         const { allowed, states, retryAfterMs } = await limits.take(cost === 1 ? entry.charges : entry.charges.map((charge) => ({ ...charge, cost })))
         report = reportOf(entry.limits, states)
         if (!allowed) {
+          usage?.record(entry.keyId, entry.ownerUserId, 'rate_limited', cost)
           const retryAfterSeconds = Number.isFinite(retryAfterMs) ? Math.ceil(retryAfterMs / 1000) : null
           return { valid: false, code: 'rate_limited', limits: report, retryAfterSeconds }
         }
       }
       touches.key(entry.keyId)
+      usage?.record(entry.keyId, entry.ownerUserId, 'allowed', cost)
       return described(entry, report)
     },
   }

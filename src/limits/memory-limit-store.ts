@@ -14,6 +14,8 @@ export interface MemoryLimitStore extends LimitStore {
   takeShare: (charges: readonly LimitCharge[], nodes: number, dryRun?: boolean) => LimitDecision
   /** Counts charges that were allowed elsewhere at `at` (see `now`). False, and nothing counted, when they do not fit here. */
   record: (charges: readonly LimitCharge[], at: number) => boolean
+  /** `record` without the question, right after `fits` said yes. */
+  note: (charges: readonly LimitCharge[], at: number) => void
   /** counters held */
   size: () => number
 }
@@ -102,6 +104,12 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
     return true
   }
 
+  function note(charges: readonly LimitCharge[], at: number): void {
+    for (const charge of charges) {
+      if (charge.cost > 0) admitCounter(counterOf(charge, now()), charge, at)
+    }
+  }
+
   return {
     now,
     take: (charges, dryRun) => takeShare(charges, 1, dryRun),
@@ -109,11 +117,10 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
     fits,
     record(charges, at) {
       if (!fits(charges)) return false
-      for (const charge of charges) {
-        if (charge.cost > 0) admitCounter(counterOf(charge, now()), charge, at)
-      }
+      note(charges, at)
       return true
     },
+    note,
     guarantee: () => EXACT,
     size: () => counters.size,
   }

@@ -167,8 +167,9 @@ end
 if allowed == 1 and not dry then
   for i, key in ipairs(KEYS) do
     local c, state = charges[i], states[key]
-    local left = c.rule.remaining(state, c) - c.cost
+    local left = c.rule.remaining(state, c) - state.pending
     c.extra = math.max(0, math.min(c.want, math.floor(left / (2 * nodes))))
+    state.pending = state.pending - c.cost
     if c.cost + c.extra > 0 then c.rule.admit(key, state, c, c.cost + c.extra) end
   end
 end

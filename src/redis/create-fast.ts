@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import type { Redis } from 'ioredis'
 import type { Clock } from '../kernel/clock.js'
 import { createFailoverLimitStore } from '../limits/failover-limit-store.js'
+import { createLeaseLimitStore } from '../limits/lease-limit-store.js'
 import { createMemoryLimitStore } from '../limits/memory-limit-store.js'
 import { createRedisLimitStore } from '../limits/redis-limit-store.js'
 import { DEFAULT_PREFIX, openRedis } from './connect.js'
@@ -56,14 +57,15 @@ export async function createFast({ redisUrl, keyPrefix, client, liveNodes, clock
   await Promise.all([connect(redis), connect(subscriber)])
   if (redis.status !== 'ready') guard.wake()
 
+  const counted = createRedisLimitStore({ client: redis, keyPrefix: prefix, run: guard.run })
+  const leases = createLeaseLimitStore({ store: counted, clock, liveNodes, isUp: guard.isUp })
   return {
     cache: createRedisCache({ client: redis, keyPrefix: prefix, guard }),
     bus,
-    limits: createFailoverLimitStore({
-      shared: createRedisLimitStore({ client: redis, keyPrefix: prefix, run: guard.run }), local, isUp: guard.isUp, liveNodes,
-    }),
+    limits: createFailoverLimitStore({ shared: leases, local, isUp: guard.isUp, liveNodes }),
     state: () => (guard.isUp() && bus.isListening() ? 'up' : 'degraded'),
     async close() {
+      leases.close()
       guard.stop()
       bus.close()
       redis.disconnect()

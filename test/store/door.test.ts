@@ -33,6 +33,7 @@ t.test('the door', async (t) => {
   const charged: (readonly LimitCharge[])[] = []
   let decision: LimitDecision | undefined
   const limits = {
+    guarantee: () => ({ guarantee: 'exact' as const, earlyBy: 0 }),
     async take(charges: readonly LimitCharge[]): Promise<LimitDecision> {
       charged.push(charges)
       return decision ?? { allowed: true, states: charges.map(({ quota, cost }) => ({ remaining: quota - cost, resetMs: 1_500 })), retryAfterMs: 0 }

@@ -1,0 +1,171 @@
+// What a gateway's requests need: rules by host, path and method, and the one that holds for a request. The most specific
+// rule wins; what no rule covers is denied. Pure: patterns are compiled once, for a table of rules that never changes.
+import { pathToRegexp, type Token, TokenData } from 'path-to-regexp'
+import type { ErrorCode, FieldError } from '../kernel/errors.js'
+import { problem } from '../kernel/errors.js'
+import { normaliseHost, readTarget } from './normalise-uri.js'
+
+export interface GateLimit {
+  quota: number
+  windowSeconds: number
+}
+
+export interface GateRule {
+  id: string
+  /** `api.example.com`, `*.example.com`, or `*` for any */
+  host: string
+  /** `/users/:id`; `/admin/*` is /admin and all below it */
+  path: string
+  /** none: every method */
+  methods: string[]
+  /** nobody is asked who they are */
+  public: boolean
+  permissions: string[]
+  /** for each caller; for each address where the rule is public */
+  limit: GateLimit | null
+  /** the higher goes first; then the more specific one */
+  priority: number
+}
+
+/** What a request needs, worked out from all rules that it may fall under. */
+export type GatePlan =
+  | { refused: ErrorCode; detail: string }
+  | { refused: null; public: boolean; permissions: readonly string[]; limits: readonly (GateLimit & { ruleId: string })[] }
+
+export interface GateTable {
+  /** `host` normalised, `target` as the client sent it */
+  plan: (method: string, host: string, target: string) => GatePlan
+}
+
+// room for the targets of a busy site; whoever floods it only empties it
+const PLANS_KEPT = 10_000
+const PLAN_KEY_LENGTH = 300
+const MAX_SEGMENTS = 32
+const PARAMETER = /^:[A-Za-z_]\w*$/
+const FORBIDDEN = /[\p{Cc}\s\\%?#;*]/u
+
+/** The tokens of a path pattern, or why it is none. */
+function parsePath(path: string): Token[] | string {
+  if (!path.startsWith('/')) return 'must begin with /'
+  const segments = path.replace(/\/$/, '').split('/').slice(1)
+  if (segments.length > MAX_SEGMENTS) return `must have at most ${MAX_SEGMENTS} segments`
+  const tokens: Token[] = path.replace(/\/$/, '') === '' ? [{ type: 'text', value: '/' }] : []
+  for (const [at, segment] of segments.entries()) {
+    if (segment === '' || segment === '.' || segment === '..') return 'must not hold empty or dot segments'
+    if (segment === '*' && at === segments.length - 1) {
+      tokens.push({ type: 'group', tokens: [{ type: 'text', value: '/' }, { type: 'wildcard', name: 'rest' }] })
+    } else if (segment === '*' || PARAMETER.test(segment)) {
+      tokens.push({ type: 'text', value: '/' }, { type: 'param', name: `p${at}` })
+    } else if (segment.startsWith(':') || FORBIDDEN.test(segment)) {
+      return 'has segments of plain text (as it reads percent-decoded, without \\ % ? # ; and spaces), :name, or *'
+    } else tokens.push({ type: 'text', value: `/${segment}` })
+  }
+  return tokens
+}
+
+function isHostPattern(host: string): boolean {
+  return host === '*' || normaliseHost(host.startsWith('*.') ? host.slice(2) : host) === host.replace(/^\*\./, '')
+}
+
+function mistakesOf(rule: Pick<GateRule, 'host' | 'path' | 'public' | 'permissions'>): FieldError[] {
+  const found: FieldError[] = []
+  const path = parsePath(rule.path)
+  if (typeof path === 'string') found.push({ path: '/path', message: path })
+  if (!isHostPattern(rule.host)) found.push({ path: '/host', message: 'must be a host name in lower case without port, *.name, or *' })
+  if (rule.public && rule.permissions.length > 0) found.push({ path: '/permissions', message: 'must be empty where the rule is public' })
+  return found
+}
+
+/** Throws request.invalid, naming every mistake. */
+export function checkGateRule(rule: Pick<GateRule, 'host' | 'path' | 'public' | 'permissions'>): void {
+  const errors = mistakesOf(rule)
+  if (errors.length > 0) throw problem('request.invalid', { errors })
+}
+
+interface CompiledRule {
+  rule: GateRule
+  suffix: string | null
+  exact: RegExp
+  /** many servers do not tell /Admin from /admin */
+  folded: RegExp
+}
+
+function compileRule(rule: GateRule): CompiledRule {
+  const tokens = parsePath(rule.path)
+  if (typeof tokens === 'string') throw new Error(`gate rule ${rule.id}: path ${tokens}`)
+  const data = new TokenData(tokens)
+  // `/*` is everything, also the bare `/`
+  const slash = rule.path === '/*' ? /^\// : null
+  return {
+    rule, suffix: rule.host.startsWith('*.') ? rule.host.slice(1) : null,
+    exact: slash ?? pathToRegexp(data, { sensitive: true }).regexp, folded: slash ?? pathToRegexp(data, { sensitive: false }).regexp,
+  }
+}
+
+/** A name before a pattern of names, the longer pattern before the shorter, any host last. */
+function hostRank({ host }: GateRule): number {
+  if (host === '*') return 0
+  return host.startsWith('*.') ? host.length : 1_000 + host.length
+}
+
+/** One letter a segment, so that texts compare as patterns do: plain before parameter before the end before everything below. */
+function pathRank({ path }: GateRule): string {
+  const segments = path.replace(/\/$/, '').split('/').slice(1)
+  const letters = segments.map((segment, at) => (segment === '*' && at === segments.length - 1 ? 'd' : segment === '*' || segment.startsWith(':') ? 'b' : 'a'))
+  return letters.at(-1) === 'd' ? letters.join('') : `${letters.join('')}c`
+}
+
+function inOrder(a: GateRule, b: GateRule): number {
+  const [x, y] = [pathRank(a), pathRank(b)]
+  return b.priority - a.priority || hostRank(b) - hostRank(a) || (x < y ? -1 : x > y ? 1 : 0)
+    || (a.methods.length || 99) - (b.methods.length || 99) || (a.id < b.id ? -1 : 1)
+}
+
+function coversHost({ rule, suffix }: CompiledRule, host: string): boolean {
+  return suffix === null ? rule.host === '*' || rule.host === host : host.endsWith(suffix)
+}
+
+/** HEAD shows no more than GET does. */
+function coversMethod({ rule: { methods } }: CompiledRule, method: string): boolean {
+  return methods.length === 0 || methods.includes(method) || (method === 'HEAD' && methods.includes('GET'))
+}
+
+function planOf(rules: readonly CompiledRule[], method: string, host: string, target: string): GatePlan {
+  const read = readTarget(target, host)
+  if ('refused' in read) return { refused: 'gate.target_refused', detail: `The request target ${read.refused}` }
+  const here = rules.filter((rule) => coversHost(rule, host) && coversMethod(rule, method))
+  const holding = new Set<GateRule>()
+  for (const path of read.readings) {
+    for (const spelling of ['exact', 'folded'] as const) {
+      const found = here.find((one) => one[spelling].test(path))
+      if (!found) return { refused: 'gate.no_rule', detail: read.readings.length > 1 ? `No rule for ${path}, which some servers take the target for` : 'No rule covers this request' }
+      holding.add(found.rule)
+    }
+  }
+  const all = [...holding]
+  return {
+    refused: null,
+    public: all.every((rule) => rule.public),
+    permissions: [...new Set(all.flatMap((rule) => rule.permissions))],
+    limits: all.flatMap((rule) => (rule.limit ? [{ ...rule.limit, ruleId: rule.id }] : [])),
+  }
+}
+
+/** Throws an Error for a rule that `checkGateRule` would refuse: no request must pass by a rule that cannot be read. */
+export function compileGateTable(rules: readonly GateRule[]): GateTable {
+  const compiled = rules.toSorted(inOrder).map(compileRule)
+  const plans = new Map<string, GatePlan>()
+  return {
+    plan(method, host, target) {
+      const key = `${method} ${host} ${target}`
+      const known = plans.get(key)
+      if (known !== undefined) return known
+      const plan = planOf(compiled, method, host, target)
+      if (key.length <= PLAN_KEY_LENGTH) {
+        if (plans.size >= PLANS_KEPT) plans.clear()
+        plans.set(key, plan)
+      }
+      return plan
+    },
+  }
+}
