@@ -60,11 +60,11 @@ function challenge(error: AppError): string {
   return `Bearer realm="gatehouse"${invalid ? ', error="invalid_token"' : ''}`
 }
 
-/** Sends an error as a problem (RFC 9457), with WWW-Authenticate (RFC 6750 3) and Retry-After where they belong. */
-export function sendProblem(error: AppError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+/** Sends an error as a problem (RFC 9457), with WWW-Authenticate (RFC 6750 3) and Retry-After where they belong. `status`: another one than the error's. */
+export function sendProblem(error: AppError, request: FastifyRequest, reply: FastifyReply, status: number = error.statusCode): FastifyReply {
   if (error.statusCode === 401) void reply.header('www-authenticate', challenge(error))
   if (error.retryAfterSeconds !== undefined) void reply.header('retry-after', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
-  return reply.code(error.statusCode).type('application/problem+json').serializer(JSON.stringify).send(problemBody(error, request.id))
+  return reply.code(status).type('application/problem+json').serializer(JSON.stringify).send(problemBody(error, request.id))
 }
 
 export default fp(async (app) => {

@@ -9,9 +9,16 @@ import { createPasswordHasher } from '../src/accounts/password-hasher.js'
 import { createRoleStore, type RoleStore } from '../src/accounts/role-store.js'
 import { createCredentialStore } from '../src/access/credential-store.js'
 import { createDoor, type Door } from '../src/access/door.js'
-import { createEndedSet } from '../src/access/ended.js'
+import { createDecisionCache, type DecisionCache } from '../src/access/decision-cache.js'
+import { createRevocationPoller, type RevocationPoller } from '../src/access/revocation-poller.js'
+import { createRevocationStore } from '../src/access/revocation-store.js'
+import { createRevocations } from '../src/access/revocations.js'
 import { createTouches } from '../src/access/touches.js'
 import { createAuditStore, type AuditStore } from '../src/audit/audit-store.js'
+import { createGateRuleService, type GateRuleService } from '../src/gate/gate-rule-service.js'
+import { createGateRuleStore } from '../src/gate/gate-rule-store.js'
+import { createGateService, type GateService } from '../src/gate/gate-service.js'
+import { createRuleSource } from '../src/gate/gate-source.js'
 import { createIdempotencyService, type IdempotencyService } from '../src/idempotency/idempotency-service.js'
 import { createIdempotencyStore } from '../src/idempotency/idempotency-store.js'
 import { createKeyService, type KeyService } from '../src/keys/key-service.js'
@@ -35,7 +42,11 @@ declare module 'fastify' {
     sessions: SessionService
     keys: KeyService
     door: Door
+    revocations: RevocationPoller
+    decisionCache: DecisionCache
     audit: AuditStore
+    gate: GateService
+    gateRules: GateRuleService
     idempotency: IdempotencyService
     usage: UsageService
     usageLedger: UsageLedger
@@ -49,16 +60,21 @@ export default fp(async (app) => {
   const cursors = createCursors(secrets)
   const audit = createAuditStore({ pool, cursors, clock })
   const hasher = createPasswordHasher({ secrets, cost: config.bcryptCost })
-  const sessions = createSessionService({ store: createSessionStore({ prisma, pool, cursors }), tokens, bus, audit, transact, secrets, clock, config, afterCommit })
-  const keys = createKeyService({ store: createKeyStore({ prisma, pool, cursors }), audit, bus, transact, clock, keyPrefix: config.keyPrefix })
+  const known = createRevocations({ clock, leaseMs: config.revocationLeaseMs })
+  const revocations = createRevocationPoller({ store: createRevocationStore({ pool, nodeId: app.nodes.id }), revocations: known, bus, log: app.log })
+  const narrowed = (): Promise<void> => afterCommit(revocations.settle)
+  const sessions = createSessionService({ store: createSessionStore({ prisma, pool, cursors }), tokens, audit, transact, secrets, clock, config, narrowed })
+  const keys = createKeyService({ store: createKeyStore({ prisma, pool, cursors }), audit, transact, clock, keyPrefix: config.keyPrefix, narrowed, effectiveWithinMs: revocations.effectiveWithinMs })
   const accountStore = createAccountStore({ prisma, pool, cursors })
   const roles = createRoleStore({ prisma })
   const throttle = createLoginThrottle({ store: createLoginCounterStore(), accounts: accountStore, cache, clock, transact, audit, secrets })
-  const accounts = createAccountService({ store: accountStore, roles, hasher, throttle, sessions, keys, audit, transact, clock })
-  const ended = createEndedSet({ bus })
+  const accounts = createAccountService({ store: accountStore, roles, hasher, throttle, sessions, keys, audit, transact, clock, narrowed })
   const credentials = createCredentialStore({ pool })
   const touches = createTouches({ store: credentials, clock, log: app.log })
   const signer = createCookieSigner(secrets)
+  const decisionCache = createDecisionCache({
+    revocations: known, restore: revocations.restore, maxEntries: config.decisionCacheEntries, maxBytes: config.decisionCacheBytes,
+  })
   const readCookie = (value: string): Buffer | null => readSessionCookie(signer, value)
 
   const usageStore = createUsageStore({ pool })
@@ -73,7 +89,14 @@ export default fp(async (app) => {
   app.decorate('accounts', accounts)
   app.decorate('login', createLoginService({ store: accountStore, accounts, hasher, throttle, sessions, audit, transact, clock }))
   app.decorate('setup', createSetupService({ store: createInstallationStore({ prisma }), accounts, sessions, audit, secrets, transact, clock }))
-  app.decorate('door', createDoor({ store: credentials, tokens, readCookie, limits, touches, usage, ended, clock, config }))
+  const door = createDoor({ store: credentials, cache: decisionCache, tokens, readCookie, limits, touches, usage, clock, config })
+  app.decorate('revocations', revocations)
+  app.decorate('decisionCache', decisionCache)
+  app.decorate('door', door)
+  const gateStore = createGateRuleStore({ prisma, pool, cursors })
+  const gateSource = createRuleSource({ store: gateStore, revocations: known })
+  app.decorate('gateRules', createGateRuleService({ store: gateStore, audit, transact, narrowed, clock }))
+  app.decorate('gate', createGateService({ source: gateSource, door, limits }))
   app.decorate('idempotency', createIdempotencyService({ store: createIdempotencyStore({ secrets }), secrets, transact, clock }))
   app.addHook('onClose', async () => touches.close())
 }, { name: 'services', dependencies: ['prisma', 'redis', 'jwt'] })

@@ -11,6 +11,7 @@ import authenticate from '../plugins/authenticate.js'
 import conditional from '../plugins/conditional.js'
 import csrf from '../plugins/csrf.js'
 import errors, { rawProblem, sendProblem } from '../plugins/errors.js'
+import gate from '../plugins/gate.js'
 import headers from '../plugins/headers.js'
 import health from '../plugins/health.js'
 import idempotency from '../plugins/idempotency.js'
@@ -23,6 +24,7 @@ import prisma, { type Foundations } from '../plugins/prisma.js'
 import rateLimit from '../plugins/rate-limit.js'
 import redis from '../plugins/redis.js'
 import requestGuard from '../plugins/request-guard.js'
+import revocations from '../plugins/revocations.js'
 import services from '../plugins/services.js'
 import usage from '../plugins/usage.js'
 import validation from '../plugins/validation.js'
@@ -91,6 +93,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(metrics)
   await app.register(jwt)
   await app.register(services)
+  await app.register(revocations)
   await app.register(usage)
   await app.register(cookie)
   await app.register(csrf)
@@ -100,6 +103,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(idempotency)
   await app.register(health)
   await app.register(jwks)
+  await app.register(gate)
   await app.register(maintenance)
   await app.register(autoload, { dir: ROUTES, options: { prefix: '/api/v1' }, forceESM: true, ignoreFilter: (path) => /schema\.[jt]s$/.test(path) })
   return app

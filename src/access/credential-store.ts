@@ -1,21 +1,25 @@
 // The look-ups of the door: one named statement a credential, with everything a decision needs (a prepared read costs a
-// fifth of an ORM's). Times come as milliseconds, so no date is parsed. Reads facts; decides nothing.
+// fifth of an ORM's). Times come as milliseconds, so no date is parsed. The number of the last revocation is read in the
+// same statement: one snapshot. Reads facts; decides nothing.
 import type pg from 'pg'
 import type { KeyLimit, Metadata } from '../keys/key-rules.js'
-import { chargesOf, type CredentialSource, type KeyEntry, type SessionEntry } from './entry.js'
+import type { CredentialSource, KeyFacts, SessionEntry, Snapshot } from './entry.js'
 import type { Uses } from './touches.js'
 
+const AS_OF = '(SELECT seq::float8 FROM revocation_head WHERE id = 1) AS as_of'
+
 const KEY = `
-  SELECT k.id, k.owner_user_id, u.status = 'active' AS owner_active, k.name, k.permissions, k.limits, k.limit_group_id, k.metadata,
+  SELECT ${AS_OF}, k.id, k.owner_user_id, u.status = 'active' AS owner_active, k.name, k.permissions, k.limits, k.limit_group_id, k.metadata,
          k.revoked_at IS NOT NULL AS revoked, (extract(epoch FROM k.expires_at) * 1000)::float8 AS expires_at_ms
   FROM api_keys k JOIN users u ON u.id = k.owner_user_id
   WHERE k.key_hash = $1`
 
 const SESSION = `
-  SELECT s.id, s.user_id, u.status = 'active' AS user_active, s.ended_at IS NOT NULL AS ended,
+  SELECT ${AS_OF}, s.id, s.user_id, u.status = 'active' AS user_active, s.ended_at IS NOT NULL AS ended,
          (extract(epoch FROM s.expires_at) * 1000)::float8 AS expires_at_ms, (extract(epoch FROM s.last_seen_at) * 1000)::float8 AS last_seen_at_ms,
          ARRAY(SELECT DISTINCT unnest(r.permissions) FROM user_roles ur JOIN roles r ON r.name = ur.role_name
-               WHERE ur.user_id = s.user_id ORDER BY 1) AS permissions
+               WHERE ur.user_id = s.user_id ORDER BY 1) AS permissions,
+         ARRAY(SELECT role_name FROM user_roles WHERE user_id = s.user_id ORDER BY 1) AS roles
   FROM sessions s JOIN users u ON u.id = s.user_id`
 
 // SKIP LOCKED: a use is never worth waiting for, and two nodes that note the same rows cannot block each other
@@ -31,6 +35,7 @@ const NOTE = `
   WHERE s.id = due.id`
 
 interface KeyRow {
+  as_of: number
   id: string
   owner_user_id: string
   owner_active: boolean
@@ -44,10 +49,12 @@ interface KeyRow {
 }
 
 interface SessionRow {
+  as_of: number
   id: string
   user_id: string
   user_active: boolean
   permissions: string[]
+  roles: string[]
   ended: boolean
   expires_at_ms: number
   last_seen_at_ms: number
@@ -58,17 +65,23 @@ export interface CredentialStore extends CredentialSource {
   noteUses: (uses: Uses) => Promise<void>
 }
 
-function keyEntry(row: KeyRow): KeyEntry {
+function keyFacts(row: KeyRow): Snapshot<KeyFacts> {
   return {
-    keyId: row.id, ownerUserId: row.owner_user_id, ownerActive: row.owner_active, name: row.name, permissions: row.permissions, metadata: row.metadata,
-    revoked: row.revoked, expiresAtMs: row.expires_at_ms, limits: row.limits, charges: chargesOf(row.limit_group_id, row.limits),
+    asOf: row.as_of,
+    entry: {
+      keyId: row.id, ownerUserId: row.owner_user_id, ownerActive: row.owner_active, name: row.name, permissions: row.permissions, metadata: row.metadata,
+      revoked: row.revoked, expiresAtMs: row.expires_at_ms, limitGroupId: row.limit_group_id, limits: row.limits, ownerLimits: [],
+    },
   }
 }
 
-function sessionEntry(row: SessionRow): SessionEntry {
+function sessionEntry(row: SessionRow): Snapshot<SessionEntry> {
   return {
-    sessionId: row.id, userId: row.user_id, userActive: row.user_active, permissions: row.permissions, ended: row.ended,
-    expiresAtMs: row.expires_at_ms, lastSeenAtMs: row.last_seen_at_ms,
+    asOf: row.as_of,
+    entry: {
+      sessionId: row.id, userId: row.user_id, userActive: row.user_active, permissions: row.permissions, roles: row.roles, ended: row.ended,
+      expiresAtMs: row.expires_at_ms, lastSeenAtMs: row.last_seen_at_ms,
+    },
   }
 }
 
@@ -77,14 +90,14 @@ function columnsOf(uses: ReadonlyMap<string, number>): [string[], Date[]] {
 }
 
 export function createCredentialStore({ pool }: { pool: pg.Pool }): CredentialStore {
-  async function session(name: string, where: string, value: string | Buffer): Promise<SessionEntry | null> {
+  async function session(name: string, where: string, value: string | Buffer): Promise<Snapshot<SessionEntry> | null> {
     const { rows } = await pool.query<SessionRow>({ name, text: `${SESSION} ${where}`, values: [value] })
     return rows[0] ? sessionEntry(rows[0]) : null
   }
   return {
     async keyByHash(hash) {
       const { rows } = await pool.query<KeyRow>({ name: 'key-by-hash', text: KEY, values: [hash] })
-      return rows[0] ? keyEntry(rows[0]) : null
+      return rows[0] ? keyFacts(rows[0]) : null
     },
     sessionById: (id) => session('session-by-id', "WHERE s.id = $1 AND s.kind = 'token'", id),
     sessionBySecretHash: (hash) => session('session-by-secret-hash', "WHERE s.secret_hash = $1 AND s.kind = 'cookie'", hash),

@@ -58,7 +58,7 @@ const BASE_BYTES = 620
 function bytesOf({ key, session, principal, tags }: Held): number {
   const texts = [...principal.permissions, ...tags].reduce((sum, text) => sum + text.length + 24, 0)
   if (session) return BASE_BYTES + texts
-  return BASE_BYTES + texts + (key === null ? 0 : key.name.length + 140 * key.charges.length + 2 * JSON.stringify(key.metadata).length)
+  return BASE_BYTES + texts + (key === null ? 0 : key.name.length + 140 * key.bound.charges.length + 2 * JSON.stringify(key.metadata).length)
 }
 
 async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
@@ -93,6 +93,7 @@ export function createDecisionCache({ revocations, restore, maxEntries, maxBytes
 
   /** Reads until the answer is proof: asked for less than a lease ago, and not overtaken by a revocation that is known here. */
   async function load(kind: CredentialKind, hash: string, source: () => Promise<Found | null>): Promise<Held | null> {
+    let wasOutdated = false
     for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
       const askedAt = revocations.now()
       const epoch = revocations.epoch()
@@ -101,8 +102,11 @@ export function createDecisionCache({ revocations, restore, maxEntries, maxBytes
       if (!found) return null
       const held: Held = { kind, ...found, steadyMs: askedAt.steadyMs, wallMs: askedAt.wallMs, checkedVersion: -1 }
       const isOutdated = revocations.epoch() !== epoch || revocations.isOutdated(held)
-      // asked again after the revocation was known and still older than it: the database is an older copy. It may be believed now, not kept
-      if (isOutdated && attempt === 1) continue
+      if (isOutdated && !wasOutdated) {
+        wasOutdated = true
+        continue
+      }
+      // asked after the revocation was known and still older than it: proof for now, as any fresh reading, but not to be kept
       if (!isOutdated && held.endsAtMs > revocations.now().wallMs) cache.set(hash, held)
       return held
     }

@@ -1,64 +1,47 @@
-// The one door: every route's authenticate and POST /keys/verify come through it. Each call resolves a credential to an
-// entry (one read) and then decides, purely. It fails closed: a source that throws admits nobody.
+// The one door: every route's authenticate, POST /keys/verify and the gateways come through it. Each call resolves a
+// credential to an entry (held in memory, or one read) and then decides, purely. It fails closed: a source that throws admits nobody.
+// What is at hand is answered at once, without a promise.
+import { hash } from 'node:crypto'
 import type { Clock } from '../kernel/clock.js'
-import { problem } from '../kernel/errors.js'
-import { sha256 } from '../kernel/secrets.js'
+import { AppError, problem } from '../kernel/errors.js'
 import { checksumOk } from '../keys/key-format.js'
-import type { KeyLimit, Metadata } from '../keys/key-rules.js'
-import type { LimitState, LimitStore } from '../redis/fast.js'
+import { forRequest } from '../limits/limit-rules.js'
+import type { LimitStore } from '../redis/fast.js'
 import type { UsageLedger } from '../usage/usage-ledger.js'
 import type { Credential } from './credential.js'
-import type { EndedSet } from './ended.js'
-import { type CredentialSource, decideKey, type KeyEntry, keyPrincipal, type KeyVerdict, sessionAlive, type SessionEntry, sessionPrincipal } from './entry.js'
-import type { Principal } from './principal.js'
+import type { DecisionCache, Found, Held } from './decision-cache.js'
+import { type CredentialSource, decideKey, decideSession, foundKey, foundSession, type KeyVerdict } from './entry.js'
+import { holds, type Principal } from './principal.js'
 import type { Touches } from './touches.js'
+import {
+  boundOf, charge, type Decision, type DenialCode, described, overLimit, refused, type Soon, type Verification, type VerifyInput, type Wanted,
+} from './verification.js'
 
-export type VerificationCode = KeyVerdict | 'not_found' | 'rate_limited'
-
-export interface LimitReport {
-  name: string
-  quota: number
-  remaining: number
-  resetSeconds: number
-}
-
-/** What POST /keys/verify answers. A valid key shows what is known of it; a refused one only why. */
-export interface Verification {
-  valid: boolean
-  code: VerificationCode
-  keyId?: string
-  name?: string
-  owner?: { type: 'user'; id: string }
-  permissions?: string[]
-  metadata?: Metadata
-  expiresAt?: string | null
-  limits?: LimitReport[]
-  /** null: no waiting helps, the cost is above a quota */
-  retryAfterSeconds?: number | null
-}
-
-export interface VerifyInput {
-  key: string
-  permissions?: readonly string[]
-  cost?: number
-}
+export type { Decision, LimitReport, Verification, VerifyInput, Wanted } from './verification.js'
 
 export interface Door {
-  authenticate: (credential: Credential) => Promise<Principal>
-  verify: (input: VerifyInput) => Promise<Verification>
+  /** Who presents this credential. Charges no limit. Throws key.invalid, session.invalid, token.invalid, token.expired. */
+  authenticate: (credential: Credential) => Soon<Principal>
+  /**
+   * May the holder of this key do this, now? The first check that fails is the answer: not_found (also a mistyped key),
+   * revoked, expired, owner_suspended, forbidden, rate_limited. Limits are charged last, so a refused request costs nothing.
+   */
+  verify: (input: VerifyInput) => Soon<Verification>
+  /** May the holder of this credential do this, now? In the order of `verify`; a session charges only what `wanted` adds. */
+  check: (credential: Credential, wanted: Wanted) => Soon<Decision>
 }
 
 export interface DoorDeps {
   store: CredentialSource
+  cache: DecisionCache
   /** the claims of an access token; throws token.invalid and token.expired */
-  tokens: { verify: (token: string) => Promise<{ userId: string; sessionId: string }> }
+  tokens: { verify: (token: string) => Promise<{ userId: string; sessionId: string; expiresAt: Date }> }
   /** the hash under which a cookie's session is kept; null for a value that was not signed here */
   readCookie: (value: string) => Buffer | null
   limits: LimitStore
   touches: Touches
   /** told of each answered question about a known key */
   usage?: Pick<UsageLedger, 'record'>
-  ended: EndedSet
   clock: Clock
   config: { sessionIdleSeconds: number }
 }
@@ -69,96 +52,122 @@ const WHY: Record<Exclude<KeyVerdict, 'valid' | 'forbidden'>, string> = {
   expired: 'It has expired',
   owner_suspended: 'The account it belongs to is suspended',
 }
+const INVALID = new Set(['token.invalid', 'session.invalid', 'key.invalid'])
 
-function refused(code: VerificationCode): Verification {
-  return { valid: false, code }
+/** A credential's name in the cache, which so never holds what opens anything. One byte a character. */
+function nameOf(value: string): string {
+  return hash('sha256', value, 'binary')
 }
 
-function reportOf(limits: readonly KeyLimit[], states: readonly LimitState[]): LimitReport[] {
-  return limits.map(({ name, quota }, at) => {
-    const { remaining = 0, resetMs = 0 } = states[at] ?? {}
-    return { name, quota, remaining, resetSeconds: Math.ceil(resetMs / 1000) }
-  })
-}
-
-function described(entry: KeyEntry, limits: LimitReport[]): Verification {
-  return {
-    valid: true, code: 'valid', keyId: entry.keyId, name: entry.name, owner: { type: 'user', id: entry.ownerUserId }, permissions: entry.permissions,
-    metadata: entry.metadata, expiresAt: entry.expiresAtMs === null ? null : new Date(entry.expiresAtMs).toISOString(), limits,
-  }
-}
-
-export function createDoor({ store, tokens, readCookie, limits, touches, usage, ended, clock, config }: DoorDeps): Door {
+export function createDoor({ store, cache, tokens, readCookie, limits, touches, usage, clock, config }: DoorDeps): Door {
   const idleMs = config.sessionIdleSeconds * 1000
 
-  /** A mistyped key costs no read. */
-  async function resolveKey(key: string): Promise<KeyEntry | null> {
-    return checksumOk(key) ? store.keyByHash(sha256(key)) : null
+  async function readKey(name: string): Promise<Found | null> {
+    const snapshot = await store.keyByHash(Buffer.from(name, 'binary'))
+    return snapshot && foundKey(snapshot)
   }
 
-  function judge(entry: KeyEntry, wanted: readonly string[]): KeyVerdict {
-    return ended.has(`key:${entry.keyId}`) ? 'revoked' : decideKey(entry, clock.now(), wanted)
+  async function readToken(token: string): Promise<Found | null> {
+    const { userId, sessionId, expiresAt } = await tokens.verify(token)
+    const snapshot = await store.sessionById(sessionId)
+    return snapshot?.entry.userId === userId ? foundSession(snapshot, 'token', idleMs, expiresAt.getTime()) : null
   }
 
-  async function byKey(key: string): Promise<Principal> {
-    const entry = await resolveKey(key)
-    if (!entry) throw problem('key.invalid')
-    const verdict = judge(entry, NOTHING)
-    // whoever holds the key may know why it fails; who guesses learns nothing
-    if (verdict !== 'valid') throw problem('key.invalid', verdict === 'forbidden' ? {} : { detail: WHY[verdict] })
-    touches.key(entry.keyId)
-    return keyPrincipal(entry)
+  async function readSession(secretHash: Buffer): Promise<Found | null> {
+    const snapshot = await store.sessionBySecretHash(secretHash)
+    return snapshot && foundSession(snapshot, 'cookie', idleMs)
   }
 
-  function admit(entry: SessionEntry | null, by: 'token' | 'cookie'): Principal {
-    if (!entry || ended.has(`session:${entry.sessionId}`) || !sessionAlive(entry, clock.now(), idleMs)) throw problem('session.invalid')
-    touches.session(entry.sessionId)
-    return sessionPrincipal(entry, by)
+  /** What stands behind a credential. A mistyped key and an unsigned cookie cost no read; a token is verified at its first sight only. */
+  function resolve(kind: Credential['kind'], value: string): Soon<Held | null> {
+    const name = nameOf(value)
+    const held = cache.find(kind, name)
+    if (held) return held
+    if (kind === 'key') return checksumOk(value) ? cache.read(kind, name, () => readKey(name)) : null
+    if (kind === 'token') return cache.read(kind, name, () => readToken(value))
+    const secretHash = readCookie(value)
+    return secretHash && cache.read(kind, name, () => readSession(secretHash))
   }
 
-  async function byToken(token: string): Promise<Principal> {
-    const { userId, sessionId } = await tokens.verify(token)
-    if (ended.has(`session:${sessionId}`)) throw problem('session.invalid')
-    const entry = await store.sessionById(sessionId)
-    return admit(entry?.userId === userId ? entry : null, 'token')
+  function admit(held: Held | null, kind: Credential['kind']): Principal {
+    const nowMs = clock.now()
+    if (held?.key) {
+      const verdict = decideKey(held.key, nowMs, NOTHING)
+      // whoever holds the key may know why it fails; who guesses learns nothing
+      if (verdict !== 'valid') throw problem('key.invalid', verdict === 'forbidden' ? {} : { detail: WHY[verdict] })
+      touches.key(held.key.keyId)
+      return held.principal
+    }
+    if (!held?.session || decideSession(held.session, nowMs, idleMs) !== 'valid') throw problem(kind === 'key' ? 'key.invalid' : 'session.invalid')
+    touches.session(held.session.sessionId)
+    return held.principal
+  }
+
+  function verified(held: Held | null, { permissions = NOTHING, cost = 1, limits: overrides, dryRun = false }: VerifyInput): Soon<Verification> {
+    const entry = held?.key
+    if (!entry) return refused('not_found')
+    const { keyId, ownerUserId } = entry
+    const verdict = decideKey(entry, clock.now(), permissions)
+    if (verdict !== 'valid') {
+      if (!dryRun) usage?.record(keyId, ownerUserId, verdict, cost)
+      return refused(verdict)
+    }
+    return charge(limits, forRequest(entry.bound, entry, cost, overrides), dryRun, (reports, refusal): Verification => {
+      if (!dryRun) usage?.record(keyId, ownerUserId, refusal ? 'rate_limited' : 'allowed', cost)
+      if (refusal) return { valid: false, ...overLimit(reports, refusal) }
+      if (!dryRun) touches.key(keyId)
+      return described(entry, reports)
+    })
+  }
+
+  function denialOf({ key, session, principal }: Held, wanted: readonly string[]): DenialCode | null {
+    const nowMs = clock.now()
+    const verdict = key ? decideKey(key, nowMs, NOTHING) : session ? decideSession(session, nowMs, idleMs) : 'revoked'
+    if (verdict !== 'valid') return verdict
+    return wanted.every((permission) => holds(principal.permissions, permission)) ? null : 'forbidden'
+  }
+
+  function checked(held: Held | null, wanted: Wanted): Soon<Decision> {
+    if (!held) return { allowed: false, code: 'invalid' }
+    const { key, session, principal } = held
+    const { permissions = NOTHING, cost = 1, dryRun = false } = wanted
+    const note = (outcome: Exclude<DenialCode, 'invalid'> | 'allowed'): void => {
+      if (key && !dryRun) usage?.record(key.keyId, key.ownerUserId, outcome, cost)
+    }
+    const denial = denialOf(held, permissions)
+    if (denial) {
+      if (denial !== 'invalid') note(denial)
+      return { allowed: false, code: denial, principal }
+    }
+    return charge(limits, boundOf(key, principal, wanted), dryRun, (reports, refusal): Decision => {
+      note(refusal ? 'rate_limited' : 'allowed')
+      if (refusal) return { allowed: false, principal, ...overLimit(reports, refusal) }
+      if (!dryRun && key) touches.key(key.keyId)
+      if (!dryRun && session) touches.session(session.sessionId)
+      return { allowed: true, principal, limits: reports }
+    })
   }
 
   return {
-    /**
-     * Who presents this credential. Charges no limit. Throws key.invalid, session.invalid, token.invalid, token.expired.
-     */
-    async authenticate({ kind, value }) {
-      if (kind === 'key') return byKey(value)
-      if (kind === 'token') return byToken(value)
-      const hash = readCookie(value)
-      return admit(hash && await store.sessionBySecretHash(hash), 'cookie')
+    authenticate({ kind, value }) {
+      const held = resolve(kind, value)
+      return held instanceof Promise ? held.then((read) => admit(read, kind)) : admit(held, kind)
     },
 
-    /**
-     * May the holder of this key do this, now? The first check that fails is the answer: not_found (also a mistyped key),
-     * revoked, expired, owner_suspended, forbidden, rate_limited. Limits are charged last, so a refused request costs nothing.
-     */
-    async verify({ key, permissions = NOTHING, cost = 1 }) {
-      const entry = await resolveKey(key)
-      if (!entry) return refused('not_found')
-      const verdict = judge(entry, permissions)
-      if (verdict !== 'valid') {
-        usage?.record(entry.keyId, entry.ownerUserId, verdict, cost)
-        return refused(verdict)
-      }
-      let report: LimitReport[] = []
-      if (entry.charges.length > 0) {
-        const { allowed, states, retryAfterMs } = await limits.take(cost === 1 ? entry.charges : entry.charges.map((charge) => ({ ...charge, cost })))
-        report = reportOf(entry.limits, states)
-        if (!allowed) {
-          usage?.record(entry.keyId, entry.ownerUserId, 'rate_limited', cost)
-          const retryAfterSeconds = Number.isFinite(retryAfterMs) ? Math.ceil(retryAfterMs / 1000) : null
-          return { valid: false, code: 'rate_limited', limits: report, retryAfterSeconds }
-        }
-      }
-      touches.key(entry.keyId)
-      usage?.record(entry.keyId, entry.ownerUserId, 'allowed', cost)
-      return described(entry, report)
+    verify(input) {
+      const held = resolve('key', input.key)
+      return held instanceof Promise ? held.then((read) => verified(read, input)) : verified(held, input)
+    },
+
+    check({ kind, value }, wanted) {
+      const held = resolve(kind, value)
+      if (!(held instanceof Promise)) return checked(held, wanted)
+      return held.then((read) => checked(read, wanted), (error: unknown): Decision => {
+        // a refusal, not a failure: the token itself is at fault
+        if (error instanceof AppError && error.code === 'token.expired') return { allowed: false, code: 'expired' }
+        if (error instanceof AppError && INVALID.has(error.code)) return { allowed: false, code: 'invalid' }
+        throw error
+      })
     },
   }
 }

@@ -1,10 +1,12 @@
 // A credential as it was found (status facts, no judgement), and the pure decisions over it. Resolving may be slow or
 // cached; deciding is a function of entry, time and what is wanted, so a cached entry is judged anew every time.
-import type { KeyLimit, Metadata } from '../keys/key-rules.js'
-import type { LimitCharge } from '../redis/fast.js'
+import type { Metadata } from '../keys/key-rules.js'
+import { type Bound, type Limit, limitsOfKey } from '../limits/limit-rules.js'
+import type { Found } from './decision-cache.js'
 import { holds, type Principal } from './principal.js'
 
-export interface KeyEntry {
+/** A key as it stands in the database. */
+export interface KeyFacts {
   keyId: string
   ownerUserId: string
   ownerActive: boolean
@@ -14,9 +16,19 @@ export interface KeyEntry {
   revoked: boolean
   /** null: never */
   expiresAtMs: number | null
-  limits: readonly KeyLimit[]
-  /** the limits as charges of cost 1; rotated keys share their counters */
-  charges: readonly LimitCharge[]
+  limitGroupId: string
+  limits: readonly Limit[]
+  /** those that all keys of the owner share */
+  ownerLimits: readonly Limit[]
+}
+
+/** With what every answer needs, worked out once. */
+export interface KeyEntry extends KeyFacts {
+  owner: { type: 'user'; id: string }
+  /** ISO 8601 */
+  expiresAt: string | null
+  /** all limits, as charges of cost 1 */
+  bound: Bound
 }
 
 export interface SessionEntry {
@@ -24,44 +36,67 @@ export interface SessionEntry {
   userId: string
   userActive: boolean
   permissions: readonly string[]
+  roles: readonly string[]
   ended: boolean
   expiresAtMs: number
   lastSeenAtMs: number
 }
 
-/** Where entries come from: PostgreSQL, or what stands in front of it. */
+/** An entry and the last revocation that its snapshot of the database held. */
+export interface Snapshot<T> {
+  entry: T
+  asOf: number
+}
+
+/** Where entries come from. */
 export interface CredentialSource {
-  keyByHash: (hash: Buffer) => Promise<KeyEntry | null>
+  keyByHash: (hash: Buffer) => Promise<Snapshot<KeyFacts> | null>
   /** only sessions of access tokens */
-  sessionById: (id: string) => Promise<SessionEntry | null>
+  sessionById: (id: string) => Promise<Snapshot<SessionEntry> | null>
   /** only cookie sessions */
-  sessionBySecretHash: (hash: Buffer) => Promise<SessionEntry | null>
+  sessionBySecretHash: (hash: Buffer) => Promise<Snapshot<SessionEntry> | null>
 }
 
 export type KeyVerdict = 'valid' | 'revoked' | 'expired' | 'owner_suspended' | 'forbidden'
+export type SessionVerdict = Exclude<KeyVerdict, 'forbidden'>
 
-/** Charges of a key's limits. The braces keep a key's counters in one Redis slot. */
-export function chargesOf(limitGroupId: string, limits: readonly KeyLimit[]): LimitCharge[] {
-  return limits.map(({ name, quota, windowSeconds }) => ({ key: `key:{${limitGroupId}}:${name}`, quota, windowMs: windowSeconds * 1000, cost: 1 }))
+function holdsAll(held: readonly string[], wanted: readonly string[]): boolean {
+  for (const permission of wanted) {
+    if (!holds(held, permission)) return false
+  }
+  return true
 }
 
 /** Facts about the key first, then about its owner, then what was asked for: the first that fails is the answer. */
-export function decideKey(entry: KeyEntry, nowMs: number, wanted: readonly string[]): KeyVerdict {
+export function decideKey(entry: KeyFacts, nowMs: number, wanted: readonly string[]): KeyVerdict {
   if (entry.revoked) return 'revoked'
   if (entry.expiresAtMs !== null && entry.expiresAtMs <= nowMs) return 'expired'
   if (!entry.ownerActive) return 'owner_suspended'
-  return wanted.every((permission) => holds(entry.permissions, permission)) ? 'valid' : 'forbidden'
+  return holdsAll(entry.permissions, wanted) ? 'valid' : 'forbidden'
 }
 
-/** Ended, past its absolute end, unused for too long, or of a suspended user: all the same to who presents it. */
-export function sessionAlive(entry: SessionEntry, nowMs: number, idleMs: number): boolean {
-  return !entry.ended && entry.userActive && entry.expiresAtMs > nowMs && entry.lastSeenAtMs + idleMs > nowMs
+/** Ended, past its absolute end or unused for too long, of a suspended user: the first that holds is the answer. */
+export function decideSession(entry: SessionEntry, nowMs: number, idleMs: number): SessionVerdict {
+  if (entry.ended) return 'revoked'
+  if (entry.expiresAtMs <= nowMs || entry.lastSeenAtMs + idleMs <= nowMs) return 'expired'
+  return entry.userActive ? 'valid' : 'owner_suspended'
 }
 
-export function keyPrincipal({ ownerUserId, keyId, permissions }: KeyEntry): Principal {
-  return { type: 'key', id: ownerUserId, keyId, permissions, authenticatedBy: 'key' }
+/** A key's principal and the conditions under which its entry may be kept. */
+export function foundKey({ entry, asOf }: Snapshot<KeyFacts>): Found {
+  const { keyId, ownerUserId, permissions, expiresAtMs } = entry
+  const key: KeyEntry = {
+    ...entry, owner: { type: 'user', id: ownerUserId }, expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(), bound: limitsOfKey(entry),
+  }
+  const principal: Principal = Object.freeze({ type: 'key', id: ownerUserId, keyId, permissions, authenticatedBy: 'key' })
+  const endsAtMs = entry.revoked || !entry.ownerActive ? 0 : (expiresAtMs ?? Infinity)
+  return { key, session: null, principal, tags: [`key:${keyId}`, `user:${ownerUserId}`], asOf, endsAtMs }
 }
 
-export function sessionPrincipal({ userId, sessionId, permissions }: SessionEntry, authenticatedBy: 'token' | 'cookie'): Principal {
-  return { type: 'user', id: userId, sessionId, permissions, authenticatedBy }
+/** The same for a session; `notAfterMs` is the end of the token that stands for it. */
+export function foundSession({ entry, asOf }: Snapshot<SessionEntry>, authenticatedBy: 'token' | 'cookie', idleMs: number, notAfterMs = Infinity): Found {
+  const { userId, sessionId, permissions, roles } = entry
+  const principal: Principal = Object.freeze({ type: 'user', id: userId, sessionId, permissions, authenticatedBy })
+  const endsAtMs = entry.ended || !entry.userActive ? 0 : Math.min(entry.expiresAtMs, entry.lastSeenAtMs + idleMs, notAfterMs)
+  return { key: null, session: entry, principal, tags: [`sess:${sessionId}`, `user:${userId}`, ...roles.map((role) => `role:${role}`)], asOf, endsAtMs }
 }

@@ -85,6 +85,8 @@ export interface AccountServiceDependencies {
   audit: AuditStore
   transact: Transact
   clock: Clock
+  /** Makes the nodes forget what was changed, once the transaction that is open here, if any, has committed. */
+  narrowed: () => Promise<void>
 }
 
 const heldBy = (caller: Caller): readonly string[] => caller.principal?.permissions ?? []
@@ -95,7 +97,7 @@ function mayTakeAdmin(patch: AccountPatch): boolean {
 }
 
 export function createAccountService(dependencies: AccountServiceDependencies): AccountService {
-  const { store, roles, hasher, throttle, sessions, keys, audit, transact, clock } = dependencies
+  const { store, roles, hasher, throttle, sessions, keys, audit, transact, clock, narrowed } = dependencies
   const now = (): Date => new Date(clock.now())
 
   /** Runs an administrative act; its refusal leaves an audit row too, which must outlive the transaction that was rolled back. */
@@ -175,6 +177,7 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
         await keys.narrow(tx, id, permissionsOf(patch.roles, known))
       }
       if (patch.status === 'suspended') await sessions.endAll(tx, id)
+      if (patch.status !== undefined || patch.roles) await narrowed()
       if (mayTakeAdmin(patch) && before.status === 'active' && before.roles.includes(ADMIN)) await refuseNoAdmin(tx)
       await audit.record(tx, caller, {
         action: 'user.updated', targetType: 'user', targetId: id,
@@ -188,9 +191,8 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
       const before = isUuid(id) ? await store.lock(tx, id) : null
       if (!before) throw problem('user.not_found')
       checkReach(heldBy(caller), before.roles, await roles.list(tx))
-      // before the rows go: other nodes are told which sessions have ended
-      await sessions.endAll(tx, id)
       if (!(await store.delete(tx, id, expected))) throw problem('precondition.failed')
+      await narrowed()
       if (before.status === 'active' && before.roles.includes(ADMIN)) await refuseNoAdmin(tx)
       await audit.record(tx, caller, { action: 'user.deleted', targetType: 'user', targetId: id, details: { roles: before.roles } })
     })),

@@ -1,8 +1,7 @@
 // What a gateway's requests need: rules by host, path and method, and the one that holds for a request. The most specific
 // rule wins; what no rule covers is denied. Pure: patterns are compiled once, for a table of rules that never changes.
 import { pathToRegexp, type Token, TokenData } from 'path-to-regexp'
-import type { ErrorCode, FieldError } from '../kernel/errors.js'
-import { problem } from '../kernel/errors.js'
+import { type ErrorCode, type FieldError, problem } from '../kernel/errors.js'
 import { normaliseHost, readTarget } from './normalise-uri.js'
 
 export interface GateLimit {
@@ -33,7 +32,7 @@ export type GatePlan =
   | { refused: null; public: boolean; permissions: readonly string[]; limits: readonly (GateLimit & { ruleId: string })[] }
 
 export interface GateTable {
-  /** `host` normalised, `target` as the client sent it */
+  /** `host` normalised, `target` as the client sent it, with or without its query */
   plan: (method: string, host: string, target: string) => GatePlan
 }
 
@@ -157,7 +156,8 @@ export function compileGateTable(rules: readonly GateRule[]): GateTable {
   const plans = new Map<string, GatePlan>()
   return {
     plan(method, host, target) {
-      const key = `${method} ${host} ${target}`
+      const query = target.indexOf('?')
+      const key = `${method} ${host} ${query === -1 ? target : target.slice(0, query)}`
       const known = plans.get(key)
       if (known !== undefined) return known
       const plan = planOf(compiled, method, host, target)

@@ -1,7 +1,6 @@
 // API keys as their owners and administrators see them: who may see, issue, change, rotate and revoke which key.
 // Whether a key opens anything is decided in src/access.
 import { type Caller, holds, notHeld, type Principal } from '../access/principal.js'
-import { ENDED_CHANNEL } from '../access/ended.js'
 import type { AuditStore } from '../audit/audit-store.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
@@ -9,7 +8,6 @@ import { AppError, type ErrorCode, problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { ListQuery, Page } from '../kernel/page.js'
 import { sha256 } from '../kernel/secrets.js'
-import type { Bus } from '../redis/fast.js'
 import { formatKey } from './key-format.js'
 import { checkKeyInput, type KeyLimit, type KeyStatus, keyStatus, type Metadata } from './key-rules.js'
 import type { KeyRow, KeyStore } from './key-store.js'
@@ -65,10 +63,13 @@ export interface KeyService {
 export interface KeyServiceDeps {
   store: KeyStore
   audit: AuditStore
-  bus: Bus
   transact: Transact
   clock: Clock
   keyPrefix: string
+  /** Makes the nodes forget what was changed, once the transaction that is open here, if any, has committed. */
+  narrowed: () => Promise<void>
+  /** how long after its commit a change may go unnoticed on some node */
+  effectiveWithinMs: () => number
 }
 
 function viewOf(row: KeyRow, nowMs: number): KeyView {
@@ -112,7 +113,7 @@ type KeyMatter = Pick<KeyRow, 'ownerUserId' | 'name' | 'permissions' | 'limits' 
 
 const isPrivileged = (permission: string): boolean => permission.startsWith('gatehouse:')
 
-export function createKeyService({ store, audit, bus, transact, clock, keyPrefix }: KeyServiceDeps): KeyService {
+export function createKeyService({ store, audit, transact, clock, keyPrefix, narrowed, effectiveWithinMs }: KeyServiceDeps): KeyService {
   /**
    * What the caller holds at this moment, if `permissions` need to be held to be given. The holder's row stays locked, so that
    * losing a permission and giving it away cannot cross; it is locked before any key, as a change of roles does: no deadlock.
@@ -177,6 +178,7 @@ export function createKeyService({ store, audit, bus, transact, clock, keyPrefix
         const updated = await store.update(tx, id, row.version, change, new Date(clock.now()))
         if (!updated) throw problem('precondition.failed')
         const details = { fields: Object.keys(change).toSorted(), ...(patch.permissions ? { permissions: patch.permissions } : {}) }
+        await narrowed()
         await audit.record(tx, caller, { action: 'key.updated', targetType: 'key', targetId: id, details })
         return viewOf(updated, clock.now())
       })
@@ -197,9 +199,8 @@ export function createKeyService({ store, audit, bus, transact, clock, keyPrefix
         if (!row.revokedAt) throw problem('precondition.failed')
         return row.revokedAt
       })
-      await bus.publish(ENDED_CHANNEL, `key:${id}`)
-      // every decision reads PostgreSQL, where it has just committed
-      return { revokedAt: (revokedAt ?? new Date(clock.now())).toISOString(), effectiveWithinMs: 0 }
+      await narrowed()
+      return { revokedAt: (revokedAt ?? new Date(clock.now())).toISOString(), effectiveWithinMs: effectiveWithinMs() }
     },
 
     async rotate(caller, id, { graceSeconds }) {
@@ -219,6 +220,7 @@ export function createKeyService({ store, audit, bus, transact, clock, keyPrefix
         if (!(await store.supersede(tx, id, successorId, new Date(endsMs), new Date(now)))) throw problem('key.rotated')
         const { ownerUserId, name, permissions, limits, limitGroupId, metadata, expiresAt } = row
         const issued = await insert(tx, { ownerUserId, name, permissions, limits, limitGroupId, metadata, expiresAt }, successorId)
+        await narrowed()
         await audit.record(tx, caller, { action: 'key.rotated', targetType: 'key', targetId: id, details: { rotatedToId: successorId, graceSeconds } })
         return issued
       })

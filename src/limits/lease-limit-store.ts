@@ -4,7 +4,7 @@
 import type { Clock } from '../kernel/clock.js'
 import type { LimitCharge, LimitDecision, LimitState, LimitStore } from '../redis/fast.js'
 import { counterName } from './counter.js'
-import { type Demand, guaranteeOf, LEASE_MS, noteDemand, type Plan, planOf, wantOf } from './lease.js'
+import { createDemand, type Demand, guaranteeOf, LEASE_MS, noteDemand, type Plan, planOf, wantOf } from './lease.js'
 import type { Ask, RedisLimitStore, Slot } from './redis-limit-store.js'
 
 interface Lease {
@@ -62,7 +62,7 @@ export function createLeaseLimitStore({ store, clock, liveNodes, isUp, every = s
     const name = counterName(charge)
     let counter = counters.get(name)
     if (!counter) {
-      counter = { charge, plan: planOf(charge), demand: { sinceMs: -Infinity, current: 0, before: 0 }, lease: null, remaining: 0, resetAtMs: 0, denied: null, asking: null }
+      counter = { charge, plan: planOf(charge), demand: createDemand(), lease: null, remaining: 0, resetAtMs: 0, denied: null, asking: null }
       // beyond the bound a counter is not remembered, and so never leased
       if (counters.size < MAX_COUNTERS) counters.set(name, counter)
     } else if (counter.charge !== charge && (counter.charge.quota !== charge.quota || counter.charge.burst !== charge.burst)) {

@@ -39,17 +39,21 @@ export function guaranteeOf(charge: LimitCharge, nodes: number): Guarantee {
   return { guarantee: 'leased', earlyBy: Math.min(charge.quota, nodes * units + Math.ceil(charge.quota / charge.windowMs * leaseMs)) }
 }
 
-/** How much of this counter one node has spent, in periods of LEASE_MS; what it will need is judged by the last two. */
+/** How much of a counter one node has spent, by period; what it will need is judged by the last two. */
 export interface Demand {
   sinceMs: number
   current: number
   before: number
 }
 
-export function noteDemand(demand: Demand, nowMs: number, cost: number): void {
+export function createDemand(): Demand {
+  return { sinceMs: -Infinity, current: 0, before: 0 }
+}
+
+export function noteDemand(demand: Demand, nowMs: number, cost: number, periodMs = LEASE_MS): void {
   const passed = nowMs - demand.sinceMs
-  if (passed >= LEASE_MS || passed < 0) {
-    demand.before = passed < 2 * LEASE_MS ? demand.current : 0
+  if (passed >= periodMs || passed < 0) {
+    demand.before = passed < 2 * periodMs ? demand.current : 0
     demand.current = 0
     demand.sinceMs = nowMs
   }

@@ -1,5 +1,5 @@
 // Sign-ins and their ends: token sessions (families of refresh tokens) and cookie sessions. PostgreSQL alone decides
-// whether a session lives; the bus only tells other nodes sooner.
+// whether a session lives; what is told after the commit only makes nodes learn of an end sooner.
 import { randomBytes } from 'node:crypto'
 import type { Caller } from '../access/principal.js'
 import type { AuditStore } from '../audit/audit-store.js'
@@ -9,7 +9,6 @@ import { problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { ListQuery, Page } from '../kernel/page.js'
 import { type Secrets, sha256 } from '../kernel/secrets.js'
-import type { Bus } from '../redis/fast.js'
 import type { TokenService } from '../tokens/token-service.js'
 import { formatRefreshToken, isGenuine, judgeRefresh, parseRefreshToken } from './refresh-token.js'
 import type { Moment, NewSession, SessionRow, SessionStore } from './session-store.js'
@@ -63,14 +62,13 @@ export interface SessionService {
 export interface SessionServiceDeps {
   store: SessionStore
   tokens: TokenService
-  bus: Bus
   audit: AuditStore
   transact: Transact
   secrets: Secrets
   clock: Clock
   config: { accessTokenSeconds: number; sessionIdleSeconds: number; sessionAbsoluteSeconds: number }
-  /** Runs `work` once the transaction that is open here, if any, has committed. */
-  afterCommit: (work: () => Promise<void>) => Promise<void>
+  /** Makes the nodes forget what was revoked, once the transaction that is open here, if any, has committed. */
+  narrowed: () => Promise<void>
 }
 
 function viewOf({ id, kind, createdAt, lastSeenAt, expiresAt, address, userAgent }: SessionRow, currentId: string | undefined): SessionView {
@@ -86,16 +84,11 @@ function own({ principal }: Caller): { userId: string; sessionId: string } {
   return { userId: principal.id, sessionId: principal.sessionId }
 }
 
-export function createSessionService({ store, tokens, bus, audit, transact, secrets, clock, config, afterCommit }: SessionServiceDeps): SessionService {
+export function createSessionService({ store, tokens, audit, transact, secrets, clock, config, narrowed }: SessionServiceDeps): SessionService {
   const moment = (): Moment => {
     const nowMs = clock.now()
     return { now: new Date(nowMs), idleSince: new Date(nowMs - config.sessionIdleSeconds * 1_000) }
   }
-
-  // told before the commit, a change that is rolled back would leave nodes denying sessions that live
-  const tell = (ids: readonly string[]): Promise<void> => afterCommit(async () => {
-    await Promise.allSettled(ids.map((id) => bus.publish('ended', `session:${id}`))) // a lost message costs nothing: PostgreSQL denies as well
-  })
 
   function newSession(kind: 'token' | 'cookie', userId: string, { address, userAgent }: Caller): NewSession {
     const nowMs = clock.now()
@@ -119,7 +112,7 @@ export function createSessionService({ store, tokens, bus, audit, transact, secr
       await audit.record(tx, caller, { action, targetType: 'session', targetId: id, actorUserId: userId })
       return true
     })
-    if (won) await tell([id])
+    if (won) await narrowed()
     return won
   }
 
@@ -173,13 +166,13 @@ export function createSessionService({ store, tokens, bus, audit, transact, secr
         if (live.length > 0) await audit.record(tx, caller, { action: 'sessions.ended', targetType: 'user', targetId: userId, details: { count: live.length } })
         return live
       })
-      await tell(ended.map(({ id }) => id))
+      if (ended.length > 0) await narrowed()
       return ended.length
     },
 
     async endAll(tx, userId, exceptSessionId) {
       const ended = await store.endAll(tx, userId, moment(), exceptSessionId)
-      await tell(ended.map(({ id }) => id))
+      if (ended.length > 0) await narrowed()
       return ended.filter(({ wasLive }) => wasLive).length
     },
 

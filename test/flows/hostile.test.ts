@@ -168,7 +168,7 @@ t.test('hostile requests', async (t) => {
       t.equal(answer.status, 400, query)
     }
     const user = (await as.signUp()).user
-    for (const match of ['x', '""', `"${user.id}"`, `"${user.id}.x"`, `W/"${user.id}.1"`, '"a.1"', `"${user.id}.1", "b"`, `"${user.id}.99999999999"`]) {
+    for (const match of ['x', '""', `"${user.id}"`, `"${user.id}.x"`, `W/"${user.id}.1"`, '"a.1"', `"a.1", W/"${user.id}.1"`, `"${user.id}.99999999999"`]) {
       const answer = await sendRaw(port, request('PATCH', `/api/v1/users/${user.id}`, { ...admin, ...JSON_TYPE, 'if-match': match, 'content-length': '12' }, '{"name":"x"}'))
       refused(`if-match ${match}`, answer, t)
       t.equal(answer.status, 412)

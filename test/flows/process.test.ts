@@ -147,7 +147,7 @@ t.test('bad values stop the start with one line each, from .env too, and nothing
   t.same(await program.exit, { code: 1, signal: null })
   t.equal(program.out(), '')
   const lines = program.err().trimEnd().split('\n')
-  t.same(new Set(lines.map((line) => line.split(' ')[0])), new Set(['ACCESS_TOKEN_SECONDS', 'GATEHOUSE_DATADIR', 'PORT']), 'the environment goes before .env')
+  t.same(new Set(lines.map((line) => line.split(' ')[0])), new Set(['ACCESS_TOKEN_SECONDS', 'GATEHOUSE_DATADIR', 'GATEHOUSE_SECRET', 'PORT']), 'the environment goes before .env')
   t.notOk(existsSync(join(folder, 'data')))
 })
 

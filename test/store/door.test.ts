@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { createCredentialStore } from '../../src/access/credential-store.js'
 import { createDoor, type Verification } from '../../src/access/door.js'
-import { createEndedSet } from '../../src/access/ended.js'
+import { createDecisionCache } from '../../src/access/decision-cache.js'
+import { createRevocations } from '../../src/access/revocations.js'
 import { createTouches, type TouchesDeps, type Uses } from '../../src/access/touches.js'
 import { problem } from '../../src/kernel/errors.js'
 import { newId } from '../../src/kernel/ids.js'
@@ -14,7 +15,6 @@ import { fakeClock } from '../support/clock.js'
 import { createTestDatabase } from '../support/database.js'
 
 const log = { error: () => undefined }
-const idleBus = { publish: async () => undefined, subscribe: async () => undefined }
 const readCookie = (value: string): Buffer | null => (value.startsWith('signed.') ? sha256(value) : null)
 const handDriven = { every: () => () => undefined }
 
@@ -38,17 +38,23 @@ t.test('the door', async (t) => {
       charged.push(charges)
       return decision ?? { allowed: true, states: charges.map(({ quota, cost }) => ({ remaining: quota - cost, resetMs: 1_500 })), retryAfterMs: 0 }
     },
+    guarantee: () => ({ guarantee: 'exact' as const, earlyBy: 0 }),
   }
-  const ended = createEndedSet({ bus: idleBus })
+  // a log that is heard at once, and of nothing: what the cache keeps is dropped by hand
+  const revocations = createRevocations({ clock, leaseMs: 1_500 })
+  const restore = async (): Promise<void> => revocations.applyPoll({ startedAt: revocations.now(), head: 0, rows: [] })
+  let seq = 0
+  const forget = (tag: string): void => revocations.apply({ seq: (seq += 1), tag })
+  const cache = createDecisionCache({ revocations, restore, maxEntries: 100, maxBytes: 100_000 })
   const touches = createTouches({ store, clock, log, ...handDriven })
   const tokens = {
     async verify(token: string) {
       const [userId = '', sessionId = ''] = token.split('.')
       if (!sessionId) throw problem('token.invalid')
-      return { userId, sessionId }
+      return { userId, sessionId, expiresAt: new Date(clock.now() + 300_000) }
     },
   }
-  const door = createDoor({ store, tokens, readCookie, limits, touches, ended, clock, config: { sessionIdleSeconds: 600 } })
+  const door = createDoor({ store, cache, tokens, readCookie, limits, touches, clock, config: { sessionIdleSeconds: 600 } })
 
   const at = (ms = 0): Date => new Date(clock.now() + ms)
   async function user(status: 'active' | 'suspended' = 'active', roles: string[] = []): Promise<string> {
@@ -79,7 +85,7 @@ t.test('the door', async (t) => {
     })
     return id
   }
-  const authenticate = (kind: 'key' | 'token' | 'cookie', value: string) => door.authenticate({ kind, value })
+  const authenticate = async (kind: 'key' | 'token' | 'cookie', value: string) => door.authenticate({ kind, value })
   const verify = async (text: string, permissions: string[] = []): Promise<string> => (await door.verify({ key: text, permissions })).code
 
   t.test('a valid key is described in full', async (t) => {
@@ -87,10 +93,10 @@ t.test('the door', async (t) => {
     const made = await key({ ownerUserId, expiresAt: at(10_000) })
     const expected: Verification = {
       valid: true, code: 'valid', keyId: made.id, name: 'k', owner: { type: 'user', id: ownerUserId }, permissions: ['reports:*'], metadata: { plan: 'free' },
-      expiresAt: at(10_000).toISOString(), limits: [{ name: 'calls', quota: 5, remaining: 3, resetSeconds: 2 }],
+      expiresAt: at(10_000).toISOString(), limits: [{ name: 'calls', quota: 5, remaining: 3, resetSeconds: 2, guarantee: 'exact', earlyBy: 0 }],
     }
     t.same(await door.verify({ key: made.key, permissions: ['reports:read'], cost: 2 }), expected)
-    t.same(charged.pop(), [{ key: `key:{${made.group}}:calls`, quota: 5, windowMs: 60_000, cost: 2 }])
+    t.same(charged.pop(), [{ key: `key:{${ownerUserId}}:${made.group}:calls`, quota: 5, windowMs: 60_000, cost: 2 }])
     t.same(await authenticate('key', made.key), { type: 'key', id: ownerUserId, keyId: made.id, permissions: ['reports:*'], authenticatedBy: 'key' })
     t.equal(charged.length, 0, 'authenticating charges nothing')
   })
@@ -130,7 +136,7 @@ t.test('the door', async (t) => {
   t.test('a limit that is reached says when to come back, or that no waiting helps', async (t) => {
     const made = await key()
     decision = { allowed: false, states: [{ remaining: 0, resetMs: 59_001 }], retryAfterMs: 100 }
-    const limitsLeft = [{ name: 'calls', quota: 5, remaining: 0, resetSeconds: 60 }]
+    const limitsLeft = [{ name: 'calls', quota: 5, remaining: 0, resetSeconds: 60, guarantee: 'exact', earlyBy: 0 }]
     t.same(await door.verify({ key: made.key }), { valid: false, code: 'rate_limited', limits: limitsLeft, retryAfterSeconds: 1 })
     decision = { ...decision, retryAfterMs: Infinity }
     t.equal((await door.verify({ key: made.key })).retryAfterSeconds, null)
@@ -147,16 +153,27 @@ t.test('the door', async (t) => {
     charged.length = 0
   })
 
-  t.test('what is known to have ended is refused even if a read says otherwise', async (t) => {
-    const made = await key()
-    const userId = await user()
-    const sessionId = await session(userId)
-    t.ok(await authenticate('token', `${userId}.${sessionId}`))
-    ended.add(`key:${made.id}`)
-    ended.add(`session:${sessionId}`)
+  t.test('what was found is read once, until it is revoked; what time has ended is read anew', async (t) => {
+    const made = await key({ expiresAt: at(5_000) })
+    await verify(made.key)
+    const before = reads
+    t.not(door.verify({ key: made.key }) instanceof Promise && !charged.length, true)
+    t.notOk(door.authenticate({ kind: 'key', value: made.key }) instanceof Promise, 'no promise for what is at hand')
+    t.equal(door.authenticate({ kind: 'key', value: made.key }), door.authenticate({ kind: 'key', value: made.key }), 'and no new object')
+    t.equal(reads, before)
+    await t.rejects(authenticate('cookie', made.key), { code: 'session.invalid' }, 'a key that is held is no cookie')
+    await prisma.apiKey.update({ where: { id: made.id }, data: { revokedAt: at() } })
+    t.equal(await verify(made.key), 'valid', 'nobody has told yet')
+    forget(`key:${made.id}`)
     t.equal(await verify(made.key), 'revoked')
-    await t.rejects(authenticate('key', made.key), { code: 'key.invalid' })
-    await t.rejects(authenticate('token', `${userId}.${sessionId}`), { code: 'session.invalid' })
+    t.equal(await verify(made.key), 'revoked')
+    t.equal(reads, before + 2, 'a refusal is never kept')
+    const ending = await key({ expiresAt: at(1_000) })
+    await verify(ending.key)
+    await prisma.apiKey.update({ where: { id: ending.id }, data: { expiresAt: at(9_000) } })
+    clock.advance(1_000)
+    t.equal(await verify(ending.key), 'valid', 'it was prolonged')
+    charged.length = 0
   })
 
   t.test('a session carries the permissions of all roles of its user', async (t) => {
@@ -267,23 +284,4 @@ t.test('touches are batched, bounded in rate, and survive a failing store', asyn
   await touches.close()
   t.same(written[1], ['a', 'b'], 'the failed one is noted at its next use, and a clock set back silences nobody')
   t.ok(stopped)
-})
-
-t.test('ended tags: heard from the bus, the oldest forgotten first', async (t) => {
-  const heard: ((message: string) => void)[] = []
-  const tell = (tag: string): void => heard.forEach((listener) => listener(tag))
-  const bus = {
-    publish: async () => undefined,
-    subscribe: async (channel: string, listener: (message: string) => void) => {
-      t.equal(channel, 'ended')
-      heard.push(listener)
-    },
-  }
-  const ended = createEndedSet({ bus, capacity: 2 })
-  tell('key:1')
-  ended.add('key:2')
-  t.ok(ended.has('key:1'))
-  tell('key:3')
-  t.same(['key:1', 'key:2', 'key:3'].map((tag) => ended.has(tag)), [false, true, true])
-  t.ok(createEndedSet({ bus: { ...bus, subscribe: async () => Promise.reject(new Error('down')) } }), 'a bus that fails stops nothing')
 })

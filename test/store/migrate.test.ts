@@ -10,6 +10,8 @@ import { createBareDatabase } from '../support/database.js'
 async function emptyDatabase(t: Test): Promise<pg.Pool> {
   const { url } = await createBareDatabase(t)
   const pool = new pg.Pool({ connectionString: url, max: 4 })
+  // the database may be dropped, and its connections with it, before the pool has said goodbye
+  pool.on('error', () => undefined)
   t.teardown(() => pool.end())
   return pool
 }

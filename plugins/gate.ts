@@ -1,0 +1,134 @@
+// Forward-auth: /gate/<gateway> answers whether the request that waits there may go on. 200 with the identity in headers, each
+// of them always there, so that a client's own can never stand in for a missing one; anything else is a denial, said in the way
+// that the gateway can pass on. Only gateways may ask: this machine, and the addresses in TRUSTED_PROXIES.
+import { BlockList, isIPv6, type Socket } from 'node:net'
+import fp from 'fastify-plugin'
+import { Type } from '@sinclair/typebox'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { LimitReport } from '../src/access/door.js'
+import type { Principal } from '../src/access/principal.js'
+import type { GateVerdict } from '../src/gate/gate-service.js'
+import { type Gateway, GATEWAYS, PROFILES } from '../src/gate/profiles.js'
+import { type ErrorCode, problem } from '../src/kernel/errors.js'
+import { cookieName } from '../src/sessions/session-cookie.js'
+import { sendProblem, toAppError } from './errors.js'
+
+type Identity = [subject: string, type: string, keyId: string, permissions: string]
+
+const NOBODY: Identity = ['-', '-', '-', '-']
+const ERRORS: ErrorCode[] = [
+  'gate.untrusted', 'gate.headers_missing', 'gate.target_refused', 'gate.no_rule', 'credentials.missing', 'credentials.malformed', 'key.invalid',
+  'token.invalid', 'token.expired', 'session.invalid', 'access.denied', 'csrf.invalid', 'rate.limited',
+]
+const DESCRIPTION = `For the gateway's configuration, see docs/gateways. The request is judged by its original method, host and target, which the gateway tells in
+headers, against the gate rules; its credential is that of any other request. A denial is an answer of 400 and above (nginx: always 401 or 403, the status is in
+X-Auth-Status).`
+const Passed = Type.Null({
+  description: 'Let it through. X-Auth-Subject, X-Auth-Type, X-Auth-Key-Id, X-Auth-Organization and X-Auth-Permissions tell who it is, "-" where there is nothing to tell',
+})
+
+function single(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(', ') : header
+}
+
+/** Does a connection come from this machine or from a trusted proxy? Worked out once a connection. */
+function createTrust(trustedProxies: readonly string[]): (socket: Socket) => boolean {
+  const gateways = new BlockList()
+  for (const entry of ['127.0.0.0/8', '::1', ...trustedProxies]) {
+    const [address = '', bits] = entry.split('/')
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+    gateways.addSubnet(address, Number(bits ?? (family === 'ipv6' ? 128 : 32)), family)
+  }
+  const known = new WeakMap<Socket, boolean>()
+  return (socket) => {
+    let trusted = known.get(socket)
+    if (trusted === undefined) {
+      const address = socket.remoteAddress ?? ''
+      const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
+      trusted = gateways.check(mapped ?? address, mapped === undefined && isIPv6(address) ? 'ipv6' : 'ipv4')
+      known.set(socket, trusted)
+    }
+    return trusted
+  }
+}
+
+/** RateLimit and RateLimit-Policy of draft-ietf-httpapi-ratelimit-headers. */
+function rateHeaders(reply: FastifyReply, limits: readonly LimitReport[]): void {
+  let state = ''
+  let policy = ''
+  for (const { name, quota, remaining, resetSeconds } of limits) {
+    const comma = state === '' ? '' : ', '
+    state += `${comma}"${name}";r=${remaining};t=${resetSeconds}`
+    policy += `${comma}"${name}";q=${quota}`
+  }
+  void reply.header('ratelimit-policy', policy).header('ratelimit', state)
+}
+
+export default fp(async (app) => {
+  const { gate, config } = app
+  const isGateway = createTrust(config.trustedProxies)
+  // a principal of the decision cache is the same object every time
+  const identities = new WeakMap<Principal, Identity>()
+  let sessionCookie: string | undefined
+
+  function identityOf(principal: Principal | null): Identity {
+    if (principal === null) return NOBODY
+    let identity = identities.get(principal)
+    if (!identity) {
+      identity = [principal.id, principal.type, principal.keyId ?? '-', principal.permissions.join(' ') || '-']
+      identities.set(principal, identity)
+    }
+    return identity
+  }
+
+  function decide(gateway: Gateway, request: FastifyRequest): GateVerdict | Promise<GateVerdict> {
+    const { headers } = request
+    if (!isGateway(request.raw.socket)) throw problem('gate.untrusted', { detail: 'Add the gateway\'s address to TRUSTED_PROXIES' })
+    sessionCookie ??= cookieName(app.publicOrigin())
+    return gate.decide(
+      PROFILES[gateway].read({ method: request.method, url: request.raw.url ?? '', headers }),
+      { authorization: headers.authorization, apiKey: single(headers['x-api-key']), cookie: headers.cookie === undefined ? undefined : request.cookies[sessionCookie] },
+      { origin: headers.origin, fetchSite: single(headers['sec-fetch-site']) },
+    )
+  }
+
+  function answer({ error, principal, limits }: GateVerdict, reply: FastifyReply): void {
+    if (limits.length > 0) rateHeaders(reply, limits)
+    if (error) throw error
+    const [subject, type, keyId, permissions] = identityOf(principal)
+    void reply.header('x-auth-subject', subject).header('x-auth-type', type).header('x-auth-key-id', keyId).header('x-auth-organization', '-')
+      .header('x-auth-permissions', permissions).send()
+  }
+
+  function addGateway(scope: FastifyInstance, gateway: Gateway): void {
+    // what a client sends along is for the server behind the gateway: it is neither read nor judged
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', (_request, payload, done) => {
+      payload.resume()
+      done(null)
+    })
+    scope.setErrorHandler((thrown, request, reply) => {
+      const error = toAppError(thrown)
+      if (!request.routeOptions.config.declares?.has(error.code)) app.undeclaredErrors.add(`${request.method} ${request.routeOptions.url ?? ''} ${error.code}`)
+      if (error.statusCode >= 500) request.log.error({ err: error.cause ?? error, code: error.code }, 'request failed')
+      void reply.header('x-auth-status', error.statusCode).header('x-auth-error', error.code)
+      return sendProblem(error, request, reply, PROFILES[gateway].status(error.statusCode))
+    })
+    const urls = gateway === 'envoy' ? ['/gate/envoy', '/gate/envoy/*'] : [`/gate/${gateway}`]
+    for (const url of urls) {
+      scope.route({
+        method: app.supportedMethods,
+        url,
+        schema: { summary: `Forward-auth for ${gateway}`, description: DESCRIPTION, tags: ['Gate'], response: { 200: Passed } },
+        config: { access: ['public'], errors: ERRORS, cors: false },
+        handler(request, reply) {
+          const verdict = decide(gateway, request)
+          if (verdict instanceof Promise) verdict.then((one) => answer(one, reply)).catch((error: unknown) => void reply.send(error))
+          else answer(verdict, reply)
+        },
+      })
+    }
+  }
+
+  for (const gateway of GATEWAYS) await app.register(async (scope) => addGateway(scope, gateway))
+}, { name: 'gate', dependencies: ['services', 'errors', 'access', '@fastify/cookie'] })

@@ -1,0 +1,54 @@
+// The shapes of gate rules on the wire.
+import { Type } from '@sinclair/typebox'
+import { pageOf, pageQuery } from '../../src/kernel/page.js'
+import { strict, Time } from '../../plugins/route-kit.js'
+
+const Host = Type.String({ minLength: 1, maxLength: 253, description: '`api.example.com`, `*.example.com` (any depth, not example.com itself), or `*` for any' })
+const Path = Type.String({
+  minLength: 1, maxLength: 500, pattern: '^/',
+  description: 'Plain segments, `:name` or `*` for any one segment; a last `/*` means this path and everything below it. Written as it reads percent-decoded',
+})
+const Methods = Type.Array(Type.String({ pattern: '^[A-Z][A-Z-]{0,19}$' }), { maxItems: 20, uniqueItems: true, description: 'None: every method. GET goes for HEAD, too' })
+const Permissions = Type.Array(Type.String({ maxLength: 100, pattern: '^[a-z0-9_.-]+(:[a-z0-9_.*-]+)+$' }), {
+  maxItems: 50, uniqueItems: true, description: 'All of these must be covered. None: any valid credential will do',
+})
+const Limit = Type.Union([
+  strict({ quota: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }), windowSeconds: Type.Integer({ minimum: 1, maximum: 2_592_000 }) }),
+  Type.Null(),
+], { description: 'For each key and each user of its own, beside the limits of keys; for each address where the rule is public' })
+const Public = Type.Boolean({ description: 'Nobody is asked for a credential' })
+const Priority = Type.Integer({ minimum: -1000, maximum: 1000, description: 'The higher rule holds. Among equals the more specific: host, then path, then methods' })
+
+const rule = { host: 'api.example.com', path: '/reports/*', methods: ['GET'], permissions: ['reports:read'], public: false, limit: { quota: 600, windowSeconds: 60 }, priority: 0 }
+const view = {
+  id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f21', ...rule, version: 1, createdAt: '2027-01-01T09:00:00.000Z', updatedAt: '2027-01-01T09:00:00.000Z',
+}
+
+export const GateRuleView = Type.Object({
+  id: Type.String({ format: 'uuid' }),
+  host: Type.String(),
+  path: Type.String(),
+  methods: Type.Array(Type.String()),
+  public: Type.Boolean(),
+  permissions: Type.Array(Type.String()),
+  limit: Type.Union([Type.Object({ quota: Type.Integer(), windowSeconds: Type.Integer() }), Type.Null()]),
+  priority: Type.Integer(),
+  version: Type.Integer({ description: 'Second half of the ETag' }),
+  createdAt: Time,
+  updatedAt: Time,
+}, { examples: [view] })
+
+export const GateRulePage = pageOf(GateRuleView)
+export const GateRuleQuery = pageQuery(['createdAt'], { host: Type.Optional(Type.String()), path: Type.Optional(Type.String()) })
+
+const optional = {
+  host: Type.Optional(Host),
+  methods: Type.Optional(Methods),
+  permissions: Type.Optional(Permissions),
+  public: Type.Optional(Public),
+  limit: Type.Optional(Limit),
+  priority: Type.Optional(Priority),
+}
+
+export const NewGateRule = strict({ path: Path, ...optional }, { examples: [rule] })
+export const GateRulePatch = strict({ path: Type.Optional(Path), ...optional }, { minProperties: 1, examples: [{ permissions: ['reports:read', 'reports:export'] }] })

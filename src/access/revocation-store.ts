@@ -1,0 +1,104 @@
+// The revocation log in the database: read on a connection that does nothing else, so that neither a busy pool nor a slow
+// statement holds up what this node learns. A connection that does not answer is dropped and made anew at the next question.
+import pg from 'pg'
+import type { LoggedRevocation } from './revocations.js'
+
+export interface RevocationStore {
+  /** Everything after `cursor` and the head, of one snapshot; no rows for a first look (-1) or when there are too many. Rejects within a second. */
+  poll: (cursor: number) => Promise<{ head: number; rows: LoggedRevocation[] }>
+  /** Notes how far this node has come. */
+  noteCursor: (cursor: number) => Promise<void>
+  /** The least cursor of the nodes seen within `aliveMs`; Infinity when there is none. */
+  slowestCursor: (aliveMs: number) => Promise<number>
+  /** Deletes what every node has read or has stopped waiting for. Returns how many rows went. */
+  prune: () => Promise<number>
+  close: () => Promise<void>
+}
+
+const TIMEOUT_MS = 500
+const MAX_ROWS = 10_000
+const KEPT = '1 hour'
+
+// one statement, one snapshot. Numbers are below 2^53
+const POLL = {
+  name: 'revocations-since',
+  text: `
+    SELECT h.seq::float8 AS head, l.seq::float8 AS seq, l.tag
+    FROM revocation_head h LEFT JOIN LATERAL (
+      SELECT seq, tag FROM revocation_log WHERE seq > $1 AND $1 >= 0 ORDER BY seq LIMIT ${MAX_ROWS + 1}
+    ) l ON true
+    WHERE h.id = 1 ORDER BY l.seq`,
+}
+const NOTE_CURSOR = 'UPDATE nodes SET cursor = $2, seen_at = clock_timestamp() WHERE id = $1'
+const SLOWEST = `
+  SELECT min(cursor)::float8 AS cursor FROM nodes WHERE seen_at > clock_timestamp() - make_interval(secs => $1::float / 1000)`
+const PRUNE = `DELETE FROM revocation_log WHERE at < clock_timestamp() - interval '${KEPT}'`
+
+interface Row {
+  head: number
+  seq: number | null
+  tag: string | null
+}
+
+/** `pool` serves what may wait, and its options are those of the log's own connection. */
+export function createRevocationStore({ pool, nodeId }: { pool: pg.Pool; nodeId: string }): RevocationStore {
+  // the pool hides its password from enumeration
+  const { options } = pool
+  const limits = { statement_timeout: TIMEOUT_MS, query_timeout: TIMEOUT_MS, connectionTimeoutMillis: TIMEOUT_MS, application_name: 'gatehouse-revocations' }
+  let connected: pg.Client | null = null
+  let closed = false
+
+  function drop(client: pg.Client): void {
+    if (connected === client) connected = null
+    // end() first says goodbye, and a server that does not answer would never let it go
+    client.connection.stream.destroy()
+  }
+
+  async function connect(): Promise<pg.Client> {
+    const client = new pg.Client({ ...options, ...(options.password === undefined ? {} : { password: options.password }), ...limits })
+    client.on('error', () => drop(client))
+    try {
+      await client.connect()
+    } catch (error) {
+      drop(client)
+      throw error
+    }
+    if (closed) drop(client)
+    else connected = client
+    return client
+  }
+
+  return {
+    async poll(cursor) {
+      const client = connected ?? (await connect())
+      try {
+        const { rows } = await client.query<Row>({ ...POLL, values: [cursor] })
+        const [first] = rows
+        if (!first) throw new Error('revocation_head has no row')
+        // too many to be of use: without them the numbers have a gap, and everything is read anew
+        if (rows.length > MAX_ROWS) return { head: first.head, rows: [] }
+        return { head: first.head, rows: rows.flatMap(({ seq, tag }) => (seq === null || tag === null ? [] : [{ seq, tag }])) }
+      } catch (error) {
+        drop(client)
+        throw error
+      }
+    },
+    async noteCursor(cursor) {
+      await pool.query(NOTE_CURSOR, [nodeId, cursor])
+    },
+    async slowestCursor(aliveMs) {
+      const { rows } = await pool.query<{ cursor: number | null }>(SLOWEST, [aliveMs])
+      return rows[0]?.cursor ?? Infinity
+    },
+    async prune() {
+      const { rowCount } = await pool.query(PRUNE)
+      return rowCount ?? 0
+    },
+    async close() {
+      closed = true
+      const client = connected
+      connected = null
+      await client?.end().catch(() => undefined)
+    },
+  }
+}

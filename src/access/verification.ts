@@ -1,0 +1,91 @@
+// What the door answers to those who ask about a credential. Types, and the pure making of answers.
+import type { Metadata } from '../keys/key-rules.js'
+import { type Bound, forRequest, type LimitOverride, type LimitReport, reportOf, retryAfterSeconds } from '../limits/limit-rules.js'
+import type { LimitCharge, LimitDecision, LimitStore } from '../redis/fast.js'
+import type { KeyEntry, KeyVerdict } from './entry.js'
+import type { Principal } from './principal.js'
+
+export type { LimitReport } from '../limits/limit-rules.js'
+export type VerificationCode = KeyVerdict | 'not_found' | 'rate_limited'
+
+/** What POST /keys/verify answers. A valid key shows what is known of it; a refused one only why. */
+export interface Verification {
+  valid: boolean
+  code: VerificationCode
+  keyId?: string
+  name?: string
+  owner?: { type: 'user'; id: string }
+  permissions?: string[]
+  metadata?: Metadata
+  expiresAt?: string | null
+  limits?: LimitReport[]
+  /** null: no waiting helps, the cost is above a quota */
+  retryAfterSeconds?: number | null
+}
+
+export interface VerifyInput {
+  key: string
+  permissions?: readonly string[]
+  cost?: number
+  /** change the key's limits for this request; the caller must be allowed to */
+  limits?: readonly LimitOverride[]
+  /** charges and counts nothing */
+  dryRun?: boolean
+}
+
+/** What a gateway wants of a request's credential. */
+export interface Wanted {
+  permissions?: readonly string[]
+  /** charged together with the key's own limits: all or none */
+  charges?: readonly LimitCharge[] | ((principal: Principal) => readonly LimitCharge[])
+  /** for the key's own limits */
+  cost?: number
+  /** are a key's own limits charged? Default: yes */
+  keyLimits?: boolean
+  dryRun?: boolean
+}
+
+export type DenialCode = 'invalid' | 'expired' | 'revoked' | 'owner_suspended' | 'forbidden' | 'rate_limited'
+
+export type Decision =
+  | { allowed: true; principal: Principal; limits: LimitReport[] }
+  | { allowed: false; code: DenialCode; principal?: Principal; limits?: LimitReport[]; retryAfterSeconds?: number | null }
+
+/** A value that may be at hand already. */
+export type Soon<T> = T | Promise<T>
+
+export function refused(code: VerificationCode): Verification {
+  return { valid: false, code }
+}
+
+export function overLimit(limits: LimitReport[], { retryAfterMs }: LimitDecision) {
+  return { code: 'rate_limited' as const, limits, retryAfterSeconds: retryAfterSeconds(retryAfterMs) }
+}
+
+export function described(entry: KeyEntry, limits: LimitReport[]): Verification {
+  return {
+    valid: true, code: 'valid', keyId: entry.keyId, name: entry.name, owner: entry.owner, permissions: entry.permissions, metadata: entry.metadata,
+    expiresAt: entry.expiresAt, limits,
+  }
+}
+
+const NO_LIMITS: Bound = { limits: [], charges: [] }
+
+/** All that a gateway's request is charged. A limit of the gateway's is named after the first part of its counter. */
+export function boundOf(entry: KeyEntry | null, principal: Principal, { charges, cost = 1, keyLimits = true }: Wanted): Bound {
+  const own = entry && keyLimits ? forRequest(entry.bound, entry, cost) : NO_LIMITS
+  const more = typeof charges === 'function' ? charges(principal) : charges
+  if (more === undefined || more.length === 0) return own
+  return {
+    limits: [...own.limits, ...more.map(({ key, quota }) => ({ name: key.slice(0, key.indexOf(':')), quota }))],
+    charges: [...own.charges, ...more],
+  }
+}
+
+/** Charges what is bound, all of it or nothing, and reports on it. Null when nothing is. */
+export function charge<R>(store: LimitStore, bound: Bound, dryRun: boolean, next: (reports: LimitReport[], refusal: LimitDecision | null) => R): Soon<R> {
+  if (bound.charges.length === 0) return next([], null)
+  const report = (taken: LimitDecision): R => next(reportOf(bound, taken.states, store.guarantee), taken.allowed ? null : taken)
+  const taken = store.take(bound.charges, dryRun)
+  return taken instanceof Promise ? taken.then(report) : report(taken)
+}

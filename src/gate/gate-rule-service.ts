@@ -1,0 +1,97 @@
+// Gate rules as administrators see them: checked, versioned, audited, and told to every node once committed.
+import type { Caller } from '../access/principal.js'
+import type { AuditStore } from '../audit/audit-store.js'
+import type { Transact } from '../database/transaction.js'
+import type { Clock } from '../kernel/clock.js'
+import { problem } from '../kernel/errors.js'
+import { newId } from '../kernel/ids.js'
+import type { ListQuery, Page } from '../kernel/page.js'
+import type { GateRuleChange, GateRuleRow, GateRuleStore } from './gate-rule-store.js'
+import { checkGateRule, type GateRule } from './gate-rules.js'
+
+export type GateRuleView = GateRule & { version: number; createdAt: string; updatedAt: string }
+
+export interface GateRuleService {
+  list: (query: ListQuery) => Promise<Page<GateRuleView>>
+  /** Throws gate_rule.not_found. */
+  find: (id: string) => Promise<GateRuleView>
+  /** Throws request.invalid, gate_rule.taken (a rule for the same host, path and methods). */
+  create: (caller: Caller, input: GateRuleChange & { path: string }) => Promise<GateRuleView>
+  /** Throws gate_rule.not_found, gate_rule.taken, precondition.failed, request.invalid. */
+  update: (caller: Caller, id: string, expected: number | '*', change: GateRuleChange) => Promise<GateRuleView>
+  /** Throws gate_rule.not_found, precondition.failed. */
+  remove: (caller: Caller, id: string, expected: number | '*') => Promise<void>
+}
+
+export interface GateRuleServiceDeps {
+  store: GateRuleStore
+  audit: AuditStore
+  transact: Transact
+  /** Once the open transaction has committed: this node and the others learn that rules have changed. */
+  narrowed: () => Promise<void>
+  clock: Clock
+}
+
+const PRESETS: Omit<GateRule, 'id' | 'path'> = { host: '*', methods: [], public: false, permissions: [], limit: null, priority: 0 }
+
+function viewOf(row: GateRuleRow): GateRuleView {
+  return { ...row, createdAt: row.createdAt.toISOString(), updatedAt: row.updatedAt.toISOString() }
+}
+
+/** The order of methods means nothing: kept sorted, so that the same set is the same rule. */
+function sorted<C extends GateRuleChange>(change: C): C {
+  return change.methods ? { ...change, methods: change.methods.toSorted() } : change
+}
+
+export function createGateRuleService({ store, audit, transact, narrowed, clock }: GateRuleServiceDeps): GateRuleService {
+  const record = (tx: Parameters<AuditStore['record']>[0], caller: Caller, verb: string, rule: GateRule): Promise<void> => audit.record(tx, caller, {
+    action: `gate_rule.${verb}`, targetType: 'gate_rule', targetId: rule.id,
+    details: { host: rule.host, path: rule.path, methods: rule.methods, public: rule.public, permissions: rule.permissions },
+  })
+
+  return {
+    async list(query) {
+      const { data, page } = await store.list(query)
+      return { data: data.map(viewOf), page }
+    },
+    async find(id) {
+      const row = await store.find(id)
+      if (!row) throw problem('gate_rule.not_found')
+      return viewOf(row)
+    },
+    async create(caller, input) {
+      const rule = sorted({ ...PRESETS, ...input, id: newId() })
+      checkGateRule(rule)
+      const row = await transact(async (tx) => {
+        const inserted = await store.insert(tx, rule, new Date(clock.now()))
+        await record(tx, caller, 'created', inserted)
+        return inserted
+      })
+      await narrowed()
+      return viewOf(row)
+    },
+    async update(caller, id, expected, change) {
+      const row = await transact(async (tx) => {
+        const known = await store.lock(tx, id)
+        if (!known) throw problem('gate_rule.not_found')
+        if (expected !== '*' && expected !== known.version) throw problem('precondition.failed')
+        checkGateRule({ ...known, ...change })
+        const updated = await store.update(tx, id, known.version, sorted(change), new Date(clock.now()))
+        if (!updated) throw problem('precondition.failed')
+        await record(tx, caller, 'updated', updated)
+        return updated
+      })
+      await narrowed()
+      return viewOf(row)
+    },
+    async remove(caller, id, expected) {
+      await transact(async (tx) => {
+        const known = await store.lock(tx, id)
+        if (!known) throw problem('gate_rule.not_found')
+        if (!(await store.remove(tx, id, expected === '*' ? null : expected))) throw problem('precondition.failed')
+        await record(tx, caller, 'deleted', known)
+      })
+      await narrowed()
+    },
+  }
+}

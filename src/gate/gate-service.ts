@@ -1,0 +1,151 @@
+// May the request that waits at a gateway go on? The rules say what it needs, the door whether its credential has that.
+// Everything else is denied: what cannot be read, what no rule covers, what comes from somebody who is no gateway of ours.
+import { type Credential, type CredentialHeaders, findCredential } from '../access/credential.js'
+import type { Decision, Door, LimitReport, Wanted } from '../access/door.js'
+import type { Principal } from '../access/principal.js'
+import { countedAddress } from '../kernel/address.js'
+import { AppError, type ErrorCode, problem } from '../kernel/errors.js'
+import { reportOf, retryAfterSeconds } from '../limits/limit-rules.js'
+import type { LimitCharge, LimitStore } from '../redis/fast.js'
+import type { GatePlan, GateTable } from './gate-rules.js'
+import type { RuleSource } from './gate-source.js'
+import { normaliseHost } from './normalise-uri.js'
+import type { OriginalRequest } from './profiles.js'
+
+type Denial = Extract<Decision, { allowed: false }>
+
+/** `error` null: let it through. `principal` null: nobody was asked. */
+export interface GateVerdict {
+  error: AppError | null
+  principal: Principal | null
+  limits: readonly LimitReport[]
+}
+
+export interface BrowserHeaders {
+  origin: string | undefined
+  fetchSite: string | undefined
+}
+
+export interface GateService {
+  /**
+   * Answers at once where everything is at hand. Throws or rejects with what the database throws, credentials.malformed and
+   * credentials.ambiguous; never lets a request through that it could not decide.
+   */
+  decide: (original: OriginalRequest, credential: CredentialHeaders, browser: BrowserHeaders) => GateVerdict | Promise<GateVerdict>
+}
+
+export interface GateServiceDeps {
+  source: RuleSource
+  door: Pick<Door, 'check'>
+  limits: LimitStore
+}
+
+type OpenPlan = Extract<GatePlan, { refused: null }>
+
+const METHOD = /^[A-Z][A-Z-]{0,19}$/
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
+const NO_LIMITS: readonly LimitReport[] = []
+/** a verdict that says no more than that: the same object every time */
+const OPEN: GateVerdict = { error: null, principal: null, limits: NO_LIMITS }
+
+const INVALID: Record<Credential['kind'], ErrorCode> = { key: 'key.invalid', token: 'token.invalid', cookie: 'session.invalid' }
+const WHY: Partial<Record<Denial['code'], string>> = { revoked: 'It has been revoked', expired: 'It has expired', owner_suspended: 'The account it belongs to is suspended' }
+
+function denied(code: ErrorCode, detail?: string): GateVerdict {
+  return { error: problem(code, detail === undefined ? {} : { detail }), principal: null, limits: NO_LIMITS }
+}
+
+/** The braces keep what is charged together, the limits of a key among it, in one Redis slot. */
+function chargesOf({ limits }: OpenPlan, owner: string, caller: string): LimitCharge[] {
+  return limits.map(({ ruleId, quota, windowSeconds }) => ({ key: `gate:{${owner}}:${caller}:${ruleId}`, quota, windowMs: windowSeconds * 1000, cost: 1 }))
+}
+
+/** What a plan wants of a credential. Limits count each key and each user for itself; a held principal is the same object every time. */
+function wantedBy(plan: OpenPlan): Wanted {
+  const { permissions } = plan
+  if (plan.limits.length === 0) return { permissions }
+  const known = new WeakMap<Principal, readonly LimitCharge[]>()
+  const charges = (principal: Principal): readonly LimitCharge[] => {
+    let made = known.get(principal)
+    if (!made) {
+      made = chargesOf(plan, principal.id, principal.keyId ?? principal.id)
+      known.set(principal, made)
+    }
+    return made
+  }
+  return { permissions, charges }
+}
+
+function retry(retryAfterSeconds: number | null | undefined): AppError {
+  return problem('rate.limited', typeof retryAfterSeconds === 'number' ? { retryAfterSeconds: Math.max(1, retryAfterSeconds) } : {})
+}
+
+function errorOf(kind: Credential['kind'], { code, retryAfterSeconds }: Denial): AppError {
+  if (code === 'rate_limited') return retry(retryAfterSeconds)
+  if (code === 'forbidden') return problem('access.denied', { detail: 'The credential lacks a permission that a gate rule wants' })
+  if (code === 'expired' && kind === 'token') return problem('token.expired')
+  const detail = kind === 'key' ? WHY[code] : undefined
+  return problem(INVALID[kind], detail === undefined ? {} : { detail })
+}
+
+/**
+ * A cookie goes along with every request a browser makes, whoever's page made it. On a method that changes something the
+ * browser must say that the page was of the original request's own origin; neither header can be set by a script.
+ */
+function isOwnPage({ host, protocol }: OriginalRequest, { origin, fetchSite }: BrowserHeaders): boolean {
+  if (fetchSite !== undefined) return fetchSite === 'same-origin'
+  // an origin leaves its default port out, a gateway may name it
+  const named = protocol === 'https' ? host.replace(/:443$/, '') : host.replace(/:80$/, '')
+  return origin !== undefined && (protocol === 'https' || protocol === 'http') && origin === `${protocol}://${named.toLowerCase()}`
+}
+
+function verdictOf(kind: Credential['kind'], decision: Decision): GateVerdict {
+  if (decision.allowed) return { error: null, principal: decision.principal, limits: decision.limits }
+  return { error: errorOf(kind, decision), principal: null, limits: decision.limits ?? NO_LIMITS }
+}
+
+export function createGateService({ source, door, limits }: GateServiceDeps): GateService {
+  const wanted = new WeakMap<OpenPlan, Wanted>()
+
+  function wantedOf(plan: OpenPlan): Wanted {
+    const known = wanted.get(plan)
+    if (known) return known
+    const made = wantedBy(plan)
+    wanted.set(plan, made)
+    return made
+  }
+
+  async function decidePublic(plan: OpenPlan, address: string): Promise<GateVerdict> {
+    const counted = countedAddress(address)
+    const charges = chargesOf(plan, counted, 'address')
+    const taken = await limits.take(charges)
+    const reports = reportOf({ limits: plan.limits.map(({ quota }) => ({ name: 'gate', quota })), charges }, taken.states, limits.guarantee)
+    return { error: taken.allowed ? null : retry(retryAfterSeconds(taken.retryAfterMs)), principal: null, limits: reports }
+  }
+
+  function decideBy(table: GateTable, host: string, original: OriginalRequest, headers: CredentialHeaders, browser: BrowserHeaders) {
+    const plan = table.plan(original.method, host, original.target)
+    if (plan.refused !== null) return denied(plan.refused, plan.detail)
+    if (plan.public) return plan.limits.length === 0 ? OPEN : decidePublic(plan, original.address)
+
+    const credential = findCredential(headers)
+    if (!credential) return denied('credentials.missing')
+    if (credential.kind === 'cookie' && !SAFE.has(original.method) && !isOwnPage(original, browser)) {
+      return denied('csrf.invalid', 'The request must come from a page of this origin')
+    }
+    const decision = door.check(credential, wantedOf(plan))
+    return decision instanceof Promise ? decision.then((one) => verdictOf(credential.kind, one)) : verdictOf(credential.kind, decision)
+  }
+
+  return {
+    decide(original, headers, browser) {
+      const host = normaliseHost(original.host)
+      if (host === null || original.target === '' || !METHOD.test(original.method)) {
+        return denied('gate.headers_missing', 'The gateway must tell the original method, host and target')
+      }
+      const table = source.current()
+      if (table) return decideBy(table, host, original, headers, browser)
+      return source.load().then((loaded) => decideBy(loaded, host, original, headers, browser))
+    },
+  }
+}

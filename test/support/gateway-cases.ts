@@ -1,0 +1,172 @@
+// What must hold behind every gateway, whatever its make: one story for all of them, told to the real programs.
+import type { Test } from 'tap'
+import { expectJson, PASSWORD } from './app.js'
+import { type House, send, sendRaw } from './gateway.js'
+
+const IDENTITY = ['x-auth-subject', 'x-auth-type', 'x-auth-key-id', 'x-auth-organization', 'x-auth-permissions']
+// ways to say /admin/users that have fooled one server or another; none may reach the application with a key that may not
+const DISGUISES = [
+  '/admin/users', '/public/../admin/users', '/public/./../admin/users', '/public/%2e%2e/admin/users', '/public/.%2e/admin/users', '/public/..%2fadmin/users',
+  '/public%2f..%2fadmin/users', '/public/%252e%252e/admin/users', '/public/..;/admin/users', '/public;/../admin/users', '/public/..%5cadmin/users',
+  '/public/..\\admin/users', '//admin/users', '///admin/users', '/./admin/users', '/admin//users', '/admin;x=1/users', '/admin%3bx=1/users', '/%61dmin/users',
+  '/ADMIN/users', '/Admin/users', '/admin%2fusers', '//public/admin/users', '/public/..%00/admin/users', '/public/%c0%ae%c0%ae/admin/users',
+  '/admin%3f/../public', '/admin?/../public/x', '/admin#/../public', '/admin%23/../public', '/public/%u002e%u002e/admin', '/public/..%c0%af../admin/users',
+  '/public/../../admin/users', '/admin/../admin/users', '/public/x/..//..//admin/users', 'http://localhost/admin/users', 'http://elsewhere/public/../admin/users',
+  'http://elsewhere/admin/users', '/public/..%ef%bc%8fadmin', '/public/%2e%2e%2fadmin/users', '/admin/', '/admin', '/admin.', '/admin%20', '/admin%09',
+]
+
+/** Rules, keys and a cookie for the cases. */
+async function furnish({ app, as }: House) {
+  const headers = await as.admin()
+  const rule = async (payload: object): Promise<{ id: string }> =>
+    expectJson<{ id: string }>(await app.inject({ method: 'POST', url: '/api/v1/gate-rules', headers, payload }), 201)
+  await rule({ path: '/public/*', public: true })
+  await rule({ path: '/reports/*', permissions: ['reports:read'] })
+  await rule({ path: '/admin/*', permissions: ['admin:all'] })
+  await rule({ path: '/limited/*', limit: { quota: 2, windowSeconds: 60 } })
+  await rule({ path: '/items/:id', methods: ['GET', 'PUT'] })
+  await rule({ path: '/items/:id', methods: ['DELETE'], permissions: ['items:delete'] })
+  const key = await as.key(['reports:read'])
+  const member = await as.signUp()
+  const login = await app.inject({ method: 'POST', url: '/api/v1/auth/session', payload: { email: member.user.email, password: PASSWORD } })
+  const cookie = `gatehouse=${login.cookies.find(({ name }) => name === 'gatehouse')?.value ?? ''}`
+  return { admin: headers, key, member, cookie }
+}
+
+export interface CaseOptions {
+  /** can the gateway hand RateLimit to the client with an answer of the application? */
+  limitsOnSuccess: boolean
+}
+
+/** The story. `port` is the gateway's; it must stand before `house`'s application. */
+export async function gatewayCases(t: Test, house: House, port: number, { limitsOnSuccess }: CaseOptions): Promise<void> {
+  const { app, seen } = house
+  const { admin, key, member, cookie } = await furnish(house)
+  const bearer = { authorization: `Bearer ${key.key}` }
+
+  t.test('200: the application gets the request as it was, and who it is from', async (t) => {
+    seen.length = 0
+    const answer = await send(port, { method: 'PUT', path: '/items/7?a=b&c', headers: { ...bearer, 'content-type': 'application/json' }, body: '{"n":1}' })
+    t.equal(answer.status, 200)
+    t.equal(answer.body, 'from the application')
+    t.match(seen, [{
+      method: 'PUT', url: '/items/7?a=b&c', body: '{"n":1}',
+      headers: { 'x-auth-subject': (await house.as.adminUser()).user.id, 'x-auth-type': 'key', 'x-auth-key-id': key.id, 'x-auth-organization': '-', 'x-auth-permissions': 'reports:read' },
+    }])
+    t.equal((await send(port, { path: '/reports/1', headers: { 'x-api-key': key.key } })).status, 200)
+    const head = await send(port, { method: 'HEAD', path: '/reports/1', headers: bearer })
+    t.equal(head.status, 200)
+    t.equal(seen.at(-1)?.method, 'HEAD')
+  })
+
+  t.test('200: an access token stands for its user', async (t) => {
+    seen.length = 0
+    t.equal((await send(port, { path: '/items/1', headers: member.headers })).status, 200)
+    t.match(seen[0]?.headers, { 'x-auth-subject': member.user.id, 'x-auth-type': 'user', 'x-auth-key-id': '-', 'x-auth-permissions': '-' })
+  })
+
+  t.test('200: a cookie reads; it writes for a page of the same origin alone', async (t) => {
+    seen.length = 0
+    t.equal((await send(port, { path: '/items/1', headers: { cookie } })).status, 200)
+    t.equal(seen[0]?.headers['x-auth-subject'], member.user.id)
+    const put = (headers: Record<string, string>) => send(port, { method: 'PUT', path: '/items/1', headers: { cookie, ...headers } })
+    t.equal((await put({})).status, 403, 'a browser that says nothing')
+    t.equal((await put({ 'sec-fetch-site': 'same-site' })).status, 403)
+    t.equal((await put({ origin: 'http://evil.example' })).status, 403)
+    t.equal(seen.length, 1)
+    t.equal((await put({ 'sec-fetch-site': 'same-origin' })).status, 200)
+    t.equal((await put({ host: `localhost:${port}`, origin: `http://localhost:${port}` })).status, 200)
+  })
+
+  t.test('401 and 403 are the gate\'s own, and the application hears nothing', async (t) => {
+    seen.length = 0
+    const nobody = await send(port, { path: '/reports/1' })
+    t.equal(nobody.status, 401)
+    t.match(nobody.headers['www-authenticate'], /^Bearer/)
+    t.equal((await send(port, { path: '/reports/1', headers: { authorization: 'Bearer gk_not_a_key' } })).status, 401)
+    t.equal((await send(port, { path: '/admin/users', headers: bearer })).status, 403, 'without the permission')
+    t.equal((await send(port, { path: '/elsewhere', headers: bearer })).status, 403, 'without a rule')
+    t.equal((await send(port, { method: 'DELETE', path: '/items/7', headers: bearer })).status, 403, 'another method, another rule')
+    t.equal((await send(port, { method: 'POST', path: '/items/7', headers: bearer })).status, 403, 'a method without a rule')
+    const two = await send(port, { path: '/reports/1', headers: { ...bearer, 'x-api-key': key.key } })
+    t.ok(two.status === 400 || two.status === 403, 'two credentials')
+    t.equal(seen.length, 0)
+  })
+
+  t.test('200: a public path asks nobody, and what the client says of itself is gone', async (t) => {
+    seen.length = 0
+    const forged = {
+      'X-Auth-Subject': 'root', 'x-auth-type': 'user', 'X-AUTH-KEY-ID': 'k', 'x-auth-organization': 'o', 'x-auth-permissions': 'gatehouse:*', 'X_Auth_Subject': 'root',
+      'X-Auth_Subject': 'root', 'x_auth_permissions': 'gatehouse:*', 'x-http-method-override': 'DELETE',
+    }
+    t.equal((await send(port, { path: '/public/page', headers: { ...forged, connection: 'close, x-auth-subject' } })).status, 200)
+    for (const name of IDENTITY) t.equal(seen[0]?.headers[name], '-', name)
+    const others = Object.entries(seen[0]?.headers ?? {}).filter(([name, value]) => !IDENTITY.includes(name) && (value === 'root' || value === 'gatehouse:*' || value === 'DELETE'))
+    t.same(others, [], 'no other spelling came through')
+    t.equal((await send(port, { path: '/items/1', headers: { ...bearer, ...forged } })).status, 200)
+    t.equal(seen[1]?.headers['x-auth-key-id'], key.id)
+  })
+
+  t.test('a client\'s own forwarding headers and query change no verdict', async (t) => {
+    seen.length = 0
+    const told = { method: 'GET', uri: '/public/x', host: 'localhost', proto: 'https' }
+    const headers: Record<string, string | string[]> = { ...bearer, 'x-rewrite-url': '/public/x', 'x-original-url': '/public/x', forwarded: 'host=elsewhere' }
+    for (const [name, value] of Object.entries(told)) for (const kind of ['original', 'forwarded']) headers[`x-${kind}-${name}`] = value
+    t.equal((await send(port, { path: '/admin/users', headers })).status, 403)
+    t.equal((await send(port, { method: 'DELETE', path: '/items/7', headers })).status, 403)
+    t.equal((await send(port, { path: '/admin/users', headers: { ...headers, 'x-forwarded-uri': ['/public/x', '/public/y'], 'x-original-uri': ['/public/x', '/public/y'] } })).status, 403)
+    t.equal((await send(port, { path: '/admin/users?uri=/public/x&X-Forwarded-Uri=/public/x', headers: bearer })).status, 403)
+    t.equal((await send(port, { path: '/admin/users?/../../public/x', headers: bearer })).status, 403)
+    t.equal((await send(port, { path: '/public/x?/../../admin', headers: {} })).status, 200, 'nor does a query that looks like a path')
+    t.equal(seen.length, 1)
+  })
+
+  t.test('no spelling of a path gets by its rule', async (t) => {
+    seen.length = 0
+    for (const target of DISGUISES) {
+      const status = await sendRaw(port, `GET ${target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key.key}\r\nConnection: close\r\n\r\n`)
+      t.ok(status >= 400 || status === 0 || (status >= 300 && status < 400), `${target}: ${status}`)
+    }
+    t.same(seen.map(({ url }) => url), [], 'the application saw none of them')
+    t.equal(await sendRaw(port, `GET /reports/a%20b/${encodeURIComponent('ü')} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key.key}\r\nConnection: close\r\n\r\n`), 200)
+  })
+
+  t.test('429 with Retry-After when a rule\'s limit is used up, for this caller alone', async (t) => {
+    seen.length = 0
+    const first = await send(port, { path: '/limited/x', headers: bearer })
+    t.equal(first.status, 200)
+    if (limitsOnSuccess) t.match(first.headers, { ratelimit: /^"[a-z]+";r=1;t=60$/, 'ratelimit-policy': /q=2/ })
+    t.equal((await send(port, { path: '/limited/y', headers: bearer })).status, 200)
+    const third = await send(port, { path: '/limited/z', headers: bearer })
+    t.equal(third.status, 429)
+    t.match(third.headers, { 'retry-after': /^(60|61|62)$/, ratelimit: /r=0/ })
+    t.equal(seen.length, 2)
+    t.equal((await send(port, { path: '/limited/x', headers: member.headers })).status, 200)
+  })
+
+  t.test('a revoked key is refused, and a changed rule holds, at the next request', async (t) => {
+    const short = await house.as.key(['reports:read'])
+    const ask = () => send(port, { path: '/reports/1', headers: short.headers })
+    t.equal((await ask()).status, 200)
+    await app.inject({ method: 'DELETE', url: `/api/v1/keys/${short.id}`, headers: admin })
+    t.equal((await ask()).status, 401)
+    const added = await app.inject({ method: 'POST', url: '/api/v1/gate-rules', headers: admin, payload: { path: '/reports/secret', permissions: ['reports:secret'] } })
+    const { id } = expectJson<{ id: string }>(added, 201)
+    t.equal((await send(port, { path: '/reports/secret', headers: bearer })).status, 403)
+    await app.inject({ method: 'DELETE', url: `/api/v1/gate-rules/${id}`, headers: admin })
+    t.equal((await send(port, { path: '/reports/secret', headers: bearer })).status, 200)
+  })
+
+  t.test('5xx when Gatehouse cannot decide, or is gone', async (t) => {
+    seen.length = 0
+    await house.database.pool.query('ALTER TABLE api_keys RENAME TO api_keys_away')
+    const unread = await house.as.bearer('gk_000000000000000000000000000000000000')
+    const answer = await send(port, { path: '/reports/1', headers: { authorization: `Bearer ${key.key}x` } })
+    t.ok(answer.status >= 400, `${answer.status} ${unread.authorization}`)
+    await house.database.pool.query('ALTER TABLE api_keys_away RENAME TO api_keys')
+    await app.close()
+    t.ok((await send(port, { path: '/reports/1', headers: bearer })).status >= 500)
+    t.ok((await send(port, { path: '/public/x' })).status >= 500, 'also where nobody would be asked')
+    t.equal(seen.length, 0)
+  })
+}
