@@ -53,6 +53,22 @@ async function runOnce(generator: Child, who: string, load: Load): Promise<LoadR
   return result
 }
 
+export interface Side {
+  who: string
+  load: Load
+}
+
+/** Warms both up, then lets them take turns, and who goes first as well. Throws when either gives one wrong answer. */
+export async function alternate(generator: Child, rounds: number, [one, other]: readonly [Side, Side]): Promise<[Figures, Figures]> {
+  const sides = [{ ...one, results: [] as LoadResult[] }, { ...other, results: [] as LoadResult[] }] as const
+  // what goes wrong here goes wrong in the rounds, which count
+  for (const { load } of sides) await run(generator, { ...load, seconds: Math.min(load.seconds, WARM_UP_SECONDS_MAX) })
+  for (let round = 0; round < rounds; round++) {
+    for (const { who, load, results } of round % 2 === 0 ? sides : sides.toReversed()) results.push(await runOnce(generator, who, load))
+  }
+  return [figuresOf(sides[0].results), figuresOf(sides[1].results)]
+}
+
 /** The answer that both servers are to give, taken from Gatehouse. Throws when it is not the right one. */
 async function sample(api: Api, { method, path, headers, bodies, markers }: Prepared): Promise<string> {
   const [first] = bodies
@@ -81,16 +97,7 @@ export async function measure({ api, document, generator, placement, rounds }: M
     const bareRoute: BareRoute = { method, path: route, schema: schemasOf(document, method, route), answer: JSON.parse(text), passwordHash }
     const { origin } = await ask<BareReady>(bare, bareRoute)
     const loadOf = (server: string): Load => ({ url: `${server}${path}`, method, headers, bodies, connections, seconds, markers, length: text.length })
-    const sides = [
-      { who: 'Gatehouse', load: loadOf(api.origin), results: [] as LoadResult[] },
-      { who: 'the bare server', load: loadOf(origin), results: [] as LoadResult[] },
-    ] as const
-    // what goes wrong here goes wrong in the rounds, which count
-    for (const { load } of sides) await run(generator, { ...load, seconds: Math.min(load.seconds, WARM_UP_SECONDS_MAX) })
-    for (let round = 0; round < rounds; round++) {
-      for (const { who, load, results } of round % 2 === 0 ? sides : sides.toReversed()) results.push(await runOnce(generator, who, load))
-    }
-    const [gatehouse, other] = [figuresOf(sides[0].results), figuresOf(sides[1].results)]
+    const [gatehouse, other] = await alternate(generator, rounds, [{ who: 'Gatehouse', load: loadOf(api.origin) }, { who: 'the bare server', load: loadOf(origin) }])
     return { gatehouse, bare: other, ratio: gatehouse.requestsPerSecond / other.requestsPerSecond }
   } finally {
     await bare.stop()

@@ -68,7 +68,7 @@ export default fp(async (app) => {
           ...schema,
           description: [schema?.description, accessText(route)].filter(Boolean).join('\n\n'),
           security: isPublic ? [] : [{ bearer: [] }, { apiKey: [] }, { cookie: [] }],
-          response: { ...problemAnswers(route.config?.declares ?? []), ...schema?.response },
+          response: { ...problemAnswers(route.config?.declares ?? []), ...(schema?.response as object | undefined) },
         },
       }
     },

@@ -6,8 +6,11 @@ import { Counter, Gauge } from 'prom-client'
 
 declare module 'fastify' {
   interface FastifyReply {
-    /** Sets Effective-Within-Ms: from this answer on, no node decides by the old state later than that. With `wait` it waits for the nodes first. */
-    effective: (wait: boolean | undefined) => Promise<FastifyReply>
+    /**
+     * After a change that takes something away: sets Effective-Within-Ms, and returns it. From this answer on, no node decides by the
+     * old state later than that. With `wait` it waits for the nodes first.
+     */
+    effective: (wait: boolean | undefined) => Promise<number>
   }
 }
 
@@ -26,7 +29,9 @@ export default fp(async (app) => {
 
   app.decorateReply('effective', async function effective(this: FastifyReply, wait: boolean | undefined) {
     if (wait === true) await revocations.waitForNodes()
-    return this.header('effective-within-ms', wait === true ? 0 : revocations.effectiveWithinMs())
+    const effectiveWithinMs = wait === true ? 0 : revocations.effectiveWithinMs()
+    void this.header('effective-within-ms', effectiveWithinMs)
+    return effectiveWithinMs
   })
 
   const gauge = (name: string, help: string, read: () => number): void => metrics.registerMetric(new Gauge({

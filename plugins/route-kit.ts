@@ -12,6 +12,10 @@ export function strict<P extends TProperties>(properties: P, options: ObjectOpti
 // the pattern, not format uuid: that one lets urn:uuid: and capitals through, which are other texts than the ids we give out
 export const Id = Type.String({ pattern: '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$', description: 'UUIDv7' })
 export const IdParams = strict({ id: Id })
+/** Of changes that take something away. */
+export const WaitQuery = strict({
+  wait: Type.Optional(Type.Boolean({ description: 'Answer when every live node knows of the change, at the latest when none can still decide without it' })),
+})
 export const Time = Type.String({ format: 'date-time', description: 'ISO 8601, UTC' })
 /** A time in a query string: no year 0 and no offsets, which the database would refuse. */
 export const TimeFilter = Type.String({ format: 'date-time', pattern: '^[1-9].*Z$', description: 'ISO 8601, UTC' })

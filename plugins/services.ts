@@ -23,6 +23,11 @@ import { createIdempotencyService, type IdempotencyService } from '../src/idempo
 import { createIdempotencyStore } from '../src/idempotency/idempotency-store.js'
 import { createKeyService, type KeyService } from '../src/keys/key-service.js'
 import { createKeyStore } from '../src/keys/key-store.js'
+import { createLimitDefinitionStore } from '../src/limits/limit-definition-store.js'
+import { createLimitService, type LimitService } from '../src/limits/limit-service.js'
+import { createQuotaBlocks } from '../src/limits/quota-blocks.js'
+import { createQuotaCounterStore } from '../src/limits/quota-counter-store.js'
+import { createQuotaLimitStore } from '../src/limits/quota-limit-store.js'
 import { createCursors } from '../src/kernel/page.js'
 import { createCookieSigner, readSessionCookie } from '../src/sessions/session-cookie.js'
 import { createSessionService, type SessionService } from '../src/sessions/session-service.js'
@@ -42,6 +47,7 @@ declare module 'fastify' {
     sessions: SessionService
     keys: KeyService
     door: Door
+    limits: LimitService
     revocations: RevocationPoller
     decisionCache: DecisionCache
     audit: AuditStore
@@ -56,7 +62,7 @@ declare module 'fastify' {
 export default fp(async (app) => {
   const { config, clock, secrets, prisma, fast, tokens } = app
   const { pool, transact, afterCommit } = app.database
-  const { bus, cache, limits } = fast
+  const { bus, cache } = fast
   const cursors = createCursors(secrets)
   const audit = createAuditStore({ pool, cursors, clock })
   const hasher = createPasswordHasher({ secrets, cost: config.bcryptCost })
@@ -64,7 +70,7 @@ export default fp(async (app) => {
   const revocations = createRevocationPoller({ store: createRevocationStore({ pool, nodeId: app.nodes.id }), revocations: known, bus, log: app.log })
   const narrowed = (): Promise<void> => afterCommit(revocations.settle)
   const sessions = createSessionService({ store: createSessionStore({ prisma, pool, cursors }), tokens, audit, transact, secrets, clock, config, narrowed })
-  const keys = createKeyService({ store: createKeyStore({ prisma, pool, cursors }), audit, transact, clock, keyPrefix: config.keyPrefix, narrowed, effectiveWithinMs: revocations.effectiveWithinMs })
+  const keys = createKeyService({ store: createKeyStore({ prisma, pool, cursors }), audit, transact, clock, keyPrefix: config.keyPrefix, narrowed })
   const accountStore = createAccountStore({ prisma, pool, cursors })
   const roles = createRoleStore({ prisma })
   const throttle = createLoginThrottle({ store: createLoginCounterStore(), accounts: accountStore, cache, clock, transact, audit, secrets })
@@ -89,6 +95,10 @@ export default fp(async (app) => {
   app.decorate('accounts', accounts)
   app.decorate('login', createLoginService({ store: accountStore, accounts, hasher, throttle, sessions, audit, transact, clock }))
   app.decorate('setup', createSetupService({ store: createInstallationStore({ prisma }), accounts, sessions, audit, secrets, transact, clock }))
+  const blocks = createQuotaBlocks({ store: createQuotaCounterStore({ pool }), clock, liveNodes: app.nodes.liveNodes })
+  const limits = createQuotaLimitStore({ counters: fast.limits, blocks })
+  const definitions = createLimitDefinitionStore({ prisma, pool, cursors })
+  app.decorate('limits', createLimitService({ store: definitions, limits, bus, audit, transact, afterCommit, narrowed, clock }))
   const door = createDoor({ store: credentials, cache: decisionCache, tokens, readCookie, limits, touches, usage, clock, config })
   app.decorate('revocations', revocations)
   app.decorate('decisionCache', decisionCache)
@@ -98,5 +108,10 @@ export default fp(async (app) => {
   app.decorate('gateRules', createGateRuleService({ store: gateStore, audit, transact, narrowed, clock }))
   app.decorate('gate', createGateService({ source: gateSource, door, limits }))
   app.decorate('idempotency', createIdempotencyService({ store: createIdempotencyStore({ secrets }), secrets, transact, clock }))
+  const idle = setInterval(() => void blocks.giveBack(), 1_000).unref()
+  app.addHook('onClose', async () => {
+    clearInterval(idle)
+    await blocks.giveBack(true)
+  })
   app.addHook('onClose', async () => touches.close())
 }, { name: 'services', dependencies: ['prisma', 'redis', 'jwt'] })

@@ -1,8 +1,8 @@
-// node scripts/complete-lock.mjs, after every `npm install` that changed the lock file. A registry that carries only some
+// node scripts/complete-lock.mjs [FOLDER], after every `npm install` that changed the folder's lock file. A registry that carries only some
 // platforms' packages makes npm leave the others out of package-lock.json, and then `npm ci` refuses the file everywhere.
 // The missing entries are written from what the packages themselves say: a name, an exact version, and for which platform.
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { root } from './prepare.mjs'
 
 const SYSTEMS = ['android', 'darwin', 'freebsd', 'linux', 'netbsd', 'openbsd', 'openharmony', 'sunos', 'win32']
@@ -22,7 +22,7 @@ function entryOf(name, version, { dev, license, engines }) {
   return { version, cpu: [cpu], ...(dev ? { dev } : {}), ...libcOf(parts), ...(license ? { license } : {}), optional: true, os: [os], ...(engines ? { engines } : {}) }
 }
 
-const file = join(root, 'package-lock.json')
+const file = resolve(root, process.argv[2] ?? '', 'package-lock.json')
 const before = readFileSync(file, 'utf8')
 const lock = JSON.parse(before)
 const { '': top, ...packages } = lock.packages

@@ -4,12 +4,11 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 
 export const root = resolve(import.meta.dirname, '..')
 
 const at = (...parts) => join(root, ...parts)
-const INSTALLED = at('node_modules', '.package-lock.json')
 const CLIENT_STAMP = at('src/database/generated', '.gatehouse-generate')
 const BUILD_STAMP = at('dist', '.gatehouse-build')
 
@@ -32,27 +31,28 @@ function sourcesBelow(folder) {
 }
 
 /** Runs a program to its end; its words are shown only when it fails, and then this process ends with its status. */
-function run(what, command, args, environment = {}) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, encoding: 'utf8', env: { ...process.env, ...environment }, maxBuffer: 64 << 20 })
+function run(what, command, args, environment = {}, cwd = root) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: 'utf8', env: { ...process.env, ...environment }, maxBuffer: 64 << 20 })
   if (status === 0) return
   console.error(`${what} failed: ${error?.message ?? `${command} ${args.join(' ')} ended with ${status}`}\n${stdout ?? ''}${stderr ?? ''}`.trimEnd())
   process.exit(status || 1)
 }
 
-/** Does node_modules hold what the lock file says? npm writes down what it installed, as the last thing it does. */
-function isInstalled() {
-  if (!existsSync(INSTALLED)) return false
-  const installed = JSON.parse(readFileSync(INSTALLED, 'utf8')).packages
-  const locked = JSON.parse(readFileSync(at('package-lock.json'), 'utf8')).packages
+/** Does the folder's node_modules hold what its lock file says? npm writes down what it installed, as the last thing it does. */
+function isInstalled(folder) {
+  const written = join(folder, 'node_modules', '.package-lock.json')
+  if (!existsSync(written)) return false
+  const installed = JSON.parse(readFileSync(written, 'utf8')).packages
+  const locked = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')).packages
   // optional packages are left out where they do not fit the platform
   return Object.entries(locked).every(([path, { version, optional }]) => path === '' || optional || installed[path]?.version === version)
 }
 
-/** Installs exactly what package-lock.json says, development packages too (they build the program), unless that is there already. */
-export function ensureInstalled() {
-  if (isInstalled()) return
-  console.error('Installing packages (once)')
-  run('Installing packages', 'npm', ['ci', '--include=dev', '--include=optional', '--loglevel=error'])
+/** Installs exactly what the folder's package-lock.json says, development packages too (they build the program), unless that is there already. */
+export function ensureInstalled(folder = root) {
+  if (isInstalled(folder)) return
+  console.error(`Installing packages (once)${folder === root ? '' : ` in ${relative(root, folder)}`}`)
+  run('Installing packages', 'npm', ['ci', '--include=dev', '--include=optional', '--loglevel=error'], {}, folder)
 }
 
 /** Generates the Prisma client when the schema or Prisma itself has changed. */
@@ -67,7 +67,8 @@ export function ensureGenerated() {
 
 /** Compiles when a source has changed. dist is emptied first: autoload would find the routes of deleted files. */
 export function ensureBuilt() {
-  const sources = ['src', 'plugins', 'routes', 'bench'].flatMap(sourcesBelow)
+  // bench/peers is a package of its own, and is not compiled
+  const sources = ['src', 'plugins', 'routes', 'bench'].flatMap(sourcesBelow).filter((path) => !path.startsWith(join('bench', 'peers')))
   const hash = hashOf(['package.json', 'tsconfig.json', 'tsconfig.build.json', 'node_modules/typescript/package.json', ...sources])
   if (holds(BUILD_STAMP, hash)) return
   rmSync(at('dist'), { recursive: true, force: true })

@@ -1,20 +1,42 @@
 // API keys: issued, seen, changed, rotated and revoked by their owners and by holders of gatehouse:keys.write; and
 // verified by the APIs they were made for.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { IdParams } from '../../plugins/route-kit.js'
+import type { FastifyRequest } from 'fastify'
+import { IdParams, WaitQuery } from '../../plugins/route-kit.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
-import { IssuedKey, KeyPage, KeyPatch, KeyQuery, KeyView, NewKey, Revocation, Rotation, Verification, VerifyRequest } from './schema.js'
+import { IssuedKey, KeyPage, KeyPatch, KeyQuery, KeyView, NewKey, Revocation, Rotation, Verification, VerifyBatch, VerifyBatchAnswer, VerifyRequest } from './schema.js'
 
 const tags = ['Keys']
+// a thousand questions with long lists of permissions
+const BATCH_BYTES = 8 * 1024 * 1024
 
 const keys: FastifyPluginAsyncTypebox = async (app) => {
+  /** Limits that the request itself names count only when the caller may name them. */
+  async function overriding<T>({ caller }: FastifyRequest, ask: () => T): Promise<Awaited<T>> {
+    await app.limits.requireOverride(caller)
+    return await ask()
+  }
+
   app.post('/verify', {
     schema: {
       summary: 'Verify a key', tags, body: VerifyRequest, response: { 200: Verification },
       description: 'May the holder of this key do this, now? 200 for every readable question. Limits are charged when all else allows it, all of them or none.',
     },
     config: { access: ['gatehouse:keys.verify'] },
-  }, (request) => app.door.verify(request.body))
+  }, (request) => (request.body.limits ? overriding(request, () => app.door.verify(request.body)) : app.door.verify(request.body)))
+
+  app.post('/verify/batch', {
+    bodyLimit: BATCH_BYTES,
+    schema: {
+      summary: 'Verify many keys', tags, body: VerifyBatch, response: { 200: VerifyBatchAnswer },
+      description: 'Up to 1000 questions, answered in their order as if they had been asked one after the other.',
+    },
+    config: { access: ['gatehouse:keys.verify'] },
+  }, async (request) => {
+    const { requests } = request.body
+    const ask = (): ReturnType<typeof app.door.verifyAll> => app.door.verifyAll(requests)
+    return { data: await (requests.some(({ limits }) => limits) ? overriding(request, ask) : ask()) }
+  })
 
   app.get('/', {
     schema: { summary: 'List keys', description: 'Your own; with gatehouse:keys.read everybody\'s.', tags, querystring: KeyQuery, response: { 200: KeyPage } },
@@ -34,7 +56,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
 
   app.patch('/:id', {
     schema: {
-      summary: 'Change a key', tags, params: IdParams, body: KeyPatch, response: { 200: KeyView },
+      summary: 'Change a key', tags, params: IdParams, querystring: WaitQuery, body: KeyPatch, response: { 200: KeyView },
       description: 'Needs If-Match. A revoked or rotated key cannot be changed.',
     },
     config: {
@@ -44,19 +66,22 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request, reply) => {
     const { id } = request.params
     const expected = expectedVersion(request.headers['if-match'], id)
-    return reply.versioned(await app.keys.act(request.caller, id, () => app.keys.update(request.caller, id, expected, request.body)))
+    const view = await app.keys.act(request.caller, id, () => app.keys.update(request.caller, id, expected, request.body))
+    await reply.effective(request.query.wait)
+    return reply.versioned(view)
   })
 
   app.delete('/:id', {
     schema: {
-      summary: 'Revoke a key', tags, params: IdParams, response: { 200: Revocation },
+      summary: 'Revoke a key', tags, params: IdParams, querystring: WaitQuery, response: { 200: Revocation },
       description: 'For ever; a second time changes nothing. If-Match is honoured but not needed.',
     },
     config: { access: ['user', 'gatehouse:keys.write'], errors: ['key.not_found', 'precondition.failed'] },
-  }, (request) => {
+  }, async (request, reply) => {
     const { id } = request.params
     const header = request.headers['if-match']
-    return app.keys.revoke(request.caller, id, header === undefined ? '*' : expectedVersion(header, id))
+    const { revokedAt } = await app.keys.revoke(request.caller, id, header === undefined ? '*' : expectedVersion(header, id))
+    return { revokedAt, effectiveWithinMs: await reply.effective(request.query.wait) }
   })
 
   app.post('/:id/rotate', {

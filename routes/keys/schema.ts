@@ -2,6 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { pageOf, pageQuery } from '../../src/kernel/page.js'
 import { Id, NullableTime, strict, Time, TimeFilter } from '../../plugins/route-kit.js'
+import { Cost, DryRun, LimitOverrides, LimitReports, Limits, LimitView, reportExample, RetryAfter } from '../limits/schema.js'
 
 const ID = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f11'
 const OWNER = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00'
@@ -13,12 +14,6 @@ const Permission = Type.String({
   description: 'noun:verb; a last part of * covers all below. Those that begin with gatehouse: are given only by who holds them',
 })
 const Permissions = Type.Array(Permission, { maxItems: 100, uniqueItems: true })
-const Limit = strict({
-  name: Type.String({ pattern: '^[a-z][a-z0-9_.-]{0,63}$' }),
-  quota: Type.Integer({ minimum: 1, maximum: 1_000_000_000, description: 'Admitted in any window of that length' }),
-  windowSeconds: Type.Integer({ minimum: 1, maximum: 2_592_000 }),
-})
-const Limits = Type.Array(Limit, { maxItems: 10, description: 'Each with a name of its own' })
 // additionalProperties, not Type.Record: its pattern costs a regular expression a property, and loses names with a line break
 const Metadata = Type.Unsafe<Record<string, unknown>>({
   type: 'object', additionalProperties: true, description: 'Anything of yours, at most 4096 bytes of JSON; POST /keys/verify answers it',
@@ -40,7 +35,7 @@ const viewFields = {
   name: Type.String(),
   start: Type.String({ description: 'The first characters of the key, to tell keys apart' }),
   permissions: Type.Array(Type.String()),
-  limits: Type.Array(Type.Object({ name: Type.String(), quota: Type.Integer(), windowSeconds: Type.Integer() })),
+  limits: Type.Array(LimitView),
   metadata: Metadata,
   status: Status,
   version: Type.Integer({ description: 'Second half of the ETag' }),
@@ -85,13 +80,15 @@ export const Rotation = strict({
 
 export const Revocation = Type.Object({
   revokedAt: Time,
-  effectiveWithinMs: Type.Integer({ description: 'No node admits the key later than this after revokedAt' }),
-}, { examples: [{ revokedAt: '2027-01-01T10:00:00.000Z', effectiveWithinMs: 0 }] })
+  effectiveWithinMs: Type.Integer({ description: 'No node admits the key later than this after this answer' }),
+}, { examples: [{ revokedAt: '2027-01-01T10:00:00.000Z', effectiveWithinMs: 1500 }] })
 
 export const VerifyRequest = strict({
   key: Type.String({ minLength: 1, maxLength: 512, description: 'The key that was presented to your API' }),
   permissions: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 100 }), { maxItems: 50, description: 'All of these must be covered' })),
-  cost: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000_000, default: 1, description: 'Charged to each limit of the key' })),
+  cost: Type.Optional(Cost),
+  limits: Type.Optional(LimitOverrides),
+  dryRun: Type.Optional(DryRun),
 }, { examples: [{ key: issued.key, permissions: ['reports:read'], cost: 1 }] })
 
 const CODES = ['valid', 'not_found', 'revoked', 'expired', 'owner_suspended', 'forbidden', 'rate_limited'] as const
@@ -106,22 +103,23 @@ export const Verification = Type.Object({
   permissions: Type.Optional(Type.Array(Type.String())),
   metadata: Type.Optional(Metadata),
   expiresAt: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'] })),
-  limits: Type.Optional(Type.Array(Type.Object({
-    name: Type.String(),
-    quota: Type.Integer(),
-    remaining: Type.Integer(),
-    resetSeconds: Type.Integer({ description: 'Until the whole quota is there again, rounded up' }),
-  }), { description: 'When valid or rate_limited' })),
-  retryAfterSeconds: Type.Optional(Type.Unsafe<number | null>({
-    type: ['integer', 'null'], description: 'When rate_limited; null: the cost is above a quota',
-  })),
+  limits: Type.Optional(LimitReports),
+  retryAfterSeconds: Type.Optional(RetryAfter),
 }, {
   examples: [
     {
       valid: true, code: 'valid', keyId: ID, name: view.name, owner: { type: 'user', id: OWNER }, permissions: ['reports:read'], metadata: { plan: 'free' },
-      expiresAt: null, limits: [{ name: 'calls', quota: 100, remaining: 99, resetSeconds: 60 }],
+      expiresAt: null, limits: [reportExample],
     },
-    { valid: false, code: 'rate_limited', limits: [{ name: 'calls', quota: 100, remaining: 0, resetSeconds: 60 }], retryAfterSeconds: 12 },
+    { valid: false, code: 'rate_limited', limits: [{ ...reportExample, remaining: 0 }], retryAfterSeconds: 12 },
     { valid: false, code: 'revoked' },
   ],
+})
+
+export const VerifyBatch = strict({
+  requests: Type.Array(VerifyRequest, { minItems: 1, maxItems: 1_000 }),
+}, { examples: [{ requests: [{ key: issued.key, permissions: ['reports:read'] }, { key: issued.key, cost: 5 }] }] })
+
+export const VerifyBatchAnswer = Type.Object({ data: Type.Array(Verification, { description: 'One answer a question, in order' }) }, {
+  examples: [{ data: [{ valid: true, code: 'valid', keyId: ID, name: view.name, owner: { type: 'user', id: OWNER }, permissions: ['reports:read'], metadata: {}, expiresAt: null, limits: [] }, { valid: false, code: 'revoked' }] }],
 })

@@ -1,6 +1,6 @@
 // The sign-ins of the caller: where they are signed in, and how to end it there.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { IdParams, NoContent } from '../../plugins/route-kit.js'
+import { IdParams, NoContent, WaitQuery } from '../../plugins/route-kit.js'
 import { Ended, Session, SessionPage, SessionQuery } from './schema.js'
 
 export default (async (app) => {
@@ -23,15 +23,20 @@ export default (async (app) => {
   })
 
   app.delete('/:id', {
-    schema: { summary: 'End one of your sessions', description: 'What it gave out stops working at once: cookie, access and refresh tokens.', tags: ['Sessions'], params: IdParams, response: { 204: NoContent } },
+    schema: { summary: 'End one of your sessions', description: 'What it gave out stops working at once: cookie, access and refresh tokens.', tags: ['Sessions'], params: IdParams, querystring: WaitQuery, response: { 204: NoContent } },
     config: { access: ['user'], errors: ['session.not_found'] },
   }, async (request, reply) => {
     await sessions.end(request.caller, request.params.id)
+    await reply.effective(request.query.wait)
     return reply.code(204).send(null)
   })
 
   app.delete('/', {
-    schema: { summary: 'End all your sessions but this one', tags: ['Sessions'], response: { 200: Ended } },
+    schema: { summary: 'End all your sessions but this one', tags: ['Sessions'], querystring: WaitQuery, response: { 200: Ended } },
     config: { access: ['user'] },
-  }, async (request) => ({ ended: await sessions.endOthers(request.caller) }))
+  }, async (request, reply) => {
+    const ended = await sessions.endOthers(request.caller)
+    await reply.effective(request.query.wait)
+    return { ended }
+  })
 }) satisfies FastifyPluginAsyncTypebox

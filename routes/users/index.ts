@@ -1,6 +1,6 @@
 // Accounts, for those who manage them.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { IdParams, NoContent } from '../../plugins/route-kit.js'
+import { IdParams, NoContent, WaitQuery } from '../../plugins/route-kit.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
 import { NewUser, User, UserPage, UserPatch, UserQuery } from './schema.js'
 
@@ -44,6 +44,7 @@ export default (async (app) => {
         + 'a role taken away takes its permissions from the user\'s keys.',
       tags,
       params: IdParams,
+      querystring: WaitQuery,
       body: UserPatch,
       response: { 200: User },
     },
@@ -53,7 +54,9 @@ export default (async (app) => {
     },
   }, async (request, reply) => {
     const id = request.params.id.toLowerCase()
-    return reply.versioned(await accounts.update(request.caller, id, expectedVersion(request.headers['if-match'], id), request.body))
+    const user = await accounts.update(request.caller, id, expectedVersion(request.headers['if-match'], id), request.body)
+    await reply.effective(request.query.wait)
+    return reply.versioned(user)
   })
 
   app.delete('/:id', {
@@ -62,6 +65,7 @@ export default (async (app) => {
       description: 'With their sessions and keys. If-Match is honoured when given.',
       tags,
       params: IdParams,
+      querystring: WaitQuery,
       response: { 204: NoContent },
     },
     config: { access: ['gatehouse:users.write'], errors: ['user.not_found', 'permission.not_held', 'admin.last', 'precondition.failed'] },
@@ -69,6 +73,7 @@ export default (async (app) => {
     const id = request.params.id.toLowerCase()
     const header = request.headers['if-match']
     await accounts.remove(request.caller, id, header === undefined ? '*' : expectedVersion(header, id))
+    await reply.effective(request.query.wait)
     return reply.code(204).send(null)
   })
 }) satisfies FastifyPluginAsyncTypebox

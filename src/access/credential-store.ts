@@ -10,8 +10,8 @@ const AS_OF = '(SELECT seq::float8 FROM revocation_head WHERE id = 1) AS as_of'
 
 const KEY = `
   SELECT ${AS_OF}, k.id, k.owner_user_id, u.status = 'active' AS owner_active, k.name, k.permissions, k.limits, k.limit_group_id, k.metadata,
-         k.revoked_at IS NOT NULL AS revoked, (extract(epoch FROM k.expires_at) * 1000)::float8 AS expires_at_ms
-  FROM api_keys k JOIN users u ON u.id = k.owner_user_id
+         o.limits AS owner_limits,         k.revoked_at IS NOT NULL AS revoked, (extract(epoch FROM k.expires_at) * 1000)::float8 AS expires_at_ms
+  FROM api_keys k JOIN users u ON u.id = k.owner_user_id LEFT JOIN owner_limits o ON o.id = k.owner_user_id
   WHERE k.key_hash = $1`
 
 const SESSION = `
@@ -42,6 +42,7 @@ interface KeyRow {
   name: string
   permissions: string[]
   limits: KeyLimit[]
+  owner_limits: KeyLimit[] | null
   limit_group_id: string
   metadata: Metadata
   revoked: boolean
@@ -70,7 +71,7 @@ function keyFacts(row: KeyRow): Snapshot<KeyFacts> {
     asOf: row.as_of,
     entry: {
       keyId: row.id, ownerUserId: row.owner_user_id, ownerActive: row.owner_active, name: row.name, permissions: row.permissions, metadata: row.metadata,
-      revoked: row.revoked, expiresAtMs: row.expires_at_ms, limitGroupId: row.limit_group_id, limits: row.limits, ownerLimits: [],
+      revoked: row.revoked, expiresAtMs: row.expires_at_ms, limitGroupId: row.limit_group_id, limits: row.limits, ownerLimits: row.owner_limits ?? [],
     },
   }
 }

@@ -33,6 +33,8 @@ export interface DecisionCache {
    * itself. Null: there is nothing. Throws what `load` throws, and database.unavailable when no answer comes in time.
    */
   read: (kind: CredentialKind, hash: string, load: () => Promise<Found | null>) => Promise<Held | null>
+  /** Is something that was just read still proof by itself? */
+  isProof: (held: Held) => boolean
   entries: () => number
   bytes: () => number
   hits: () => number
@@ -139,6 +141,7 @@ export function createDecisionCache({ revocations, restore, maxEntries, maxBytes
       return deadline(started, READ_DEADLINE_MS)
     },
 
+    isProof: (held) => revocations.isFresh(held) && !revocations.isOutdated(held),
     entries: () => cache.size,
     bytes: () => cache.calculatedSize,
     hits: () => hits,

@@ -27,6 +27,8 @@ export interface Door {
    * revoked, expired, owner_suspended, forbidden, rate_limited. Limits are charged last, so a refused request costs nothing.
    */
   verify: (input: VerifyInput) => Soon<Verification>
+  /** The answers to many questions, in their order, as if they had been asked one after the other. */
+  verifyAll: (inputs: readonly VerifyInput[]) => Promise<Verification[]>
   /** May the holder of this credential do this, now? In the order of `verify`; a session charges only what `wanted` adds. */
   check: (credential: Credential, wanted: Wanted) => Soon<Decision>
 }
@@ -148,7 +150,32 @@ export function createDoor({ store, cache, tokens, readCookie, limits, touches, 
     })
   }
 
+  /** Reads at once what many questions are about and is not in memory: index -> what was read. */
+  async function readAll(inputs: readonly VerifyInput[]): Promise<ReadonlyMap<number, Held | null>> {
+    const read = new Map<number, Held | null>()
+    const pending: Promise<unknown>[] = []
+    inputs.forEach(({ key }, at) => {
+      const held = resolve('key', key)
+      if (held instanceof Promise) pending.push(held.then((found) => read.set(at, found)))
+    })
+    await Promise.all(pending)
+    return read
+  }
+
   return {
+    async verifyAll(inputs) {
+      const read = await readAll(inputs)
+      const answers: Verification[] = []
+      for (const [at, input] of inputs.entries()) {
+        // time has passed since the first look: what was in memory then is looked up again
+        const early = read.get(at)
+        const held = early === null || (early && cache.isProof(early)) ? early : resolve('key', input.key)
+        const answer = verified(held instanceof Promise ? await held : held, input)
+        answers.push(answer instanceof Promise ? await answer : answer)
+      }
+      return answers
+    },
+
     authenticate({ kind, value }) {
       const held = resolve(kind, value)
       return held instanceof Promise ? held.then((read) => admit(read, kind)) : admit(held, kind)

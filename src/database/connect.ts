@@ -34,6 +34,7 @@ export function connectDatabase({ connection, poolMax, onError }: DatabaseOption
     transactionOptions: { maxWait: 2_500, timeout: 20_000 },
   })
   const open = new AsyncLocalStorage<{ tx: Tx; afterCommit: (() => Promise<void>)[] }>()
+  let running = 0
   return {
     pool,
     prisma,
@@ -41,7 +42,15 @@ export function connectDatabase({ connection, poolMax, onError }: DatabaseOption
       const outer = open.getStore()
       if (outer) return work(outer.tx)
       const afterCommit: (() => Promise<void>)[] = []
-      const result = await prisma.$transaction((tx) => open.run({ tx, afterCommit }, () => work(tx)), { isolationLevel: Prisma.TransactionIsolationLevel.ReadCommitted })
+      running += 1
+      let result
+      try {
+        result = await prisma.$transaction((tx) => open.run({ tx, afterCommit }, () => work(tx)), { isolationLevel: Prisma.TransactionIsolationLevel.ReadCommitted })
+      } finally {
+        running -= 1
+        // while a storage is in use, Node before 24 runs a hook for every promise of the process, and every request pays
+        if (running === 0) open.disable()
+      }
       for (const step of afterCommit) await step()
       return result
     },

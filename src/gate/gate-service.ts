@@ -4,7 +4,7 @@ import { type Credential, type CredentialHeaders, findCredential } from '../acce
 import type { Decision, Door, LimitReport, Wanted } from '../access/door.js'
 import type { Principal } from '../access/principal.js'
 import { countedAddress } from '../kernel/address.js'
-import { AppError, type ErrorCode, problem } from '../kernel/errors.js'
+import { type AppError, type ErrorCode, problem } from '../kernel/errors.js'
 import { reportOf, retryAfterSeconds } from '../limits/limit-rules.js'
 import type { LimitCharge, LimitStore } from '../redis/fast.js'
 import type { GatePlan, GateTable } from './gate-rules.js'

@@ -30,10 +30,14 @@ function decode(text: string): string | null {
   }
 }
 
+/** Some servers fold letters that look alike before they look at a path: the full-width `．` and `／` become `.` and `/`. */
+const plainly = (text: string): string => text.normalize('NFKC')
+const slashes = (text: string): number => text.split(/[/\\]/).length
+
 /** Does a segment turn into a dot segment once it is decoded, cut, or rid of its parameters? */
 function hidesDots(segment: string): boolean {
   if (DOTS.test(segment)) return false
-  return (decode(segment) ?? '').split('/').some((piece) => DISGUISED_DOTS.test(piece.split(/[;?#]/)[0] ?? ''))
+  return plainly(decode(segment) ?? '').split('/').some((piece) => DISGUISED_DOTS.test(piece.split(/[;?#]/)[0] ?? ''))
 }
 
 /** RFC 3986 5.2.4, on whole segments. */
@@ -66,6 +70,7 @@ function whyRefused(path: string): string | null {
   if (decoded === null) return 'is not UTF-8'
   if (/\p{Cc}/u.test(decoded)) return 'holds a control character'
   if (ENCODED.test(decoded)) return 'is encoded twice'
+  if (slashes(plainly(decoded)) > slashes(decoded)) return 'holds a slash in disguise'
   if (path.split('/').some(hidesDots)) return 'holds a dot segment in disguise'
   return null
 }

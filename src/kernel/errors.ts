@@ -28,6 +28,7 @@ export const ERRORS = {
   'route.not_found': [404, 'No such endpoint'],
   'user.not_found': [404, 'No such user'],
   'key.not_found': [404, 'No such key'],
+  'namespace.not_found': [404, 'No such namespace of limits'],
   'session.not_found': [404, 'No such session'],
   'gate_rule.not_found': [404, 'No such gate rule'],
   'method.not_allowed': [405, 'The endpoint does not answer this method'],

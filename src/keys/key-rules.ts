@@ -1,12 +1,8 @@
 // What may be said about a key, and what its dates mean. Pure.
 import { type FieldError, problem } from '../kernel/errors.js'
+import { type Limit, limitMistakes } from '../limits/limit-rules.js'
 
-/** At most `quota` in any `windowSeconds`. */
-export interface KeyLimit {
-  name: string
-  quota: number
-  windowSeconds: number
-}
+export type KeyLimit = Limit
 
 export type KeyStatus = 'active' | 'revoked' | 'expired'
 
@@ -38,8 +34,7 @@ function isStorable(value: unknown): boolean {
 function mistakesOf({ name, limits, metadata, expiresAt }: CheckedInput, nowMs: number): FieldError[] {
   const found: FieldError[] = []
   if (name !== undefined && !isStorable(name)) found.push({ path: '/name', message: 'holds characters that cannot be stored' })
-  if (limits && new Set(limits.map((limit) => limit.name)).size < limits.length) found.push({ path: '/limits', message: 'must have different names' })
-  if (metadata && !isStorable(metadata)) found.push({ path: '/metadata', message: 'holds characters that cannot be stored' })
+  if (limits) found.push(...limitMistakes(limits))
   if (metadata && Buffer.byteLength(JSON.stringify(metadata)) > METADATA_BYTES) {
     found.push({ path: '/metadata', message: `must have at most ${METADATA_BYTES} bytes` })
   }

@@ -51,7 +51,7 @@ export interface KeyService {
   /** Throws key.not_found, key.revoked, key.rotated, precondition.failed, permission.not_held, request.invalid. */
   update: (caller: Caller, id: string, expected: number | '*', patch: KeyChange) => Promise<KeyView>
   /** Revokes for ever; a second time changes nothing. Throws key.not_found, precondition.failed. */
-  revoke: (caller: Caller, id: string, expected?: number | '*') => Promise<{ revokedAt: string; effectiveWithinMs: number }>
+  revoke: (caller: Caller, id: string, expected?: number | '*') => Promise<{ revokedAt: string }>
   /** A new key in this one's place, which ends after the grace. Throws key.not_found, key.revoked, key.rotated, permission.not_held. */
   rotate: (caller: Caller, id: string, options: { graceSeconds: number }) => Promise<IssuedKey>
   /** Runs an act around its transaction; when it is refused for want of a right, that leaves an audit row of its own. */
@@ -68,8 +68,6 @@ export interface KeyServiceDeps {
   keyPrefix: string
   /** Makes the nodes forget what was changed, once the transaction that is open here, if any, has committed. */
   narrowed: () => Promise<void>
-  /** how long after its commit a change may go unnoticed on some node */
-  effectiveWithinMs: () => number
 }
 
 function viewOf(row: KeyRow, nowMs: number): KeyView {
@@ -113,7 +111,7 @@ type KeyMatter = Pick<KeyRow, 'ownerUserId' | 'name' | 'permissions' | 'limits' 
 
 const isPrivileged = (permission: string): boolean => permission.startsWith('gatehouse:')
 
-export function createKeyService({ store, audit, transact, clock, keyPrefix, narrowed, effectiveWithinMs }: KeyServiceDeps): KeyService {
+export function createKeyService({ store, audit, transact, clock, keyPrefix, narrowed }: KeyServiceDeps): KeyService {
   /**
    * What the caller holds at this moment, if `permissions` need to be held to be given. The holder's row stays locked, so that
    * losing a permission and giving it away cannot cross; it is locked before any key, as a change of roles does: no deadlock.
@@ -200,7 +198,7 @@ export function createKeyService({ store, audit, transact, clock, keyPrefix, nar
         return row.revokedAt
       })
       await narrowed()
-      return { revokedAt: (revokedAt ?? new Date(clock.now())).toISOString(), effectiveWithinMs: effectiveWithinMs() }
+      return { revokedAt: (revokedAt ?? new Date(clock.now())).toISOString() }
     },
 
     async rotate(caller, id, { graceSeconds }) {

@@ -27,8 +27,6 @@ export interface QuotaCounterStore {
   /** Returns units that were set aside and not used. To be called once for them: after a failure they stay counted. */
   giveBack: (key: string, span: Span, units: number) => Promise<void>
   used: (key: string, span: Span) => Promise<number>
-  /** Forgets the periods that ended before this moment. */
-  deleteBefore: (now: Date) => Promise<void>
 }
 
 const place = (key: string, { startMs, endMs }: Span): unknown[] => [key, new Date(startMs), new Date(endMs)]
@@ -45,9 +43,6 @@ export function createQuotaCounterStore({ pool }: { pool: pg.Pool }): QuotaCount
     async used(key, span) {
       const { rows } = await pool.query<{ used: number }>({ ...USED, values: place(key, span) })
       return rows[0]?.used ?? 0
-    },
-    async deleteBefore(now) {
-      await pool.query('DELETE FROM quota_counters WHERE ends_at < $1', [now])
     },
   }
 }

@@ -88,8 +88,8 @@ t.test('/sessions', async (t) => {
 
   t.test('204 ends one of the caller\'s: it stops at once, the others go on', async (t) => {
     const { first, second, cookie, user } = await threeTimes()
-    const told: string[] = []
-    await app.fast.bus.subscribe('ended', (message) => told.push(message))
+    const told: [number, string][] = []
+    await app.fast.bus.subscribe('revoked', (message) => told.push(...(JSON.parse(message) as [number, string][])))
     const { data } = await list(first.headers)
     const phone = data.find(({ userAgent }) => userAgent === 'Phone')
     const response = await app.inject({ method: 'DELETE', url: `${URL}/${phone?.id ?? ''}`, headers: first.headers })
@@ -98,7 +98,8 @@ t.test('/sessions', async (t) => {
     t.equal((await app.inject({ method: 'POST', url: '/api/v1/auth/refresh', payload: { refreshToken: second.refreshToken } })).statusCode, 401)
     t.equal(await status(first.accessToken), 200)
     t.equal((await app.inject({ url: URL, headers: { cookie } })).statusCode, 200)
-    t.same(told, [`session:${phone?.id ?? ''}`], 'every node is told')
+    t.same(told.map(([, tag]) => tag), [`sess:${phone?.id ?? ''}`], 'every node is told')
+    t.equal(response.headers['effective-within-ms'], '1500')
     const rows = await database.prisma.auditEvent.findMany({ where: { action: 'session.ended', actorId: user.id } })
     t.match(rows, [{ targetType: 'session', targetId: phone?.id, credential: `token:${data.find(({ current }) => current)?.id ?? ''}` }])
     t.equal((await app.inject({ method: 'DELETE', url: `${URL}/${phone?.id ?? ''}`, headers: first.headers })).statusCode, 404, 'and only once')

@@ -33,7 +33,6 @@ t.test('the door', async (t) => {
   const charged: (readonly LimitCharge[])[] = []
   let decision: LimitDecision | undefined
   const limits = {
-    guarantee: () => ({ guarantee: 'exact' as const, earlyBy: 0 }),
     async take(charges: readonly LimitCharge[]): Promise<LimitDecision> {
       charged.push(charges)
       return decision ?? { allowed: true, states: charges.map(({ quota, cost }) => ({ remaining: quota - cost, resetMs: 1_500 })), retryAfterMs: 0 }
@@ -145,8 +144,9 @@ t.test('the door', async (t) => {
   })
 
   t.test('rotated keys share their counters', async (t) => {
-    const first = await key()
-    const second = await key({ limitGroupId: first.group })
+    const ownerUserId = await user()
+    const first = await key({ ownerUserId })
+    const second = await key({ ownerUserId, limitGroupId: first.group })
     await verify(first.key)
     await verify(second.key)
     t.equal(charged[0]?.[0]?.key, charged[1]?.[0]?.key)
@@ -157,7 +157,6 @@ t.test('the door', async (t) => {
     const made = await key({ expiresAt: at(5_000) })
     await verify(made.key)
     const before = reads
-    t.not(door.verify({ key: made.key }) instanceof Promise && !charged.length, true)
     t.notOk(door.authenticate({ kind: 'key', value: made.key }) instanceof Promise, 'no promise for what is at hand')
     t.equal(door.authenticate({ kind: 'key', value: made.key }), door.authenticate({ kind: 'key', value: made.key }), 'and no new object')
     t.equal(reads, before)

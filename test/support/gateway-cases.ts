@@ -36,10 +36,12 @@ async function furnish({ app, as }: House) {
 export interface CaseOptions {
   /** can the gateway hand RateLimit to the client with an answer of the application? */
   limitsOnSuccess: boolean
+  /** does the gateway refuse requests with underscores in header names? */
+  refusesUnderscores?: boolean
 }
 
 /** The story. `port` is the gateway's; it must stand before `house`'s application. */
-export async function gatewayCases(t: Test, house: House, port: number, { limitsOnSuccess }: CaseOptions): Promise<void> {
+export async function gatewayCases(t: Test, house: House, port: number, { limitsOnSuccess, refusesUnderscores = false }: CaseOptions): Promise<void> {
   const { app, seen } = house
   const { admin, key, member, cookie } = await furnish(house)
   const bearer = { authorization: `Bearer ${key.key}` }
@@ -95,16 +97,24 @@ export async function gatewayCases(t: Test, house: House, port: number, { limits
 
   t.test('200: a public path asks nobody, and what the client says of itself is gone', async (t) => {
     seen.length = 0
-    const forged = {
-      'X-Auth-Subject': 'root', 'x-auth-type': 'user', 'X-AUTH-KEY-ID': 'k', 'x-auth-organization': 'o', 'x-auth-permissions': 'gatehouse:*', 'X_Auth_Subject': 'root',
-      'X-Auth_Subject': 'root', 'x_auth_permissions': 'gatehouse:*', 'x-http-method-override': 'DELETE',
+    const dashed = {
+      'X-Auth-Subject': 'root', 'x-auth-type': 'user', 'X-AUTH-KEY-ID': 'k', 'x-auth-organization': 'o', 'x-auth-permissions': 'gatehouse:*', 'x-http-method-override': 'DELETE',
     }
-    t.equal((await send(port, { path: '/public/page', headers: { ...forged, connection: 'close, x-auth-subject' } })).status, 200)
+    const underscored = { 'X_Auth_Subject': 'root', 'x_auth_permissions': 'gatehouse:*' }
+    const forged = refusesUnderscores ? dashed : { ...dashed, ...underscored }
+    if (refusesUnderscores) t.equal((await send(port, { path: '/public/page', headers: underscored })).status, 400)
+    t.equal((await send(port, { path: '/public/page', headers: forged })).status, 200)
     for (const name of IDENTITY) t.equal(seen[0]?.headers[name], '-', name)
     const others = Object.entries(seen[0]?.headers ?? {}).filter(([name, value]) => !IDENTITY.includes(name) && (value === 'root' || value === 'gatehouse:*' || value === 'DELETE'))
     t.same(others, [], 'no other spelling came through')
     t.equal((await send(port, { path: '/items/1', headers: { ...bearer, ...forged } })).status, 200)
     t.equal(seen[1]?.headers['x-auth-key-id'], key.id)
+
+    seen.length = 0
+    for (const connection of ['close, x-auth-subject', 'X-Auth-Key-Id, keep-alive', 'upgrade, x-auth-type, x-auth-permissions']) {
+      await send(port, { path: '/public/page', headers: { connection } })
+    }
+    for (const { headers } of seen) t.match(headers, Object.fromEntries(IDENTITY.map((name) => [name, '-'])), 'a client cannot have them dropped on the way')
   })
 
   t.test('a client\'s own forwarding headers and query change no verdict', async (t) => {
@@ -124,10 +134,10 @@ export async function gatewayCases(t: Test, house: House, port: number, { limits
   t.test('no spelling of a path gets by its rule', async (t) => {
     seen.length = 0
     for (const target of DISGUISES) {
-      const status = await sendRaw(port, `GET ${target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key.key}\r\nConnection: close\r\n\r\n`)
-      t.ok(status >= 400 || status === 0 || (status >= 300 && status < 400), `${target}: ${status}`)
+      await sendRaw(port, `GET ${target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key.key}\r\nConnection: close\r\n\r\n`)
+      t.same(seen.map(({ url }) => url), [], target)
+      seen.length = 0
     }
-    t.same(seen.map(({ url }) => url), [], 'the application saw none of them')
     t.equal(await sendRaw(port, `GET /reports/a%20b/${encodeURIComponent('ü')} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key.key}\r\nConnection: close\r\n\r\n`), 200)
   })
 
@@ -159,10 +169,10 @@ export async function gatewayCases(t: Test, house: House, port: number, { limits
 
   t.test('5xx when Gatehouse cannot decide, or is gone', async (t) => {
     seen.length = 0
+    // a key that nobody has shown yet, and no table to read it from
+    const unread = await house.as.key(['reports:read'])
     await house.database.pool.query('ALTER TABLE api_keys RENAME TO api_keys_away')
-    const unread = await house.as.bearer('gk_000000000000000000000000000000000000')
-    const answer = await send(port, { path: '/reports/1', headers: { authorization: `Bearer ${key.key}x` } })
-    t.ok(answer.status >= 400, `${answer.status} ${unread.authorization}`)
+    t.ok((await send(port, { path: '/reports/1', headers: unread.headers })).status >= 500)
     await house.database.pool.query('ALTER TABLE api_keys_away RENAME TO api_keys')
     await app.close()
     t.ok((await send(port, { path: '/reports/1', headers: bearer })).status >= 500)

@@ -1,7 +1,7 @@
 // A real gateway between a client and an application, asking a real Gatehouse: the configuration of docs/gateways with its
 // addresses replaced, started as a child of the test on free ports, ended by its process id.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { createServer, type IncomingHttpHeaders, request } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect } from 'node:net'
@@ -126,7 +126,7 @@ export async function startGateway(t: Teardown, { binary, files, replace, env = 
 export async function send(port: number, { method = 'GET', path, headers = {}, body }: Sent): Promise<Answer> {
   const asking = request({ port, host: '127.0.0.1', method, path, headers: { host: 'localhost', ...headers }, agent: false })
   asking.end(body)
-  const [answer] = await once(asking, 'response') as [import('node:http').IncomingMessage]
+  const [answer] = await once(asking, 'response') as [IncomingMessage]
   let text = ''
   for await (const chunk of answer.setEncoding('utf8')) text += String(chunk)
   return { status: answer.statusCode ?? 0, headers: answer.headers, body: text }

@@ -1,0 +1,10 @@
+// npm run bench:peers: builds Gatehouse, installs the peers in their own folder, then hands over in this process, so that
+// Ctrl-C reaches it and the servers it starts.
+import { join } from 'node:path'
+import { ensureBuilt, ensureGenerated, ensureInstalled, root } from './prepare.mjs'
+
+ensureInstalled()
+ensureGenerated()
+ensureBuilt()
+ensureInstalled(join(root, 'bench', 'peers'))
+await import('../bench/peers/main.mjs')
