@@ -8,7 +8,7 @@ import { SUPERUSER } from '../../dist/src/database/embedded-postgres-cluster.js'
 import { readPostmaster, SOCKET_PORT } from '../../dist/src/database/embedded-postgres-process.js'
 import { SCHEMA } from './peer.mjs'
 
-const LOCAL_REDIS = 'redis://127.0.0.1:6379'
+const LOCAL_REDIS = 'redis://127.0.0.1:6379/0?keyPrefix=gatehouse-bench:' // a prefix of its own: another Gatehouse may be on it
 
 /** For pg. Without DATABASE_URL Gatehouse must be running, for it owns the embedded PostgreSQL. */
 export function connectionOf(databaseUrl) {

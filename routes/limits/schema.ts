@@ -67,9 +67,9 @@ export const NamespaceQuery = pageQuery(['namespace'], {})
 export const OwnerLimits = Type.Object({
   id: Type.String({ format: 'uuid', description: 'Of the owner' }),
   limits: Type.Array(LimitView),
-  version: Type.Integer({ description: 'Second half of the ETag; 0: never set' }),
+  version: Type.Integer({ description: 'Second half of the ETag; 1: never set' }),
   updatedAt: Time,
-}, { examples: [{ id: ID, limits: [{ name: 'all', quota: 1_000, windowSeconds: 60 }], version: 1, updatedAt: times.updatedAt }] })
+}, { examples: [{ id: ID, limits: [{ name: 'all', quota: 1_000, windowSeconds: 60 }], version: 2, updatedAt: times.updatedAt }] })
 
 export const CheckRequest = strict({
   namespace: Namespace,

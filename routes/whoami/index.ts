@@ -20,7 +20,7 @@ const whoami: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/', {
     schema: { summary: 'Who am I', tags: ['Access'], response: { 200: Principal } },
     config: { access: ['user', 'service'] },
-  }, (request, reply) => reply.send(request.signedIn()))
+  }, async (request) => request.signedIn())
 }
 
 export default whoami

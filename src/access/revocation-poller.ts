@@ -94,8 +94,8 @@ export function createRevocationPoller({ store, revocations, bus, log, timers = 
   async function pollOnce(): Promise<void> {
     const startedAt = revocations.now()
     try {
-      const { head, rows } = await store.poll(revocations.cursor())
-      revocations.applyPoll({ startedAt, head, rows })
+      const { server, head, rows } = await store.poll(revocations.cursor())
+      revocations.applyPoll({ startedAt, server, head, rows })
       untold = [...untold, ...rows].slice(-MAX_UNTOLD)
       if (isDown) log.info({}, 'the revocation log can be read again')
       isDown = false

@@ -5,7 +5,7 @@ import type { LoggedRevocation } from './revocations.js'
 
 export interface RevocationStore {
   /** Everything after `cursor` and the head, of one snapshot; no rows for a first look (-1) or when there are too many. Rejects within a second. */
-  poll: (cursor: number) => Promise<{ head: number; rows: LoggedRevocation[] }>
+  poll: (cursor: number) => Promise<{ server: string; head: number; rows: LoggedRevocation[] }>
   /** Notes how far this node has come. */
   noteCursor: (cursor: number) => Promise<void>
   /** The least cursor of the nodes seen within `aliveMs`; Infinity when there is none. */
@@ -23,7 +23,7 @@ const KEPT = '1 hour'
 const POLL = {
   name: 'revocations-since',
   text: `
-    SELECT h.seq::float8 AS head, l.seq::float8 AS seq, l.tag
+    SELECT pg_postmaster_start_time()::text AS server, h.seq::float8 AS head, l.seq::float8 AS seq, l.tag
     FROM revocation_head h LEFT JOIN LATERAL (
       SELECT seq, tag FROM revocation_log WHERE seq > $1 AND $1 >= 0 ORDER BY seq LIMIT ${MAX_ROWS + 1}
     ) l ON true
@@ -35,6 +35,7 @@ const SLOWEST = `
 const PRUNE = `DELETE FROM revocation_log WHERE at < clock_timestamp() - interval '${KEPT}'`
 
 interface Row {
+  server: string
   head: number
   seq: number | null
   tag: string | null
@@ -76,8 +77,9 @@ export function createRevocationStore({ pool, nodeId }: { pool: pg.Pool; nodeId:
         const [first] = rows
         if (!first) throw new Error('revocation_head has no row')
         // too many to be of use: without them the numbers have a gap, and everything is read anew
-        if (rows.length > MAX_ROWS) return { head: first.head, rows: [] }
-        return { head: first.head, rows: rows.flatMap(({ seq, tag }) => (seq === null || tag === null ? [] : [{ seq, tag }])) }
+        const { server, head } = first
+        if (rows.length > MAX_ROWS) return { server, head, rows: [] }
+        return { server, head, rows: rows.flatMap(({ seq, tag }) => (seq === null || tag === null ? [] : [{ seq, tag }])) }
       } catch (error) {
         drop(client)
         throw error

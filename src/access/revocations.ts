@@ -29,6 +29,8 @@ export interface LoggedRevocation {
 export interface Poll {
   /** before the question was sent */
   startedAt: Moment
+  /** which run of which server answered: an older copy may have caught up with our numbers, and means something else by them */
+  server: string
   head: number
   rows: readonly LoggedRevocation[]
 }
@@ -43,6 +45,8 @@ export interface Rules {
   leaseFromSending: boolean
   /** an answer that took longer than the lease is not used */
   readingAge: boolean
+  /** where the log cannot be followed without a gap, everything is forgotten */
+  gaps: boolean
 }
 
 export interface Revocations {
@@ -77,7 +81,7 @@ const MAX_AGE_MS = 300_000
 // twice the age of the oldest reading that may be used: nothing that is forgotten could still refuse one
 const REMEMBERED_MS = 600_000
 const MAX_TAGS = 200_000
-const ALL_RULES: Rules = { guard: true, lease: true, leaseFromSending: true, readingAge: true }
+const ALL_RULES: Rules = { guard: true, lease: true, leaseFromSending: true, readingAge: true, gaps: true }
 
 export interface RevocationsOptions {
   clock: Clock
@@ -92,6 +96,7 @@ export function createRevocations({ clock, leaseMs, maxTags = MAX_TAGS, rules: c
   const revoked = new Map<string, { seq: number; steadyMs: number }>()
   const listeners: (() => void)[] = []
   let cursor = -1
+  let server = ''
   let epoch = 0
   let version = 0
   let leasedFrom: Moment | null = null
@@ -132,7 +137,8 @@ export function createRevocations({ clock, leaseMs, maxTags = MAX_TAGS, rules: c
   }
 
   /** Do the rows lead from the cursor to the head without a gap? A transaction may have several rows of one number. */
-  function isComplete({ head, rows }: Poll): boolean {
+  function isComplete({ head, rows, server: answering }: Poll): boolean {
+    if (answering !== server) return false
     let at = cursor
     for (const { seq } of rows) {
       if (seq !== at && seq !== at + 1) return false
@@ -171,10 +177,11 @@ export function createRevocations({ clock, leaseMs, maxTags = MAX_TAGS, rules: c
     },
 
     applyPoll(poll) {
-      // the first poll, a gap (a part of the log was lost or is too long), or numbers that go back (an older copy of the database)
-      if (!isComplete(poll)) forget()
+      // the first poll, a gap (a part of the log was lost or is too long), another server, or numbers that go back (an older copy)
+      if (rules.gaps && !isComplete(poll)) forget()
       for (const row of poll.rows) learn(row)
       cursor = poll.head
+      server = poll.server
       prune(clock.monotonic())
       const from = rules.leaseFromSending ? poll.startedAt : now()
       if (leasedFrom === null || from.steadyMs >= leasedFrom.steadyMs) leasedFrom = from

@@ -49,14 +49,20 @@ export function createRuleSource({ store, revocations, deadline = withDeadline }
   let reading: Promise<GateTable> | null = null
 
   async function read(): Promise<GateTable> {
+    let wasOutdated = false
     for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
       const { steadyMs, wallMs } = revocations.now()
       const epoch = revocations.epoch()
       const { asOf, rules } = await store.snapshot()
       const found: HeldTable = { table: compileGateTable(rules), epoch, tags: TAGS, asOf, steadyMs, wallMs, checkedVersion: -1 }
-      // asked too long ago, or overtaken by a change: read once more
-      if (!revocations.isFresh(found) || revocations.epoch() !== epoch || revocations.isOutdated(found)) continue
-      held = found
+      if (!revocations.isFresh(found)) continue
+      const isOutdated = revocations.epoch() !== epoch || revocations.isOutdated(found)
+      if (isOutdated && !wasOutdated) {
+        wasOutdated = true
+        continue
+      }
+      // asked after the change was known and still older than it: proof for now, as any fresh reading, but not to be kept
+      if (!isOutdated) held = found
       return found.table
     }
     throw problem('database.unavailable', { retryAfterSeconds: 1 })

@@ -2,13 +2,21 @@
 // `nodes` is by how many an outage divides the limit: each gets an equal share, rounded down.
 import type { LimitCharge, LimitState } from '../redis/fast.js'
 import { admitGcra, createGcra, type Gcra, type Rate, remainingGcra, resetGcraMs, settleGcra, waitGcraMs } from './gcra.js'
+import { LEASE_MS } from './lease.js'
 import { admit, createWindow, resetMs, settle, waitMs, type Window } from './window.js'
 
 export interface Counter {
+  /** as it was last charged */
+  charge: LimitCharge
   /** null: the other */
   window: Window | null
   gcra: Gcra | null
   windowMs: number
+  /** what Redis last had left for all nodes, and when it was asked */
+  seen: { remaining: number; at: number } | null
+  /** what was admitted here since Redis could last be trusted: in which outage, how much */
+  outage: number
+  spent: number
   /** what earlier charges of the decision at hand ask of the same counter */
   pending: number
 }
@@ -23,9 +31,24 @@ export function mostAtOnce({ algorithm, quota, burst = quota }: LimitCharge): nu
   return algorithm === 'gcra' ? burst : quota
 }
 
-export function createCounter({ algorithm, windowMs }: LimitCharge): Counter {
-  const isGcra = algorithm === 'gcra'
-  return { window: isGcra ? null : createWindow(), gcra: isGcra ? createGcra() : null, windowMs, pending: 0 }
+export function createCounter(charge: LimitCharge): Counter {
+  const isGcra = charge.algorithm === 'gcra'
+  return {
+    charge, window: isGcra ? null : createWindow(), gcra: isGcra ? createGcra() : null, windowMs: charge.windowMs, seen: null, outage: 0, spent: 0, pending: 0,
+  }
+}
+
+/** After this long nothing that was admitted counts any more. */
+export function horizonMs({ algorithm, quota, windowMs, burst = quota }: LimitCharge): number {
+  return (algorithm === 'gcra' ? Math.ceil(windowMs * burst / quota) : windowMs) + LEASE_MS
+}
+
+/** What has been counted here since `from`; of a window only. Whole buckets: what began before is left out. */
+export function countedSince({ window }: Counter, from: number): number {
+  let sum = 0
+  if (!window) return sum
+  for (let at = window.first.length - 1; at >= 0 && (window.first[at] ?? 0) >= from; at -= 1) sum += window.count[at] ?? 0
+  return sum
 }
 
 function rateOf({ quota, windowMs, burst = quota }: LimitCharge, nodes: number): Rate {
@@ -37,7 +60,7 @@ export function settleCounter({ window, gcra, windowMs }: Counter, now: number):
   if (gcra) settleGcra(gcra, now)
 }
 
-/** How much the counter has counted; only good for comparing which of two is dearer to lose. */
+/** How much the counter has counted. */
 export function weight({ window, gcra }: Counter): number {
   return window ? window.used : (gcra?.level ?? 0) / 1_000_000
 }

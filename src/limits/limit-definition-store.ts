@@ -18,7 +18,7 @@ export type DefinitionRow = {
 
 export type NamespaceRow = DefinitionRow & { namespace: string }
 
-/** Of an owner without limits: version 0. */
+/** Of an owner whose limits were never set: version 1, and no row. */
 export type OwnerRow = Omit<DefinitionRow, 'createdAt'>
 
 export interface LimitDefinitionStore {
@@ -46,7 +46,7 @@ const LIST: ListSpec = {
 }
 
 const OWNER = `
-  SELECT u.id, coalesce(o.limits, '[]') AS limits, coalesce(o.version, 0) AS version, coalesce(o.updated_at, u.created_at) AS "updatedAt"
+  SELECT u.id, coalesce(o.limits, '[]') AS limits, coalesce(o.version, 1) AS version, coalesce(o.updated_at, u.created_at) AS "updatedAt"
   FROM users u LEFT JOIN owner_limits o ON o.id = u.id WHERE u.id = $1`
 
 /** `limits` is JSON to Prisma; what stands there went through the input's schema. */
@@ -82,8 +82,8 @@ export function createLimitDefinitionStore({ prisma, pool, cursors }: { prisma: 
     async updateOwner(tx, id, version, limits, now) {
       const data = { limits: json(limits), updatedAt: now }
       try {
-        const [row] = version === 0
-          ? await tx.ownerLimits.createManyAndReturn({ data: [{ id, ...data, createdAt: now }], skipDuplicates: true })
+        const [row] = version === 1
+          ? await tx.ownerLimits.createManyAndReturn({ data: [{ id, ...data, version: 2, createdAt: now }], skipDuplicates: true })
           : await tx.ownerLimits.updateManyAndReturn({ where: { id, version }, data: { ...data, version: { increment: 1 } } })
         return row ? toRow(row) : null
       } catch (error) {

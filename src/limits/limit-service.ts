@@ -27,7 +27,7 @@ export interface OwnerLimitsView {
   /** of the owner */
   id: string
   limits: Limit[]
-  /** 0: never set */
+  /** 1: never set */
   version: number
   updatedAt: string
 }

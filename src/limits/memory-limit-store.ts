@@ -1,8 +1,22 @@
 // Limits counted in this process: the whole truth without Redis, this node's share of it while Redis is lost, and beside a
 // healthy Redis a record of what this node let through. Bounded: a flood of new keys pushes out expired and light counters first.
 import type { Clock } from '../kernel/clock.js'
-import type { Guarantee, LimitCharge, LimitDecision, LimitStore } from '../redis/fast.js'
-import { admitCounter, type Counter, counterName, counterWaitMs, createCounter, mostAtOnce, settleCounter, stateOf, weight } from './counter.js'
+import type { Guarantee, LimitCharge, LimitDecision, LimitState, LimitStore } from '../redis/fast.js'
+import {
+  admitCounter, type Counter, countedSince, counterName, counterWaitMs, createCounter, horizonMs, mostAtOnce, settleCounter, stateOf, weight,
+} from './counter.js'
+
+/** A time in which Redis does not count for all nodes; `sinceMs` on the clock of `now`. */
+export interface Outage {
+  id: number
+  sinceMs: number
+}
+
+export interface ShareOptions {
+  nodes: number
+  outage: Outage | null
+  dryRun?: boolean
+}
 
 export interface MemoryLimitStore extends LimitStore {
   take: (charges: readonly LimitCharge[], dryRun?: boolean) => LimitDecision
@@ -10,12 +24,19 @@ export interface MemoryLimitStore extends LimitStore {
   now: () => number
   /** Would `take` allow it? Charges nothing. */
   fits: (charges: readonly LimitCharge[]) => boolean
-  /** `take` for one of `nodes` that each get an equal, rounded-down share of every quota. */
-  takeShare: (charges: readonly LimitCharge[], nodes: number, dryRun?: boolean) => LimitDecision
+  /**
+   * `take` for one of `nodes` that each get an equal, rounded-down share of every quota. In an outage less than that, of a
+   * counter that others have been spending from: an equal part of half of what Redis last had left, until all of that is over.
+   */
+  takeShare: (charges: readonly LimitCharge[], options: ShareOptions) => LimitDecision
   /** Counts charges that were allowed elsewhere at `at` (see `now`). False, and nothing counted, when they do not fit here. */
   record: (charges: readonly LimitCharge[], at: number) => boolean
   /** `record` without the question, right after `fits` said yes. */
   note: (charges: readonly LimitCharge[], at: number) => void
+  /** Notes what Redis answered. False: it has forgotten what this node had let through before. */
+  agrees: (charges: readonly LimitCharge[], states: readonly LimitState[], at: number) => boolean
+  /** What Redis has not been told: all that counts here, or only what was let through in an outage. */
+  owed: (outage: Outage | null) => LimitCharge[]
   /** counters held */
   size: () => number
 }
@@ -24,9 +45,19 @@ const SAMPLE = 16
 // A share rounded down may be too small for ever, but the outage is not: worth asking again when Redis may be back.
 const SHARE_RETRY_MS = 5_000
 export const EXACT: Guarantee = Object.freeze({ guarantee: 'exact', earlyBy: 0 })
+const ALONE: ShareOptions = { nodes: 1, outage: null }
+const ALONE_DRY: ShareOptions = { ...ALONE, dryRun: true }
+
+/** How much of this counter a node may still let through in an outage, and for how long that holds. */
+function allowance({ seen, charge, outage: last, spent }: Counter, { nodes, outage }: ShareOptions, now: number): { units: number; forMs: number } {
+  const horizon = horizonMs(charge)
+  const forMs = outage && seen && nodes > 1 && seen.at + horizon > outage.sinceMs ? outage.sinceMs + horizon - now : 0
+  if (!outage || !seen || forMs <= 0) return { units: Infinity, forMs: 0 }
+  return { units: Math.floor(seen.remaining / (2 * nodes)) - (last === outage.id ? spent : 0), forMs }
+}
 
 export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock: Clock; maxCounters?: number }): MemoryLimitStore {
-  // in order of last use: re-inserting a key moves it to the end
+  // in order of last use where room is short: re-inserting a key moves it to the end
   const counters = new Map<string, Counter>()
   const now = (): number => Math.floor(clock.monotonic())
 
@@ -49,11 +80,11 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
     const name = counterName(charge)
     const known = counters.get(name)
     if (known) {
-      // the order matters only when room is short
       if (counters.size * 2 > maxCounters) {
         counters.delete(name)
         counters.set(name, known)
       }
+      known.charge = charge
       settleCounter(known, at)
       return known
     }
@@ -69,28 +100,44 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
     return known
   }
 
-  function takeShare(charges: readonly LimitCharge[], nodes: number, dryRun = false): LimitDecision {
+  /** Ms until what is pending on this counter could pass here: 0 when it does. */
+  function waitFor(counter: Counter, charge: LimitCharge, options: ShareOptions, at: number): number {
+    const ms = counterWaitMs(counter, charge, at, options.nodes, counter.pending)
+    if (ms === Infinity && counter.pending <= mostAtOnce(charge)) return Math.min(charge.windowMs, SHARE_RETRY_MS)
+    const { units, forMs } = allowance(counter, options, at)
+    return counter.pending > units ? Math.max(ms, Math.min(forMs, SHARE_RETRY_MS)) : ms
+  }
+
+  function spendHere(counter: Counter, charge: LimitCharge, outage: Outage | null, at: number): void {
+    admitCounter(counter, charge, at)
+    if (!outage) return
+    counter.spent = (counter.outage === outage.id ? counter.spent : 0) + charge.cost
+    counter.outage = outage.id
+  }
+
+  function takeShare(charges: readonly LimitCharge[], options: ShareOptions): LimitDecision {
     const at = now()
     let retryAfterMs = 0
-    const held = charges.map((charge) => counterOf(charge, at))
-    charges.forEach((charge, index) => {
-      const counter = held[index]
-      if (!counter) return
+    const held: Counter[] = []
+    for (const charge of charges) {
+      const counter = counterOf(charge, at)
+      held.push(counter)
       counter.pending += charge.cost
-      const ms = counterWaitMs(counter, charge, at, nodes, counter.pending)
-      const fitsAlone = counter.pending <= mostAtOnce(charge)
-      retryAfterMs = Math.max(retryAfterMs, ms === Infinity && fitsAlone ? Math.min(charge.windowMs, SHARE_RETRY_MS) : ms)
-    })
+      retryAfterMs = Math.max(retryAfterMs, waitFor(counter, charge, options, at))
+    }
     const allowed = retryAfterMs === 0
     charges.forEach((charge, index) => {
       const counter = held[index]
       if (!counter) return
       counter.pending = 0
-      if (allowed && !dryRun && charge.cost > 0) admitCounter(counter, charge, at)
+      if (allowed && !options.dryRun && charge.cost > 0) spendHere(counter, charge, options.outage, at)
     })
     const states = charges.map((charge, index) => {
       const counter = held[index]
-      return counter ? stateOf(counter, charge, at, nodes) : { remaining: 0, resetMs: 0 }
+      if (!counter) return { remaining: 0, resetMs: 0 }
+      const state = stateOf(counter, charge, at, options.nodes)
+      if (options.outage) state.remaining = Math.max(0, Math.min(state.remaining, allowance(counter, options, at).units))
+      return state
     })
     return { allowed, states, retryAfterMs }
   }
@@ -112,7 +159,7 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
 
   return {
     now,
-    take: (charges, dryRun) => takeShare(charges, 1, dryRun),
+    take: (charges, dryRun = false) => takeShare(charges, dryRun ? ALONE_DRY : ALONE),
     takeShare,
     fits,
     record(charges, at) {
@@ -121,6 +168,27 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
       return true
     },
     note,
+    agrees(charges, states, at) {
+      let agrees = true
+      charges.forEach((charge, index) => {
+        const remaining = states[index]?.remaining ?? 0
+        const counter = counterOf(charge, now())
+        counter.seen = { remaining, at }
+        // well within the window, for buckets begin at other times there; what is all used up says nothing
+        if (remaining > 0 && charge.quota - remaining < countedSince(counter, at - 0.9 * charge.windowMs)) agrees = false
+      })
+      return agrees
+    },
+    owed(outage) {
+      const at = now()
+      const owed: LimitCharge[] = []
+      for (const counter of counters.values()) {
+        settleCounter(counter, at)
+        const units = outage ? (counter.outage === outage.id ? counter.spent : 0) : Math.ceil(weight(counter))
+        if (units > 0) owed.push({ ...counter.charge, cost: units })
+      }
+      return owed
+    },
     guarantee: () => EXACT,
     size: () => counters.size,
   }

@@ -130,7 +130,7 @@ export function createQuotaBlocks({ store, clock, liveNodes }: { store: QuotaCou
       }
       block.used = Math.max(block.used, await store.used(block.key, block.span))
       block.left += own
-      block.denied = { untilMs: clock.monotonic() + DENIED_MS, cost: block.left + 1 }
+      block.denied = { untilMs: clock.monotonic() + DENIED_MS, cost }
       return refused(block, charge)
     } catch (error) {
       block.left += own

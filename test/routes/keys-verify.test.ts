@@ -36,7 +36,7 @@ t.test('POST /keys/verify', async (t) => {
     const { id, key } = await issue({ name: 'Reports', permissions: ['reports:*'], limits: five, metadata, expiresAt })
     t.same(await verify({ key, permissions: ['reports:read'] }), {
       valid: true, code: 'valid', keyId: id, name: 'Reports', owner: { type: 'user', id: owner.user.id }, permissions: ['reports:*'],
-      metadata, expiresAt, limits: [{ name: 'calls', quota: 5, remaining: 4, resetSeconds: 60 }],
+      metadata, expiresAt, limits: [{ name: 'calls', quota: 5, remaining: 4, resetSeconds: 60, guarantee: 'exact', earlyBy: 0 }],
     })
     const plain = await issue({})
     t.match(await verify({ key: plain.key }), { valid: true, expiresAt: null, limits: [], metadata: {}, permissions: [] })

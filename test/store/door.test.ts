@@ -41,7 +41,7 @@ t.test('the door', async (t) => {
   }
   // a log that is heard at once, and of nothing: what the cache keeps is dropped by hand
   const revocations = createRevocations({ clock, leaseMs: 1_500 })
-  const restore = async (): Promise<void> => revocations.applyPoll({ startedAt: revocations.now(), head: 0, rows: [] })
+  const restore = async (): Promise<void> => revocations.applyPoll({ startedAt: revocations.now(), server: 's', head: 0, rows: [] })
   let seq = 0
   const forget = (tag: string): void => revocations.apply({ seq: (seq += 1), tag })
   const cache = createDecisionCache({ revocations, restore, maxEntries: 100, maxBytes: 100_000 })

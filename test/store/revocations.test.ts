@@ -152,11 +152,10 @@ t.test('numbers are given in the order of commits, and the log is read in one sn
   const { head } = await store.poll(-1)
   t.same((await store.poll(-1)).rows, [], 'a first look is not told what was before')
   const committed: string[] = []
-  let reading = true
   const seen: string[] = []
   const reader = (async () => {
     let cursor = head
-    while (reading || cursor < head + ids.length) {
+    while (seen.length < ids.length) {
       const answer = await store.poll(cursor)
       for (const { seq, tag } of answer.rows) {
         if (seq !== cursor + 1) throw new Error('a gap')
@@ -170,7 +169,6 @@ t.test('numbers are given in the order of commits, and the log is read in one sn
     await pool.query('UPDATE api_keys SET revoked_at = now() WHERE id = $1', [id])
     committed.push(`key:${id}`)
   }))
-  reading = false
   await reader
   t.same(seen.toSorted(), committed.toSorted())
 })
@@ -182,9 +180,10 @@ t.test('the log is cut where it is too long to be of use, and after an hour', as
   t.teardown(store.close)
   const { head } = await store.poll(-1)
   await pool.query("SELECT revoke_tag('x:' || n) FROM generate_series(1, 10001) n")
-  t.same(await store.poll(head), { head: head + 1, rows: [] })
+  t.match(await store.poll(head), { head: head + 1, rows: [] })
+  t.equal((await store.poll(head)).rows.length, 0)
   await pool.query("SELECT revoke_tag('y:1')")
-  t.same(await store.poll(head + 1), { head: head + 2, rows: [{ seq: head + 2, tag: 'y:1' }] })
+  t.match(await store.poll(head + 1), { head: head + 2, rows: [{ seq: head + 2, tag: 'y:1' }] })
   t.equal(await store.prune(), 0)
   await pool.query("UPDATE revocation_log SET at = at - interval '61 minutes' WHERE tag <> 'y:1'")
   t.equal(await store.prune(), 10_001)

@@ -1,0 +1,178 @@
+// One scenario from start to verdict: new keys, load, fault, recovery, and then the checks on what was answered.
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Api, bearer } from '../bench/api.js'
+import { ask, startChild } from '../bench/processes.js'
+import { countedOf, excessOf, latenciesOf, latenessOf, percentileOf } from './checks.js'
+import { type Answer, type Begin, type LimitedKey, type Results, type Revoked, steadyMs } from './protocol.js'
+import { startRevoker } from './revoker.js'
+import { type Fault, RECOVERY_MS, type Scenario, type World } from './scenarios.js'
+
+export interface Bench extends World {
+  api: Api
+  adminToken: string
+  callerKey: string
+  ratePerSecond: number
+}
+
+export interface Outcome {
+  name: string
+  revocations: number
+  decisions: number
+  /** ms from acknowledgement to the sending of the last accepted request */
+  latestMs: { p50: number; p99: number; max: number }
+  /** windows that certainly held more than their quota */
+  limitViolations: number
+  /** answered decisions that the ledger lacks; below 0: it holds more, which only unanswered questions may explain */
+  ledgerDifference: number
+  /** other than 2xx, by what they said */
+  others: Record<string, number>
+  p99Ms: { before: number; during: number }
+  skipped: number
+  /** one line each; none: all held */
+  violations: string[]
+}
+
+const WARM_MS = 5_000
+// longer than the longest window: what a fault made the nodes forget is spent twice by then, if ever
+const AFTER_MS = 9_000
+const REVOKE_EVERY_MS = 400
+const REVOCABLE = 90
+const LIMITS = [[20, 5_000], [60, 2_000], [100, 10_000], [300, 3_000]] as const
+/** the program's own promise, whatever it answers */
+const BOUND_MS = 1_500
+const ADDED_MAX_MS = 300
+const HANGS_MS = 2_000
+/** a killed node may lose what it counted in its last second, and what of it was being written */
+const LOST_MS = 1_500
+const LEDGER_MAX_MS = 15_000
+
+interface IssuedKey {
+  id: string
+  key: string
+}
+
+async function issue({ api, adminToken }: Bench, name: string, limits: object[] = []): Promise<IssuedKey> {
+  return api.json<IssuedKey>('/api/v1/keys', { method: 'POST', headers: bearer(adminToken), body: { name, limits } })
+}
+
+/** Decisions in the ledger about these keys. */
+async function ledgerOf({ api, adminToken }: Bench, ids: ReadonlySet<string>, from: string): Promise<number> {
+  const { text } = await api.send(`/api/v1/usage/export?granularity=minute&from=${from}`, { headers: bearer(adminToken) })
+  const rows = text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>)
+  const counts = ['allowed', 'revoked', 'expired', 'ownerSuspended', 'forbidden', 'rateLimited']
+  return rows.filter(({ keyId }) => ids.has(String(keyId))).reduce((sum, row) => sum + counts.reduce((some, name) => some + Number(row[name] ?? 0), 0), 0)
+}
+
+interface Ledger {
+  difference: number
+  violation: string | null
+}
+
+/** Waits until the ledger agrees with the answers, which it may do a second later. */
+async function compareLedger(bench: Bench, ids: ReadonlySet<string>, from: string, answers: readonly Answer[], fault: Fault): Promise<Ledger> {
+  const { answered, uncertain } = countedOf(answers)
+  const { killedMs, node } = fault
+  const lost = killedMs === undefined ? 0 : countedOf(answers.filter((one) => one.node === node && one.receivedMs > killedMs - LOST_MS && one.sentMs <= killedMs)).answered
+  for (const startedMs = steadyMs(); ;) {
+    const held = await ledgerOf(bench, ids, from)
+    const difference = answered - held
+    const isOver = steadyMs() - startedMs > LEDGER_MAX_MS
+    if (difference <= lost && difference >= -uncertain && (difference <= 0 || isOver || killedMs !== undefined && steadyMs() - startedMs > 4_000)) return { difference, violation: null }
+    if (isOver) return { difference, violation: `ledger: ${answered} answered decisions, ${held} in the ledger (${uncertain} questions without an answer, at most ${lost} lost with a killed node)` }
+    await delay(250)
+  }
+}
+
+function othersOf(answers: readonly Answer[]): Record<string, number> {
+  const others: Record<string, number> = {}
+  for (const { status, code } of answers) {
+    if (status >= 200 && status < 300) continue
+    const name = status === 0 ? code : `${status} ${code}`
+    others[name] = (others[name] ?? 0) + 1
+  }
+  return others
+}
+
+const round = (ms: number): number => Math.round(ms * 10) / 10
+const ms = (value: number): string => `${round(value)} ms`
+
+async function isWhole({ nodes }: World): Promise<string | null> {
+  const states = await Promise.all(nodes.map(({ redis }) => redis()))
+  return states.every((state) => state === 'ok') ? null : `not recovered: the nodes say of Redis ${states.join(', ')}`
+}
+
+interface Observed {
+  begin: Begin
+  firstMs: number
+  fault: Fault
+  answers: readonly Answer[]
+  revocations: ReturnType<typeof startRevoker>['revocations']
+}
+
+type Judged = Pick<Outcome, 'latestMs' | 'limitViolations' | 'p99Ms' | 'others' | 'violations'>
+
+function judge({ excuses, quick }: Scenario, { begin, firstMs, fault, answers, revocations }: Observed): Judged {
+  const violations: string[] = []
+  const promised = revocations.map((one) => ({ ...one, effectiveWithinMs: Math.min(one.effectiveWithinMs, BOUND_MS) }))
+  const late = latenessOf(promised, answers)
+  for (const { key, node, lateMs, promisedMs } of late.violations.slice(0, 5)) {
+    violations.push(`revocation: node ${node} accepted key ${key} for a request sent ${ms(lateMs)} after the acknowledgement, which promised ${promisedMs} ms`)
+  }
+  if (late.violations.length > 5) violations.push(`revocation: and ${late.violations.length - 5} more`)
+  const unacknowledged = revocations.filter(({ acknowledgedMs }) => acknowledgedMs === null).length
+  if (unacknowledged > 0) violations.push(`revocation: ${unacknowledged} were never acknowledged`)
+
+  const excess = excessOf(begin.limited, begin.revocable.length, answers)
+  for (const { quota, windowMs, windows, most, fromMs } of excess) {
+    violations.push(`limit: ${most} admitted where ${quota} in ${windowMs} ms are allowed, ${windows} windows in all, the worst from ${ms(fromMs - fault.fromMs)} after the fault on`)
+  }
+
+  const unexcused = answers.filter((answer) => (answer.status < 200 || answer.status > 299) && !excuses(answer, fault))
+  if (unexcused.length > 0) violations.push(`answers: ${unexcused.length} other than 2xx that the fault does not excuse: ${JSON.stringify(othersOf(unexcused))}`)
+
+  const before = percentileOf(latenciesOf(answers, firstMs, fault.fromMs), 0.99)
+  const hit = latenciesOf(answers, fault.fromMs, fault.toMs + RECOVERY_MS)
+  const whileBroken = percentileOf(hit, 0.99)
+  if (quick && whileBroken - before > ADDED_MAX_MS) violations.push(`latency: p99 ${ms(whileBroken)} during the fault, ${ms(before)} before it`)
+  const longest = percentileOf(hit, 1)
+  if (quick && longest > HANGS_MS) violations.push(`latency: a request took ${ms(longest)}`)
+  return {
+    latestMs: { p50: round(percentileOf(late.latestMs, 0.5)), p99: round(percentileOf(late.latestMs, 0.99)), max: round(percentileOf(late.latestMs, 1)) },
+    limitViolations: excess.reduce((sum, { windows }) => sum + windows, 0), others: othersOf(answers), p99Ms: { before: round(before), during: round(whileBroken) }, violations,
+  }
+}
+
+/** Runs a scenario and judges it. Throws when it cannot be run. */
+export async function runScenario(bench: Bench, scenario: Scenario): Promise<Outcome> {
+  const from = new Date(Math.floor(Date.now() / 60_000) * 60_000).toISOString()
+  const revocable = await Promise.all(Array.from({ length: REVOCABLE }, (_, at) => issue(bench, `revocable ${at}`)))
+  const limited = await Promise.all(LIMITS.map(async ([quota, windowMs]): Promise<IssuedKey & LimitedKey> => ({
+    ...await issue(bench, `limited ${quota}`, [{ name: 'calls', quota, windowSeconds: windowMs / 1_000 }]), quota, windowMs,
+  })))
+  const generator = startChild('../faults/generator.js', [], process.env, { ipc: true })
+  const begin: Begin = {
+    kind: 'begin', origins: bench.nodes.map(({ origin }) => origin), callerKey: bench.callerKey, revocable: revocable.map(({ key }) => key),
+    limited: limited.map(({ key, quota, windowMs }) => ({ key, quota, windowMs })), ratePerSecond: bench.ratePerSecond,
+  }
+  generator.process.send(begin)
+  await delay(1_000)
+  const firstMs = steadyMs()
+  const revoker = startRevoker({
+    nodes: bench.nodes, headers: bearer(bench.adminToken), ids: revocable.map(({ id }) => id), everyMs: REVOKE_EVERY_MS,
+    tell: (message: Revoked) => void generator.process.send(message),
+  })
+  await delay(WARM_MS)
+  const fault = await scenario.cause(bench)
+  await delay(AFTER_MS)
+  await revoker.end()
+  const { answers, skipped } = await ask<Results>(generator, { kind: 'end' })
+  await generator.stop()
+
+  const judged = judge(scenario, { begin, firstMs, fault, answers, revocations: revoker.revocations })
+  const ledger = await compareLedger(bench, new Set([...revocable, ...limited].map(({ id }) => id)), from, answers, fault)
+  const broken = await isWhole(bench)
+  return {
+    name: scenario.name, revocations: revoker.revocations.length, decisions: countedOf(answers).answered, skipped, ledgerDifference: ledger.difference, ...judged,
+    violations: [...judged.violations, ...(ledger.violation === null ? [] : [ledger.violation]), ...(broken === null ? [] : [broken])],
+  }
+}

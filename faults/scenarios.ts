@@ -1,0 +1,102 @@
+// What is done to the system, and which answers that excuses. Each scenario begins and ends in a sound state, under load all along.
+import { setTimeout as delay } from 'node:timers/promises'
+import type { GatehouseNode } from './nodes.js'
+import type { Answer } from './protocol.js'
+import { steadyMs } from './protocol.js'
+import type { Postgres, PrivateRedis } from './stores.js'
+
+export interface World {
+  nodes: GatehouseNode[]
+  postgres: Postgres
+  redis: PrivateRedis
+}
+
+/** When something was broken, on the steady clock, and until when it was. */
+export interface Fault {
+  fromMs: number
+  toMs: number
+  /** the node that was hit, if one was */
+  node?: number
+  /** when it was killed: what it had not written down by then may be missing in the ledger */
+  killedMs?: number
+}
+
+export interface Scenario {
+  name: string
+  /** for docs/reliability.md */
+  does: string
+  needs?: 'suspendable postgres'
+  /** must requests be answered about as quickly as before? */
+  quick: boolean
+  cause: (world: World) => Promise<Fault>
+  /** May this answer be other than 2xx? */
+  excuses: (answer: Answer, fault: Fault) => boolean
+}
+
+/** From the end of a fault on, this long may pass until all is well again, without anybody's help. */
+export const RECOVERY_MS = 3_000
+
+const during = ({ sentMs, receivedMs }: Answer, { fromMs, toMs }: Fault): boolean => receivedMs >= fromMs && sentMs <= toMs + RECOVERY_MS
+const never = (): boolean => false
+const atNode = (answer: Answer, fault: Fault): boolean => answer.node === fault.node && during(answer, fault)
+
+async function lasting(breakIt: () => unknown, ms: number, mend: () => unknown): Promise<Fault> {
+  const fromMs = steadyMs()
+  await breakIt()
+  await delay(ms)
+  await mend()
+  return { fromMs, toMs: steadyMs() }
+}
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'calm', does: 'nothing fails', quick: false, excuses: never,
+    cause: () => lasting(() => undefined, 8_000, () => undefined),
+  },
+  {
+    name: 'redis-killed', does: 'Redis: SIGKILL, 5 s without it, then it comes back empty', quick: true, excuses: never,
+    cause: ({ redis }) => lasting(() => redis.kill({ forget: true }), 5_000, redis.start),
+  },
+  {
+    name: 'redis-paused', does: 'Redis: SIGSTOP for 5 s; connections stay open and nothing answers', quick: true, excuses: never,
+    cause: ({ redis }) => lasting(redis.suspend, 5_000, redis.resume),
+  },
+  {
+    name: 'redis-flushed', does: 'Redis: FLUSHALL, three times within 5 s', quick: true, excuses: never,
+    cause: ({ redis }) => lasting(() => redis.command('FLUSHALL'), 2_500, async () => {
+      await redis.command('FLUSHALL')
+      await delay(2_500)
+      await redis.command('FLUSHALL')
+    }),
+  },
+  {
+    name: 'redis-restored', does: 'Redis: SAVE, 4 s more of work, SIGKILL, restart from that dump', quick: true, excuses: never,
+    async cause({ redis }) {
+      await redis.command('SAVE')
+      await delay(4_000)
+      return lasting(() => redis.kill({ forget: false }), 300, redis.start)
+    },
+  },
+  {
+    name: 'node-paused', does: 'one node: SIGSTOP for 5 s, with requests waiting on its connections', quick: false,
+    // it knows that it has slept, and may say so
+    excuses: (answer, fault) => answer.status === 503 && atNode(answer, fault),
+    async cause({ nodes }) {
+      const node = 1
+      return { ...await lasting(() => nodes[node]?.signal('SIGSTOP'), 5_000, () => nodes[node]?.signal('SIGCONT')), node }
+    },
+  },
+  {
+    name: 'postgres-paused', does: 'PostgreSQL: SIGSTOP of all its processes for 4 s', needs: 'suspendable postgres', quick: false,
+    excuses: (answer, fault) => answer.status === 503 && during(answer, fault),
+    cause: ({ postgres }) => lasting(() => postgres.suspend?.(), 4_000, postgres.resume),
+  },
+  {
+    name: 'node-killed', does: 'one node: SIGKILL, 3 s without it, then it is started again', quick: false, excuses: atNode,
+    async cause({ nodes }) {
+      const node = 2
+      const killedMs = steadyMs()
+      return { ...await lasting(() => nodes[node]?.kill(), 3_000, () => nodes[node]?.start()), node, killedMs }
+    },
+  },
+]
