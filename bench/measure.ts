@@ -97,7 +97,9 @@ export async function measure({ api, document, generator, placement, rounds }: M
     const bareRoute: BareRoute = { method, path: route, schema: schemasOf(document, method, route), answer: JSON.parse(text), passwordHash }
     const { origin } = await ask<BareReady>(bare, bareRoute)
     const loadOf = (server: string): Load => ({ url: `${server}${path}`, method, headers, bodies, connections, seconds, markers, length: text.length })
-    const [gatehouse, other] = await alternate(generator, rounds, [{ who: 'Gatehouse', load: loadOf(api.origin) }, { who: 'the bare server', load: loadOf(origin) }])
+    const [gatehouse, other] = await alternate(generator, rounds, [
+      { who: 'Gatehouse', load: loadOf(api.origin) }, { who: 'the bare server', load: loadOf(origin) },
+    ])
     return { gatehouse, bare: other, ratio: gatehouse.requestsPerSecond / other.requestsPerSecond }
   } finally {
     await bare.stop()

@@ -8,6 +8,8 @@ export interface Revocation {
   acknowledgedMs: number | null
   /** what that answer promised */
   effectiveWithinMs: number
+  /** the last answer that was no acknowledgement */
+  refusal: string | null
 }
 
 export interface Lateness {

@@ -13,7 +13,7 @@ import { type Scenario, SCENARIOS } from './scenarios.js'
 import { isRedisInstalled, openPostgres, openRedisServer } from './stores.js'
 
 const NODES = 3
-const RATE = 450
+const RATE = 300
 const USAGE = `npm run test:faults -- [--only NAME]... [--rate REQUESTS_A_SECOND] [--list]`
 const say = (line: string): void => console.error(line)
 /** last in, first out */

@@ -21,7 +21,8 @@ export interface Revoker {
 }
 
 const ATTEMPT_MAX_MS = 2_500
-const ATTEMPTS = 10
+const ATTEMPTS = 20
+const PAUSE_MS = 200
 /** every so many is revoked with ?wait=true, which promises that it holds everywhere as soon as it is answered */
 const WAIT_EVERY = 3
 
@@ -31,7 +32,7 @@ export function startRevoker({ nodes, headers, ids, everyMs, tell }: RevokerOpti
   const begun: Promise<void>[] = []
 
   async function revoke(key: number, id: string): Promise<void> {
-    const revocation: Revocation = { key, acknowledgedMs: null, effectiveWithinMs: 0 }
+    const revocation: Revocation = { key, acknowledgedMs: null, effectiveWithinMs: 0, refusal: null }
     revocations.push(revocation)
     tell({ kind: 'revoked', key, acknowledged: false })
     const query = key % WAIT_EVERY === 0 ? '?wait=true' : ''
@@ -39,12 +40,13 @@ export function startRevoker({ nodes, headers, ids, everyMs, tell }: RevokerOpti
       const node = nodes[Math.floor(Math.random() * nodes.length)]
       try {
         const response = await fetch(`${node?.origin}/api/v1/keys/${id}${query}`, { method: 'DELETE', headers, signal: AbortSignal.timeout(ATTEMPT_MAX_MS) })
-        const body = await response.json() as { effectiveWithinMs?: number }
+        const body = await response.json() as { effectiveWithinMs?: number; code?: string }
         if (response.status === 200) Object.assign(revocation, { acknowledgedMs: steadyMs(), effectiveWithinMs: body.effectiveWithinMs ?? 0 })
-        else await delay(100)
-      } catch {
-        await delay(100)
+        else revocation.refusal = `${response.status} ${body.code ?? ''}`
+      } catch (error) {
+        revocation.refusal = String(error)
       }
+      if (revocation.acknowledgedMs === null) await delay(PAUSE_MS)
     }
     tell({ kind: 'revoked', key, acknowledged: true })
   }

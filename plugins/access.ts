@@ -8,7 +8,7 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** every error code the route may answer with; worked out at registration */
     declares?: Set<string>
-    /** documentation assets, which have no schema */
+    /** not documented by itself: files of the documentation, further methods of a route */
     asset?: boolean
   }
 

@@ -114,20 +114,19 @@ export default fp(async (app) => {
       void reply.header('x-auth-status', error.statusCode).header('x-auth-error', error.code)
       return sendProblem(error, request, reply, PROFILES[gateway].status(error.statusCode))
     })
-    const urls = gateway === 'envoy' ? ['/gate/envoy', '/gate/envoy/*'] : [`/gate/${gateway}`]
-    for (const url of urls) {
-      scope.route({
-        method: app.supportedMethods,
-        url,
-        schema: { summary: `Forward-auth for ${gateway}`, description: DESCRIPTION, tags: ['Gate'], response: { 200: Passed } },
-        config: { access: ['public'], errors: ERRORS, cors: false },
-        handler(request, reply) {
-          const verdict = decide(gateway, request)
-          if (verdict instanceof Promise) verdict.then((one) => answer(one, reply)).catch((error: unknown) => void reply.send(error))
-          else answer(verdict, reply)
-        },
-      })
+    function handler(request: FastifyRequest, reply: FastifyReply): void {
+      const verdict = decide(gateway, request)
+      if (verdict instanceof Promise) verdict.then((one) => answer(one, reply)).catch((error: unknown) => void reply.send(error))
+      else answer(verdict, reply)
     }
+    const config = { access: ['public'] satisfies ['public'], errors: ERRORS, cors: false }
+    const schema = { summary: `Forward-auth for ${gateway}`, description: DESCRIPTION, tags: ['Gate'], response: { 200: Passed } }
+    scope.get(`/gate/${gateway}`, { schema, config, handler })
+    // the same once more, for gateways that ask with the client's method and path
+    const asset = { schema: { ...schema, hide: true }, config: { ...config, asset: true }, handler }
+    const others = app.supportedMethods.filter((method) => method !== 'GET' && method !== 'HEAD')
+    scope.route({ ...asset, method: others, url: `/gate/${gateway}` })
+    if (gateway === 'envoy') scope.route({ ...asset, method: ['GET', 'HEAD', ...others], url: '/gate/envoy/*' })
   }
 
   for (const gateway of GATEWAYS) await app.register(async (scope) => addGateway(scope, gateway))

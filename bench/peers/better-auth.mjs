@@ -50,7 +50,10 @@ serve(async ({ connection, poolMax, connections }) => {
 
   const app = fastify()
   app.post('/verify', ({ body }) => auth.api.verifyApiKey({ body }))
-  app.get('/session', async ({ headers }, reply) => await auth.api.getSession({ headers: fromNodeHeaders(headers) }) ?? reply.code(401).send({ code: 'unauthorized' }))
+  app.get('/session', async ({ headers }, reply) => {
+    const session = await auth.api.getSession({ headers: fromNodeHeaders(headers) })
+    return session ?? reply.code(401).send({ code: 'unauthorized' })
+  })
   const origin = await app.listen({ host: '127.0.0.1', port: 0 })
 
   const headers = { 'content-type': 'application/json' }
@@ -58,7 +61,8 @@ serve(async ({ connection, poolMax, connections }) => {
     version: `better-auth ${versionOf('better-auth')}, @better-auth/api-key ${versionOf('@better-auth/api-key')}`,
     requests: {
       key: {
-        url: `${origin}/verify`, method: 'POST', headers, bodies: await keyBodies(auth, user.id, connections), markers: ['"valid":true', `"referenceId":"${user.id}"`, '"requestCount":'],
+        url: `${origin}/verify`, method: 'POST', headers, bodies: await keyBodies(auth, user.id, connections),
+        markers: ['"valid":true', `"referenceId":"${user.id}"`, '"requestCount":'],
         wrong: { headers, body: JSON.stringify({ key: 'unknown', permissions: PERMISSIONS }), marker: '"valid":false' },
       },
       session: {

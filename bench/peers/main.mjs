@@ -14,6 +14,7 @@ import { ROWS } from './rows.mjs'
 import { connectionOf, dropSchema, findRedis } from './stores.mjs'
 
 const PEERS = '../../bench/peers' // from dist/bench
+const USAGE = 'npm run bench:peers -- [--only NAME,...] [--seconds 3] [--rounds 3] [--connections 32] [--no-pin] [--json FILE]'
 const interrupted = new AbortController()
 const say = (line) => console.error(line)
 
@@ -35,7 +36,8 @@ async function sample(who, request) {
   for (const body of bodies.length > 0 ? [...bodies, bodies[0]] : [undefined]) {
     const { status, text } = await send(request, headers, body)
     const missing = markers.filter((marker) => !text.includes(marker))
-    if (status !== 200 || missing.length > 0) throw new Error(`${who} answered ${status}, without ${missing.join(', ') || 'a fault in it'}: ${text.slice(0, 500)}`)
+    if (status !== 200) throw new Error(`${who} answered ${status}: ${text.slice(0, 500)}`)
+    if (missing.length > 0) throw new Error(`${who}'s answer lacks ${missing.join(', ')}: ${text.slice(0, 500)}`)
     last = text
   }
   if (wrong) {
@@ -77,10 +79,11 @@ async function measureRows(rows, { redisUrl, config, generator, placement, optio
   const connection = connectionOf(config.databaseUrl)
   const document = await api.json('/openapi.json')
   const world = { api, users: 0, bcryptCost: config.bcryptCost, connections: options.connections, seconds: options.seconds }
+  const stores = { connection, poolMax: config.databasePoolMax, redisUrl }
   for (const row of rows) {
     say(`measuring ${row.name}`)
     try {
-      const { version, measured } = await measureRow(row, { world, document, generator, placement, rounds: options.rounds, stores: { connection, poolMax: config.databasePoolMax, redisUrl } })
+      const { version, measured } = await measureRow(row, { world, document, generator, placement, rounds: options.rounds, stores })
       note({ name: row.name, label: row.label, version, measured, failure: null })
     } catch (error) {
       interrupted.signal.throwIfAborted()
@@ -98,7 +101,7 @@ function writeJson(file, content) {
 
 async function main() {
   const options = readOptions(process.argv.slice(2), process.env)
-  if (options.command !== 'bench') throw new Error('npm run bench:peers -- [--only NAME,...] [--seconds 3] [--rounds 3] [--connections 32] [--no-pin] [--json FILE]')
+  if (options.command !== 'bench') throw new Error(USAGE)
   const chosen = chosenOf(options.only)
   const redisUrl = await findRedis(process.env.REDIS_URL || null)
   delete process.env.REDIS_URL
@@ -106,7 +109,8 @@ async function main() {
   const placement = choosePlacement(options.pin, config.databaseUrl === null)
   const seeded = await ensureSeeded(0, 0, say)
   const redis = redisUrl === null ? 'no Redis' : `Redis at ${new URL(redisUrl).host}, where a row says so`
-  const machine = describeMachine(placement.text.replace('Gatehouse shares', 'Gatehouse and the peers share'), seeded.database.replace(DATA_FOLDER, 'bench/data'), redis)
+  const where = placement.text.replace('Gatehouse shares it with its', 'Gatehouse and the peers share it with the')
+  const machine = describeMachine(where, seeded.database.replace(DATA_FOLDER, 'bench/data'), redis)
   say(`${factsOf(machine)}\n`)
 
   const rows = []
@@ -118,12 +122,17 @@ async function main() {
   await generator.stop()
 
   const versions = [...new Set(rows.flatMap(({ version }) => version ?? []))]
-  console.log(`\n${factsOf(machine)}\npeers:     ${versions.join('; ')}\nmeasured:  ${options.rounds} rounds of ${options.seconds} s, ${options.connections} connections, medians\n\n${tableOf(rows, 'peer')}`)
+  const { seconds, rounds, connections } = options
+  const facts = `${factsOf(machine)}\npeers:     ${versions.join('; ')}\nmeasured:  ${rounds} rounds of ${seconds} s, ${connections} connections, medians`
+  console.log(`\n${facts}\n\n${tableOf(rows, 'peer')}`)
   if (redisUrl === null) for (const { name } of onRedis) console.error(`\nskipped ${name}: no Redis at 127.0.0.1:6379, and REDIS_URL is not set`)
   for (const { name, failure } of rows) if (failure !== null) console.error(`\nFAILED ${name}: ${failure}`)
   if (options.jsonFile !== null) {
-    const { seconds, rounds, connections } = options
-    writeJson(options.jsonFile, { machine, settings: { seconds, rounds, connections }, rows: rows.map(({ measured, ...row }) => ({ ...row, gatehouse: measured?.gatehouse ?? null, peer: measured?.bare ?? null, ratio: measured?.ratio ?? null })) })
+    const plain = rows.map(({ measured, ...row }) => {
+      const { gatehouse = null, bare: peer = null, ratio = null } = measured ?? {}
+      return { ...row, gatehouse, peer, ratio }
+    })
+    writeJson(options.jsonFile, { machine, settings: { seconds, rounds, connections }, rows: plain })
   }
   process.exitCode = rows.every(({ failure }) => failure === null) ? 0 : 1
 }

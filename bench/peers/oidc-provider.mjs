@@ -4,17 +4,21 @@ import { createServer } from 'node:http'
 import Provider from 'oidc-provider'
 import { openPool, serve, versionOf } from './peer.mjs'
 
-const CLIENT = { client_id: 'bench', client_secret: 'the secret of a client of a benchmark', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] }
+const CLIENT = {
+  client_id: 'bench', client_secret: 'the secret of a client of a benchmark', grant_types: ['client_credentials'], redirect_uris: [], response_types: [],
+}
 const TOKEN_SECONDS = 86_400
 
 /** What oidc-provider asks of an adapter, as far as client credentials go; statements are prepared once a connection. */
 function postgresAdapter(pool) {
   return (model) => ({
     async upsert(id, payload, seconds) {
-      await pool.query('INSERT INTO oidc (model, id, payload, expires_at) VALUES ($1, $2, $3, now() + $4 * interval \'1 second\')', [model, id, payload, seconds])
+      const text = "INSERT INTO oidc (model, id, payload, expires_at) VALUES ($1, $2, $3, now() + $4 * interval '1 second')"
+      await pool.query(text, [model, id, payload, seconds])
     },
     async find(id) {
-      const { rows } = await pool.query({ name: 'find', text: 'SELECT payload FROM oidc WHERE model = $1 AND id = $2 AND expires_at > now()', values: [model, id] })
+      const text = 'SELECT payload FROM oidc WHERE model = $1 AND id = $2 AND expires_at > now()'
+      const { rows } = await pool.query({ name: 'find', text, values: [model, id] })
       return rows[0]?.payload
     },
   })
@@ -50,7 +54,8 @@ serve(async (world) => {
     requests: {
       introspection: {
         // the hint spares it a look-up
-        url: `${origin}/token/introspection`, method: 'POST', headers, bodies: [`token=${token}&token_type_hint=access_token`], markers: ['"active":true', `"client_id":"${CLIENT.client_id}"`],
+        url: `${origin}/token/introspection`, method: 'POST', headers, bodies: [`token=${token}&token_type_hint=access_token`],
+        markers: ['"active":true', `"client_id":"${CLIENT.client_id}"`],
         wrong: { headers, body: 'token=unknown&token_type_hint=access_token', marker: '"active":false' },
       },
     },

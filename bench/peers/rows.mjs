@@ -3,6 +3,7 @@ import { ADMIN } from '../../dist/bench/environment.js'
 import { bearer } from '../../dist/bench/api.js'
 import { SCENARIOS } from '../../dist/bench/scenarios.js'
 
+const QUOTA = 1_000_000_000
 const UNKNOWN_KEY = 'gk_000000000000000000000000000000000000'
 
 async function prepare(world, name) {
@@ -20,8 +21,10 @@ async function prepareVerify(world) {
   const body = JSON.parse(prepared.bodies[0])
   const bodies = []
   for (let at = 0; at < connections; at++) {
-    const key = { name: `bench peers ${at + 1}`, permissions: body.permissions, limits: [{ name: 'calls', quota: 1_000_000_000, windowSeconds: 60 }], metadata: { plan: 'free' } }
-    bodies.push(JSON.stringify({ ...body, key: (await api.json('/api/v1/keys', { method: 'POST', headers: bearer(accessToken), body: key })).key }))
+    const limits = [{ name: 'calls', quota: QUOTA, windowSeconds: 60 }]
+    const wanted = { name: `bench peers ${at + 1}`, permissions: body.permissions, limits, metadata: { plan: 'free' } }
+    const { key } = await api.json('/api/v1/keys', { method: 'POST', headers: bearer(accessToken), body: wanted })
+    bodies.push(JSON.stringify({ ...body, key }))
   }
   return {
     ...prepared, bodies, markers: prepared.markers.filter((marker) => !marker.startsWith('"keyId"')),
@@ -36,9 +39,24 @@ async function prepareWhoami(world) {
 
 /** `file` is the peer's server, `request` which of its requests; `needsRedis`: both run on Redis, else Gatehouse runs without. */
 export const ROWS = [
-  { name: 'verify-key', label: 'POST /keys/verify : better-auth verifyApiKey, PostgreSQL', prepare: prepareVerify, file: 'better-auth.mjs', request: 'key' },
-  { name: 'session', label: 'GET /whoami by cookie : better-auth getSession, PostgreSQL', prepare: prepareWhoami, file: 'better-auth.mjs', request: 'session' },
-  { name: 'introspection-postgres', label: 'POST /keys/verify : oidc-provider introspection, PostgreSQL', prepare: prepareVerify, file: 'oidc-provider.mjs', request: 'introspection' },
-  { name: 'introspection-memory', label: 'POST /keys/verify : oidc-provider introspection, in memory', prepare: prepareVerify, file: 'oidc-provider.mjs', request: 'introspection', inMemory: true },
-  { name: 'rate-limit', label: 'POST /keys/verify, Redis : @fastify/rate-limit alone, Redis', prepare: prepareVerify, file: 'rate-limit.mjs', request: 'limit', needsRedis: true },
+  {
+    name: 'verify-key', label: 'POST /keys/verify : better-auth verifyApiKey, PostgreSQL',
+    prepare: prepareVerify, file: 'better-auth.mjs', request: 'key',
+  },
+  {
+    name: 'session', label: 'GET /whoami by cookie : better-auth getSession, PostgreSQL',
+    prepare: prepareWhoami, file: 'better-auth.mjs', request: 'session',
+  },
+  {
+    name: 'introspection-postgres', label: 'POST /keys/verify : oidc-provider introspection, PostgreSQL',
+    prepare: prepareVerify, file: 'oidc-provider.mjs', request: 'introspection',
+  },
+  {
+    name: 'introspection-memory', label: 'POST /keys/verify : oidc-provider introspection, in memory',
+    prepare: prepareVerify, file: 'oidc-provider.mjs', request: 'introspection', inMemory: true,
+  },
+  {
+    name: 'rate-limit', label: 'POST /keys/verify, Redis : @fastify/rate-limit alone, Redis',
+    prepare: prepareVerify, file: 'rate-limit.mjs', request: 'limit', needsRedis: true,
+  },
 ]

@@ -170,11 +170,11 @@ export function createRevocationPoller({ store, revocations, bus, log, timers = 
     restore: () => (restoring ??= Promise.race([poll(), timers.sleep(RESTORE_WITHIN_MS)]).finally(() => { restoring = null })),
 
     async waitForNodes() {
-      const from = revocations.now()
+      const { steadyMs } = revocations.now()
       await poller.settle()
       const target = revocations.cursor()
-      // both clocks: one that stands still must not keep anybody waiting
-      for (let waitedMs = 0; waitedMs < revocations.leaseMs && revocations.isFresh(from); waitedMs += ASK_NODES_EVERY_MS) {
+      // a wall clock that jumps must not end it early, nor a steady one that stands still (a machine asleep, a test) keep it up
+      for (let waitedMs = 0; waitedMs <= revocations.leaseMs && revocations.now().steadyMs - steadyMs < revocations.leaseMs; waitedMs += ASK_NODES_EVERY_MS) {
         const slowest = await store.slowestCursor(NODE_ALIVE_MS).catch(() => -1)
         if (slowest >= target) return
         await timers.sleep(ASK_NODES_EVERY_MS)

@@ -1,46 +1,149 @@
-// Which counters decide. Redis does while it answers; while it does not, this node alone, with the floor of an equal share of
-// every quota, so that all nodes together stay within it (a share that rounds down to 0 denies: safe before available).
-// What this node let through is also counted here all along: neither losing nor flushing Redis refills what it has spent.
+// Which counters decide. Redis does while it answers and knows what was let through. While it does not answer, this node alone
+// decides, by an equal share of every quota (rounded down, so that all nodes together stay within it) and by less of what others
+// may have spent before. When Redis is back, or is found to have forgotten (flushed, restarted, an old copy), each node first
+// tells it what it let through itself; until all have had the time for that, both must agree.
 import type { Guarantee, LimitCharge, LimitDecision, LimitStore } from '../redis/fast.js'
-import type { MemoryLimitStore } from './memory-limit-store.js'
+import { planOf } from './lease.js'
+import type { LeaseLimitStore } from './lease-limit-store.js'
+import type { MemoryLimitStore, Outage } from './memory-limit-store.js'
+import type { Ask, Epoch } from './redis-limit-store.js'
 
 export interface FailoverOptions {
-  shared: LimitStore
+  shared: Pick<LeaseLimitStore, 'take' | 'guarantee' | 'reset'>
   local: MemoryLimitStore
+  /** counts in Redis whatever is left, also while it is taken for lost; rejects when it could not */
+  charge: (asks: readonly Ask[]) => Promise<void>
   isUp: () => boolean
+  /** has Redis looked at soon */
+  wake: () => void
   liveNodes: () => number
 }
 
+export interface FailoverLimitStore extends LimitStore {
+  take: LimitStore['take']
+  /** Redis does not answer. */
+  lost: () => void
+  /** Redis answers: tells it what it does not know. Rejects when that fails, and then Redis is still lost. */
+  restore: (epoch: Epoch) => Promise<void>
+}
+
+/** Every node looks at Redis once a second while it is up, and four times a second while it is not. */
+const HOLD_MS = 2_500
+const CHARGES_A_SCRIPT = 100
+const SUSPECTS = 1_000
+
+function told(charge: LimitCharge): Ask {
+  const { windowMs, burst } = planOf(charge)
+  return { charge, windowMs, burst, want: 0, refund: null }
+}
+
 /** A LimitStore that never throws. */
-export function createFailoverLimitStore({ shared, local, isUp, liveNodes }: FailoverOptions): LimitStore {
+export function createFailoverLimitStore({ shared, local, charge, isUp, wake, liveNodes }: FailoverOptions): FailoverLimitStore {
+  let outage: Outage | null = null
+  let outages = 0
+  /** when Redis alone decides again; Infinity while it is lost */
+  let heldUntilMs = 0
+  let known: Epoch | null = null
+  let suspects: LimitCharge[] = []
+
   const nodes = (): number => Math.max(1, liveNodes())
 
-  async function shareUnless(asked: Promise<LimitDecision>, charges: readonly LimitCharge[], at: number): Promise<LimitDecision> {
+  function begin(): Outage {
+    outages += 1
+    shared.reset()
+    return { id: outages, sinceMs: outage?.sinceMs ?? local.now() }
+  }
+
+  /** The outage that still matters, if any. */
+  function current(): Outage | null {
+    if (outage && isUp() && local.now() >= heldUntilMs) outage = null
+    return outage
+  }
+
+  function alone(charges: readonly LimitCharge[], dryRun = false): LimitDecision {
+    return local.takeShare(charges, { nodes: nodes(), outage: current(), dryRun })
+  }
+
+  async function report(owed: readonly LimitCharge[]): Promise<void> {
+    for (let at = 0; at < owed.length; at += CHARGES_A_SCRIPT) {
+      const chunk = owed.slice(at, at + CHARGES_A_SCRIPT)
+      await charge(chunk.map(told))
+      local.told(chunk)
+    }
+  }
+
+  /** Redis knows of less than we have let through: it has a look taken at it, and what we count decides, too. */
+  function doubt(charges: readonly LimitCharge[]): LimitDecision {
+    if (suspects.length < SUSPECTS) suspects.push(...charges)
+    outage ??= begin()
+    heldUntilMs = Math.max(heldUntilMs, local.now() + HOLD_MS)
+    wake()
+    return alone(charges)
+  }
+
+  async function ask(asked: LimitDecision | Promise<LimitDecision>, charges: readonly LimitCharge[], at: number, counted: readonly number[]): Promise<LimitDecision> {
     try {
       const decision = await asked
-      // Redis forgot what we let through: had it not, the two would agree
-      return decision.allowed && !local.record(charges, at) ? local.takeShare(charges, 1) : decision
+      const held = current()
+      const agrees = local.agrees(charges, decision.states, counted, at)
+      if (held) return decision.allowed ? alone(charges) : decision
+      if (!agrees) return decision.allowed ? doubt(charges) : decision
+      return decision.allowed && !local.record(charges, at) ? local.takeShare(charges, { nodes: 1, outage: null }) : decision
     } catch {
       // the guard has logged it and may have opened; this node decides alone
-      return local.takeShare(charges, nodes())
+      return alone(charges)
+    }
+  }
+
+  async function look(charges: readonly LimitCharge[]): Promise<LimitDecision> {
+    const here = current() ? alone(charges, true) : local.take(charges, true)
+    if (!here.allowed) return here
+    try {
+      return await shared.take(charges, true)
+    } catch {
+      return alone(charges, true)
     }
   }
 
   return {
     take(charges, dryRun = false) {
-      if (!isUp()) return local.takeShare(charges, nodes(), dryRun)
-      if (!local.fits(charges)) return local.takeShare(charges, 1, dryRun)
+      if (!isUp()) return alone(charges, dryRun)
+      if (dryRun) return look(charges)
+      const held = current()
+      if (held) {
+        const here = alone(charges, true)
+        if (!here.allowed) return here
+      } else if (!local.fits(charges)) return local.takeShare(charges, { nodes: 1, outage: null })
       // noted before asking: our copy of a charge must not outlive Redis's
       const at = local.now()
-      const decision = shared.take(charges, dryRun)
-      if (dryRun) return decision instanceof Promise ? decision.catch(() => local.takeShare(charges, nodes(), true)) : decision
-      if (decision instanceof Promise) return shareUnless(decision, charges, at)
+      const decision = shared.take(charges)
+      if (held || decision instanceof Promise) return ask(decision, charges, at, held ? [] : local.counted(charges))
       if (decision.allowed) local.note(charges, at)
       return decision
     },
-    guarantee(charge): Guarantee {
-      if (isUp()) return shared.guarantee(charge)
-      return { guarantee: 'leased', earlyBy: charge.quota - Math.floor(charge.quota / nodes()) }
+    guarantee(of): Guarantee {
+      if (isUp() && !outage) return shared.guarantee(of)
+      return { guarantee: 'leased', earlyBy: of.quota - Math.floor(of.quota / (2 * nodes())) }
+    },
+    lost() {
+      // a new one also after a time of doubt: what was let through since has been told
+      if (!outage || heldUntilMs !== Infinity) outage = begin()
+      heldUntilMs = Infinity
+    },
+    async restore(epoch) {
+      const forgot = known !== null && (epoch.id !== known.id || epoch.seq <= known.seq)
+      const wasLost = heldUntilMs === Infinity
+      if (!forgot && !wasLost && suspects.length === 0) {
+        known = epoch
+        return
+      }
+      const named = suspects
+      if (forgot) outage ??= begin()
+      if (outage) heldUntilMs = wasLost ? Infinity : local.now() + HOLD_MS
+      await report(local.owed(forgot ? 'all' : wasLost && outage ? outage : named))
+      known = epoch
+      suspects = []
+      heldUntilMs = local.now() + HOLD_MS
     },
   }
 }

@@ -41,6 +41,8 @@ export interface LeaseOptions {
 export interface LeaseLimitStore extends LimitStore {
   /** Hands unspent units of ended leases back to Redis, and forgets counters that are idle. Never rejects. */
   sweep: () => Promise<void>
+  /** Forgets all leases, and what Redis had left. */
+  reset: () => void
   close: () => void
 }
 
@@ -203,6 +205,7 @@ export function createLeaseLimitStore({ store, clock, liveNodes, isUp, every = s
     },
     guarantee: (charge) => guaranteeOf(charge, Math.max(1, liveNodes())),
     sweep,
+    reset: () => counters.clear(),
     close: stop,
   }
 }

@@ -33,10 +33,14 @@ export interface MemoryLimitStore extends LimitStore {
   record: (charges: readonly LimitCharge[], at: number) => boolean
   /** `record` without the question, right after `fits` said yes. */
   note: (charges: readonly LimitCharge[], at: number) => void
-  /** Notes what Redis answered. False: it has forgotten what this node had let through before. */
-  agrees: (charges: readonly LimitCharge[], states: readonly LimitState[], at: number) => boolean
-  /** What Redis has not been told: all that counts here, or only what was let through in an outage. */
-  owed: (outage: Outage | null) => LimitCharge[]
+  /** What has been let through here lately, for each charge: Redis knows of that much at least. */
+  counted: (charges: readonly LimitCharge[]) => number[]
+  /** Notes what Redis answered to a question of `at`. False: it knows of less than had been `counted` by then. */
+  agrees: (charges: readonly LimitCharge[], states: readonly LimitState[], counted: readonly number[], at: number) => boolean
+  /** What Redis is to be told: all that counts here (of these charges' counters), or only what was let through in an outage. */
+  owed: (of: Outage | readonly LimitCharge[] | 'all') => LimitCharge[]
+  /** Redis has been told of these, which an outage owed. */
+  told: (owed: readonly LimitCharge[]) => void
   /** counters held */
   size: () => number
 }
@@ -54,6 +58,21 @@ function allowance({ seen, charge, outage: last, spent }: Counter, { nodes, outa
   const forMs = outage && seen && nodes > 1 && seen.at + horizon > outage.sinceMs ? outage.sinceMs + horizon - now : 0
   if (!outage || !seen || forMs <= 0) return { units: Infinity, forMs: 0 }
   return { units: Math.floor(seen.remaining / (2 * nodes)) - (last === outage.id ? spent : 0), forMs }
+}
+
+/** Ms until what is pending on this counter could pass here: 0 when it does. */
+function waitFor(counter: Counter, charge: LimitCharge, options: ShareOptions, at: number): number {
+  const ms = counterWaitMs(counter, charge, at, options.nodes, counter.pending)
+  if (ms === Infinity && counter.pending <= mostAtOnce(charge)) return Math.min(charge.windowMs, SHARE_RETRY_MS)
+  const { units, forMs } = allowance(counter, options, at)
+  return counter.pending > units ? Math.max(ms, Math.min(forMs, SHARE_RETRY_MS)) : ms
+}
+
+function spendHere(counter: Counter, charge: LimitCharge, outage: Outage | null, at: number): void {
+  admitCounter(counter, charge, at)
+  if (!outage) return
+  counter.spent = (counter.outage === outage.id ? counter.spent : 0) + charge.cost
+  counter.outage = outage.id
 }
 
 export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock: Clock; maxCounters?: number }): MemoryLimitStore {
@@ -98,21 +117,6 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
     const known = counters.get(counterName(charge))
     if (known) settleCounter(known, at)
     return known
-  }
-
-  /** Ms until what is pending on this counter could pass here: 0 when it does. */
-  function waitFor(counter: Counter, charge: LimitCharge, options: ShareOptions, at: number): number {
-    const ms = counterWaitMs(counter, charge, at, options.nodes, counter.pending)
-    if (ms === Infinity && counter.pending <= mostAtOnce(charge)) return Math.min(charge.windowMs, SHARE_RETRY_MS)
-    const { units, forMs } = allowance(counter, options, at)
-    return counter.pending > units ? Math.max(ms, Math.min(forMs, SHARE_RETRY_MS)) : ms
-  }
-
-  function spendHere(counter: Counter, charge: LimitCharge, outage: Outage | null, at: number): void {
-    admitCounter(counter, charge, at)
-    if (!outage) return
-    counter.spent = (counter.outage === outage.id ? counter.spent : 0) + charge.cost
-    counter.outage = outage.id
   }
 
   function takeShare(charges: readonly LimitCharge[], options: ShareOptions): LimitDecision {
@@ -168,26 +172,39 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
       return true
     },
     note,
-    agrees(charges, states, at) {
+    counted(charges) {
+      const at = now()
+      // well within the window, for its buckets begin at other times there
+      return charges.map((charge) => {
+        const counter = find(charge, at)
+        return counter ? countedSince(counter, at - 0.9 * charge.windowMs) : 0
+      })
+    },
+    agrees(charges, states, counted, at) {
       let agrees = true
       charges.forEach((charge, index) => {
         const remaining = states[index]?.remaining ?? 0
-        const counter = counterOf(charge, now())
-        counter.seen = { remaining, at }
-        // well within the window, for buckets begin at other times there; what is all used up says nothing
-        if (remaining > 0 && charge.quota - remaining < countedSince(counter, at - 0.9 * charge.windowMs)) agrees = false
+        counterOf(charge, now()).seen = { remaining, at }
+        // what is all used up says nothing
+        if (remaining > 0 && charge.quota - remaining < (counted[index] ?? 0)) agrees = false
       })
       return agrees
     },
-    owed(outage) {
+    owed(of) {
       const at = now()
-      const owed: LimitCharge[] = []
-      for (const counter of counters.values()) {
+      const outage = typeof of === 'object' && 'id' in of ? of : null
+      const named = Array.isArray(of) ? of.flatMap((charge: LimitCharge) => counters.get(counterName(charge)) ?? []) : [...counters.values()]
+      return [...new Set(named)].flatMap((counter) => {
         settleCounter(counter, at)
         const units = outage ? (counter.outage === outage.id ? counter.spent : 0) : Math.ceil(weight(counter))
-        if (units > 0) owed.push({ ...counter.charge, cost: units })
+        return units > 0 ? [{ ...counter.charge, cost: units }] : []
+      })
+    },
+    told(owed) {
+      for (const charge of owed) {
+        const counter = counters.get(counterName(charge))
+        if (counter) counter.spent = 0
       }
-      return owed
     },
     guarantee: () => EXACT,
     size: () => counters.size,

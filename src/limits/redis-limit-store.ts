@@ -1,13 +1,28 @@
 // Limits counted in Redis, for all nodes together: one script a decision, one round trip, Redis's own clock. It throws when
 // Redis does not answer; limits/failover-limit-store.ts decides what then.
 import type { Redis } from 'ioredis'
+import { newId } from '../kernel/ids.js'
 import type { LimitCharge, LimitDecision, LimitState } from '../redis/fast.js'
 import { counterName } from './counter.js'
 import { ANSWERED, TAKE_SCRIPT } from './take-script.js'
 
-interface TakeCommand {
+interface Commands {
   gatehouseTake: (keyCount: number, ...keysAndArguments: (string | number)[]) => Promise<number[]>
+  gatehouseEpoch: (key: string, id: string) => Promise<[string, number]>
 }
+
+const EPOCH_SCRIPT = `
+local id = redis.call('HGET', KEYS[1], 'id')
+if not id then
+  id = ARGV[1]
+  redis.call('HSET', KEYS[1], 'id', id)
+end
+redis.call('PEXPIRE', KEYS[1], 86400000)
+return { id, redis.call('HINCRBY', KEYS[1], 'seq', 1) }
+`
+
+// more than any quota, and still exact
+const WHATEVER = 1e12
 
 export interface RedisLimitStoreOptions {
   client: Redis
@@ -40,11 +55,20 @@ export interface Granted extends LimitDecision {
   leases: { units: number; slot: Slot }[]
 }
 
+export interface Epoch {
+  id: string
+  seq: number
+}
+
 export interface RedisLimitStore {
   /** Charges nothing when denied, and no lease is given then. `nodes` share what is left for leases. */
   ask: (asks: readonly Ask[], options: { nodes: number; dryRun: boolean }) => Promise<Granted>
   /** The charges as they are, without leases. */
   take: (charges: readonly LimitCharge[]) => Promise<LimitDecision>
+  /** Counts these, whatever is left. */
+  charge: (asks: readonly Ask[]) => Promise<void>
+  /** Who Redis is: another id, or a number that does not grow, is a Redis that has forgotten. Writes, as a decision does. */
+  epoch: () => Promise<Epoch>
 }
 
 function decisionOf(answer: readonly number[], count: number): Granted {
@@ -64,7 +88,8 @@ function decisionOf(answer: readonly number[], count: number): Granted {
  */
 export function createRedisLimitStore({ client, keyPrefix, run, now }: RedisLimitStoreOptions): RedisLimitStore {
   client.defineCommand('gatehouseTake', { lua: TAKE_SCRIPT })
-  const commands = client as Redis & TakeCommand
+  client.defineCommand('gatehouseEpoch', { lua: EPOCH_SCRIPT, numberOfKeys: 1 })
+  const commands = client as Redis & Commands
 
   async function ask(asks: readonly Ask[], { nodes, dryRun }: { nodes: number; dryRun: boolean }): Promise<Granted> {
     const count = asks.length
@@ -80,6 +105,14 @@ export function createRedisLimitStore({ client, keyPrefix, run, now }: RedisLimi
 
   return {
     ask,
+    async charge(asks) {
+      const forced = asks.map((one) => (one.charge.algorithm === 'gcra' ? { ...one, burst: WHATEVER } : { ...one, charge: { ...one.charge, quota: WHATEVER } }))
+      await ask(forced, { nodes: 1, dryRun: false })
+    },
+    async epoch() {
+      const [id, seq] = await run(() => commands.gatehouseEpoch(`${keyPrefix}limit-epoch`, newId()))
+      return { id, seq }
+    },
     async take(charges) {
       const asks = charges.map((charge) => ({ charge, windowMs: charge.windowMs, burst: charge.burst ?? charge.quota, want: 0, refund: null }))
       const { allowed, states, retryAfterMs } = await ask(asks, { nodes: 1, dryRun: false })

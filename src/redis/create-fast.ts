@@ -3,13 +3,13 @@
 import { once } from 'node:events'
 import type { Redis } from 'ioredis'
 import type { Clock } from '../kernel/clock.js'
-import { createFailoverLimitStore } from '../limits/failover-limit-store.js'
+import { createFailoverLimitStore, type FailoverLimitStore } from '../limits/failover-limit-store.js'
 import { createLeaseLimitStore } from '../limits/lease-limit-store.js'
 import { createMemoryLimitStore } from '../limits/memory-limit-store.js'
 import { createRedisLimitStore } from '../limits/redis-limit-store.js'
 import { DEFAULT_PREFIX, openRedis } from './connect.js'
 import type { Fast } from './fast.js'
-import { createGuard, type FastLog } from './guard.js'
+import { createGuard, type FastLog, type Guard } from './guard.js'
 import { createMemoryBus } from './memory-bus.js'
 import { createMemoryCache } from './memory-cache.js'
 import { createRedisBus } from './redis-bus.js'
@@ -46,8 +46,12 @@ export async function createFast({ redisUrl, keyPrefix, client, liveNodes, clock
   const redis = opened.client
   const prefix = keyPrefix ?? opened.keyPrefix
 
-  const probing = createRedisLimitStore({ client: redis, keyPrefix: prefix, run: (command) => command() })
-  const guard = createGuard({ clock, log, probe: () => probing.take([{ key: 'probe', quota: 1_000_000, windowMs: 1_000, cost: 1 }]) })
+  const unguarded = createRedisLimitStore({ client: redis, keyPrefix: prefix, run: (command) => command() })
+  // it writes and runs a script, as a decision does; and Redis is up only once it knows again what this node let through
+  const guard: Guard = createGuard({ clock, log, onLost: () => limits.lost(), probe: async () => limits.restore(await unguarded.epoch()) })
+  const counted = createRedisLimitStore({ client: redis, keyPrefix: prefix, run: guard.run })
+  const leases = createLeaseLimitStore({ store: counted, clock, liveNodes, isUp: guard.isUp })
+  const limits: FailoverLimitStore = createFailoverLimitStore({ shared: leases, local, charge: unguarded.charge, isUp: guard.isUp, wake: () => guard.wake(), liveNodes })
   // the probe names what is wrong; the client's own words for it would repeat at every attempt to reconnect
   redis.on('error', () => undefined)
   redis.on('ready', guard.wake)
@@ -57,12 +61,10 @@ export async function createFast({ redisUrl, keyPrefix, client, liveNodes, clock
   await Promise.all([connect(redis), connect(subscriber)])
   if (redis.status !== 'ready') guard.wake()
 
-  const counted = createRedisLimitStore({ client: redis, keyPrefix: prefix, run: guard.run })
-  const leases = createLeaseLimitStore({ store: counted, clock, liveNodes, isUp: guard.isUp })
   return {
     cache: createRedisCache({ client: redis, keyPrefix: prefix, guard }),
     bus,
-    limits: createFailoverLimitStore({ shared: leases, local, isUp: guard.isUp, liveNodes }),
+    limits,
     state: () => (guard.isUp() && bus.isListening() ? 'up' : 'degraded'),
     async close() {
       leases.close()

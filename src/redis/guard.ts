@@ -31,7 +31,7 @@ function isServerLost(error: unknown): boolean {
 }
 
 /** `probe` must do what the program does: read, write and run scripts. Closed (up) until the first failure. */
-export function createGuard({ probe, clock, log }: { probe: () => Promise<unknown>; clock: Clock; log: FastLog }): Guard {
+export function createGuard({ probe, onLost, clock, log }: { probe: () => Promise<unknown>; onLost?: () => void; clock: Clock; log: FastLog }): Guard {
   // halfOpenAfter 0: only our probe ever runs while it is open, and the probe keeps its own pace
   const breaker = circuitBreaker(handleWhen(isServerLost), { breaker: new ConsecutiveBreaker(1), halfOpenAfter: 0 })
   const lost = new Error('Redis does not answer')
@@ -43,6 +43,7 @@ export function createGuard({ probe, clock, log }: { probe: () => Promise<unknow
 
   const isUp = (): boolean => breaker.state === CircuitState.Closed
   breaker.onBreak((reason) => {
+    onLost?.()
     // every failed probe breaks it anew: an outage is told once
     if (!stopped && !told) log.warn({ err: 'error' in reason ? reason.error : undefined }, 'Redis does not answer: this node goes on without it')
     told = true

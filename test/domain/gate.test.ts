@@ -223,6 +223,7 @@ t.test('rules are held as long as nothing revokes them, and the lease lasts', as
   await source.load()
   t.equal(source.current(), null, 'what is older than the change that was heard of is proof at the moment it was read, and is not kept')
   stored = { asOf: 9, rules: [] }
+  poll(9)
   t.equal(await source.load(), source.current())
   poll(50)
   t.equal(source.current(), null, 'a gap in the log')

@@ -61,7 +61,7 @@ t.test('killed: each node goes on with its share, less what it has spent; back w
   await isUp(fast)
   await fast.cache.set('kept', 'again', 60_000)
   t.equal(await fast.cache.get('kept'), 'again')
-  t.equal(await admitted(fast, charge('spent'), 30), 5, 'an empty Redis refills nothing: 5 of 10 were let through here')
+  t.equal(await admitted(fast, charge('spent'), 30), 0, 'an empty Redis refills nothing, and what the other node let through is not known yet')
 })
 
 t.test('paused: the first request waits for one time-out, the rest for nothing', { skip }, async (t) => {

@@ -65,7 +65,6 @@ t.test('/gate', async (t) => {
     })
     t.equal(answer.statusCode, 401)
     for (const name of IDENTITY) t.equal((await caddy(house, '/closed/x', { [name]: 'root' })).statusCode, 401)
-    t.equal((await app.inject({ url: '/gate/envoy/../../api/v1/keys', headers: { ...admin } })).statusCode, 403, 'no way out of the prefix')
     t.equal((await app.inject({ url: '/gate/envoy', headers: { ...admin } })).statusCode, 400)
   })
 

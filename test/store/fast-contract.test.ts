@@ -198,7 +198,7 @@ t.test('the stand-in cache is bounded and forgets what was used least recently',
 t.test('a share of a quota is rounded down: nodes together never exceed it, and too small a share denies for now', async (t) => {
   const store = createMemoryLimitStore({ clock: fakeClock() })
   const nodes = 3
-  t.same(store.takeShare([charge({ quota: 5 })], nodes), { allowed: true, states: [{ remaining: 0, resetMs: 600_000 }], retryAfterMs: 0 })
-  t.equal(store.takeShare([charge({ quota: 5 })], nodes).allowed, false)
-  t.same(store.takeShare([charge({ key: 'few', quota: 2 })], nodes), { allowed: false, states: [{ remaining: 0, resetMs: 0 }], retryAfterMs: 5_000 })
+  t.same(store.takeShare([charge({ quota: 5 })], { nodes, outage: null }), { allowed: true, states: [{ remaining: 0, resetMs: 600_000 }], retryAfterMs: 0 })
+  t.equal(store.takeShare([charge({ quota: 5 })], { nodes, outage: null }).allowed, false)
+  t.same(store.takeShare([charge({ key: 'few', quota: 2 })], { nodes, outage: null }), { allowed: false, states: [{ remaining: 0, resetMs: 0 }], retryAfterMs: 5_000 })
 })

@@ -312,7 +312,7 @@ class World {
   /** Is everything well again once the faults are over: what is valid accepted by every node, and nothing else? */
   async calmDown(): Promise<void> {
     this.calm = true
-    await this.run(this.now + 15_000)
+    await this.run(this.now + 9_000)
     const before = { ...this.outcome }
     const valid = KEYS - this.invalidSince.size
     for (const node of this.nodes) {
