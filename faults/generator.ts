@@ -11,6 +11,7 @@ const GIVE_UP_MS = 12_000
 const AHEAD = 6
 /** how long a revoked key is still asked about */
 const AFTERWARDS_MS = 8_000
+const FRESH_MS = 2_500
 /** limited keys get this many times what their limit allows */
 const PRESSURE = 1.8
 const FAVOUR_MS = 3_000
@@ -74,10 +75,14 @@ function codeOfError(error: Error): string {
 
 const among = (count: number): number => Math.floor(Math.random() * count)
 
-/** Keys about to be revoked, being revoked, and revoked lately, all alike. */
+/** Half of the time a key whose revocation is under way or fresh; else any that is about to be revoked or was lately. */
 function pickRevocable(run: Run): number | null {
   const now = steadyMs()
   for (const [key, untilMs] of run.dying) if (untilMs < now) run.dying.delete(key)
+  if (Math.random() < 0.5) {
+    const fresh = [...run.dying].filter(([, untilMs]) => untilMs > now + AFTERWARDS_MS - FRESH_MS)
+    if (fresh.length > 0) return fresh[among(fresh.length)]?.[0] ?? null
+  }
   const ahead = Math.min(AHEAD, run.revocable.length - run.next)
   const at = among(ahead + run.dying.size)
   return at < ahead ? run.next + at : [...run.dying.keys()][at - ahead] ?? null

@@ -63,7 +63,8 @@ async function open({ ratePerSecond }: Options): Promise<{ bench: Bench; databas
   await Promise.all(others.map((node) => node.start()))
   const api = createApi(first.origin)
   const { accessToken } = await api.json<{ accessToken: string }>('/api/v1/auth/login', { method: 'POST', body: ADMIN })
-  const { key } = await api.json<{ key: string }>('/api/v1/keys', { method: 'POST', headers: bearer(accessToken), body: { name: 'the API that asks', permissions: ['gatehouse:keys.verify'] } })
+  const body = { name: 'the API that asks', permissions: ['gatehouse:keys.verify'] }
+  const { key } = await api.json<{ key: string }>('/api/v1/keys', { method: 'POST', headers: bearer(accessToken), body })
   const database = postgres.suspend === null ? "somebody's PostgreSQL" : 'embedded PostgreSQL'
   return { bench: { nodes, postgres, redis, api, adminToken: accessToken, callerKey: key, ratePerSecond }, database }
 }

@@ -2,7 +2,10 @@
 import { availableParallelism, cpus } from 'node:os'
 import type { Outcome } from './run-scenario.js'
 
-const HEAD = ['scenario', 'revocations', 'decisions', 'latest acceptance after the acknowledgement, ms: p50 / p99 / max', 'limit violations', 'ledger difference', 'answers other than 2xx', 'p99 before / during, ms', 'verdict']
+const HEAD = [
+  'scenario', 'revocations', 'decisions', 'latest acceptance after the acknowledgement, ms: p50 / p99 / max', 'limit violations', 'ledger difference',
+  'answers other than 2xx', 'p99 before / during, ms', 'verdict',
+]
 
 const whole = (value: number): string => value.toLocaleString('en')
 
@@ -11,16 +14,20 @@ function othersText(others: Outcome['others']): string {
   return texts.length === 0 ? '0' : texts.join(', ')
 }
 
+function line(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`
+}
+
 export function tableOf(outcomes: readonly Outcome[]): string {
   const rows = outcomes.map(({ name, revocations, decisions, latestMs, limitViolations, ledgerDifference, others, p99Ms, violations }) => [
-    name, whole(revocations), whole(decisions), `${latestMs.p50} / ${latestMs.p99} / ${latestMs.max}`, whole(limitViolations), whole(ledgerDifference), othersText(others),
-    `${p99Ms.before} / ${p99Ms.during}`, violations.length === 0 ? 'held' : '**violated**',
+    name, whole(revocations), whole(decisions), `${latestMs.p50} / ${latestMs.p99} / ${latestMs.max}`, whole(limitViolations), whole(ledgerDifference),
+    othersText(others), `${p99Ms.before} / ${p99Ms.during}`, violations.length === 0 ? 'held' : '**violated**',
   ])
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
   return [line(HEAD), line(HEAD.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
 /** What it ran on, in one line. */
 export function machineText(database: string): string {
-  return `Node ${process.versions.node}, ${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}) for everything, ${database}, ${new Date().toISOString().slice(0, 10)}`
+  const cores = `${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}) for everything`
+  return `Node ${process.versions.node}, ${cores}, ${database}, ${new Date().toISOString().slice(0, 10)}`
 }

@@ -61,7 +61,11 @@ function signal(pids: readonly number[], name: NodeJS.Signals): void {
 async function onServer(url: string, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
-  await client.query(statement).finally(() => client.end())
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
 }
 
 /** A new database on the server of `given`, or on an embedded one started for it below `folder`. */

@@ -68,7 +68,7 @@ export function ensureGenerated() {
 /** Compiles when a source has changed. dist is emptied first: autoload would find the routes of deleted files. */
 export function ensureBuilt() {
   // bench/peers is a package of its own, and is not compiled
-  const sources = ['src', 'plugins', 'routes', 'bench'].flatMap(sourcesBelow).filter((path) => !path.startsWith(join('bench', 'peers')))
+  const sources = ['src', 'plugins', 'routes', 'bench', 'faults'].flatMap(sourcesBelow).filter((path) => !path.startsWith(join('bench', 'peers')))
   const hash = hashOf(['package.json', 'tsconfig.json', 'tsconfig.build.json', 'node_modules/typescript/package.json', ...sources])
   if (holds(BUILD_STAMP, hash)) return
   rmSync(at('dist'), { recursive: true, force: true })

@@ -10,7 +10,7 @@ import type { LimitCharge, LimitStore } from '../redis/fast.js'
 import type { GatePlan, GateTable } from './gate-rules.js'
 import type { RuleSource } from './gate-source.js'
 import { normaliseHost } from './normalise-uri.js'
-import type { OriginalRequest } from './profiles.js'
+import { lastAddress, type OriginalRequest } from './profiles.js'
 
 type Denial = Extract<Decision, { allowed: false }>
 
@@ -115,8 +115,8 @@ export function createGateService({ source, door, limits }: GateServiceDeps): Ga
     return made
   }
 
-  async function decidePublic(plan: OpenPlan, address: string): Promise<GateVerdict> {
-    const counted = countedAddress(address)
+  async function decidePublic(plan: OpenPlan, addresses: string): Promise<GateVerdict> {
+    const counted = countedAddress(lastAddress(addresses))
     const charges = chargesOf(plan, counted, 'address')
     const taken = await limits.take(charges)
     const reports = reportOf({ limits: plan.limits.map(({ quota }) => ({ name: 'gate', quota })), charges }, taken.states, limits.guarantee)
@@ -126,7 +126,7 @@ export function createGateService({ source, door, limits }: GateServiceDeps): Ga
   function decideBy(table: GateTable, host: string, original: OriginalRequest, headers: CredentialHeaders, browser: BrowserHeaders) {
     const plan = table.plan(original.method, host, original.target)
     if (plan.refused !== null) return denied(plan.refused, plan.detail)
-    if (plan.public) return plan.limits.length === 0 ? OPEN : decidePublic(plan, original.address)
+    if (plan.public) return plan.limits.length === 0 ? OPEN : decidePublic(plan, original.addresses)
 
     const credential = findCredential(headers)
     if (!credential) return denied('credentials.missing')

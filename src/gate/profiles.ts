@@ -12,8 +12,8 @@ export interface OriginalRequest {
   target: string
   /** '' when the gateway does not say */
   protocol: string
-  /** '' when the gateway does not say */
-  address: string
+  /** one address or a chain of them, '' when the gateway does not say: see lastAddress */
+  addresses: string
 }
 
 export interface AskingRequest {
@@ -38,17 +38,16 @@ function text(headers: Headers, name: string): string {
   return typeof value === 'string' ? value : ''
 }
 
-/** The gateway appends the address it sees: what stands before it is the client's own word. */
-function lastAddress(headers: Headers): string {
-  const chain = text(headers, 'x-forwarded-for')
-  return chain.slice(chain.lastIndexOf(',') + 1).trim()
+/** The client's address. A gateway appends the one it sees to the chain: what stands before it is the client's own word. */
+export function lastAddress(addresses: string): string {
+  return addresses.slice(addresses.lastIndexOf(',') + 1).trim()
 }
 
 /** nginx and HAProxy ask with headers of our choosing, which no client's header shares a meaning with. */
 function readOriginal({ headers }: AskingRequest): OriginalRequest {
   return {
     method: text(headers, 'x-original-method'), host: text(headers, 'x-original-host'), target: text(headers, 'x-original-uri'),
-    protocol: text(headers, 'x-original-proto'), address: text(headers, 'x-original-address'),
+    protocol: text(headers, 'x-original-proto'), addresses: text(headers, 'x-original-address'),
   }
 }
 
@@ -56,7 +55,7 @@ function readOriginal({ headers }: AskingRequest): OriginalRequest {
 function readForwarded({ headers }: AskingRequest): OriginalRequest {
   return {
     method: text(headers, 'x-forwarded-method'), host: text(headers, 'x-forwarded-host'), target: text(headers, 'x-forwarded-uri'),
-    protocol: text(headers, 'x-forwarded-proto'), address: lastAddress(headers),
+    protocol: text(headers, 'x-forwarded-proto'), addresses: text(headers, 'x-forwarded-for'),
   }
 }
 
@@ -66,7 +65,7 @@ const ENVOY_PREFIX = '/gate/envoy'
 function readEnvoy({ method, url, headers }: AskingRequest): OriginalRequest {
   return {
     method, host: text(headers, 'host'), target: url.slice(ENVOY_PREFIX.length),
-    protocol: text(headers, 'x-forwarded-proto'), address: lastAddress(headers),
+    protocol: text(headers, 'x-forwarded-proto'), addresses: text(headers, 'x-forwarded-for'),
   }
 }
 

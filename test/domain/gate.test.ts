@@ -6,7 +6,7 @@ import type { GateRuleSnapshot } from '../../src/gate/gate-rule-store.js'
 import { checkGateRule, compileGateTable, type GatePlan, type GateRule } from '../../src/gate/gate-rules.js'
 import { createRuleSource, GATE_TAG } from '../../src/gate/gate-source.js'
 import { normaliseHost, readTarget } from '../../src/gate/normalise-uri.js'
-import { PROFILES } from '../../src/gate/profiles.js'
+import { lastAddress, PROFILES } from '../../src/gate/profiles.js'
 import { fakeClock } from '../support/clock.js'
 
 let count = 0
@@ -153,17 +153,18 @@ t.test('400 names what is wrong with a rule', async (t) => {
 t.test('gateways: what they tell, and the answers they can pass on', async (t) => {
   const forwarded = { 'x-forwarded-method': 'PUT', 'x-forwarded-host': 'h', 'x-forwarded-uri': '/u', 'x-forwarded-proto': 'https', 'x-forwarded-for': '6.6.6.6, 10.0.0.1' }
   const original = { 'x-original-method': 'PUT', 'x-original-host': 'h', 'x-original-uri': '/u', 'x-original-proto': 'https', 'x-original-address': '10.0.0.1' }
-  const told = { method: 'PUT', host: 'h', target: '/u', protocol: 'https', address: '10.0.0.1' }
+  const told = { method: 'PUT', host: 'h', target: '/u', protocol: 'https' }
   for (const gateway of ['caddy', 'traefik'] as const) {
-    t.same(PROFILES[gateway].read({ method: 'GET', url: `/gate/${gateway}?/other`, headers: forwarded }), told)
+    t.same(PROFILES[gateway].read({ method: 'GET', url: `/gate/${gateway}?/other`, headers: forwarded }), { ...told, addresses: '6.6.6.6, 10.0.0.1' })
     t.equal(PROFILES[gateway].read({ method: 'GET', url: '/', headers: original }).target, '', 'nothing but its own headers')
   }
   for (const gateway of ['nginx', 'haproxy'] as const) {
-    t.same(PROFILES[gateway].read({ method: 'GET', url: `/gate/${gateway}`, headers: original }), told)
+    t.same(PROFILES[gateway].read({ method: 'GET', url: `/gate/${gateway}`, headers: original }), { ...told, addresses: '10.0.0.1' })
     t.equal(PROFILES[gateway].read({ method: 'GET', url: '/', headers: forwarded }).target, '', 'nothing but its own headers')
   }
   const envoy = PROFILES.envoy.read({ method: 'PUT', url: '/gate/envoy/a/b?c', headers: { ...forwarded, ...original, host: 'real' } })
-  t.same(envoy, { method: 'PUT', host: 'real', target: '/a/b?c', protocol: 'https', address: '10.0.0.1' })
+  t.same(envoy, { method: 'PUT', host: 'real', target: '/a/b?c', protocol: 'https', addresses: '6.6.6.6, 10.0.0.1' })
+  t.same(['', '10.0.0.1', '6.6.6.6, 10.0.0.1', 'a,b, ::1 '].map(lastAddress), ['', '10.0.0.1', '10.0.0.1', '::1'])
   t.same([200, 400, 401, 403, 429, 500, 503].map((status) => PROFILES.nginx.status(status)), [200, 403, 401, 403, 403, 403, 403])
   t.same([200, 400, 401, 403, 429, 503].map((status) => PROFILES.caddy.status(status)), [200, 400, 401, 403, 429, 503])
 })

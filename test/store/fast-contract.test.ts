@@ -161,7 +161,7 @@ t.test('Redis and the stand-in decide alike, to the millisecond', { skip: NO_RED
   const takes = fc.array(fc.record({
     // now and then the clock goes back
     afterMs: fc.oneof({ weight: 8, arbitrary: fc.nat({ max: 20_000 }) }, { weight: 1, arbitrary: fc.integer({ min: 60_000, max: 700_000 }) }, { weight: 1, arbitrary: fc.integer({ min: -30_000, max: -1 }) }),
-    charges: fc.array(fc.record({ key: fc.constantFrom('{g}:a', '{g}:b', '{g}:c'), quota: fc.integer({ min: 0, max: 12 }), windowMs: fc.constantFrom(60_000, 61_007, 600_000), cost: fc.integer({ min: 0, max: 5 }) }), { minLength: 1, maxLength: 4 }),
+    charges: fc.array(fc.record({ key: fc.constantFrom('{g}:a', '{g}:b', '{g}:c'), quota: fc.integer({ min: 1, max: 12 }), windowMs: fc.constantFrom(60_000, 61_007, 600_000), cost: fc.integer({ min: 0, max: 5 }), algorithm: fc.constantFrom('window' as const, 'gcra' as const) }), { minLength: 1, maxLength: 4 }),
   }), { minLength: 1, maxLength: 80, size: 'max' })
   await fc.assert(fc.asyncProperty(takes, async (sequence) => {
     let now = 1_000_000_000

@@ -1,5 +1,5 @@
 // A wire to the test database that breaks on command: before a request gets through, or after it was carried out but before
-// its answer gets back.
+// its answer gets back; or that stands still, and nothing is heard of what was sent.
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import type { Teardown } from './database.js'
@@ -9,6 +9,9 @@ export interface BreakingWire {
   url: string
   /** The next thing that goes this way is swallowed, and its connection is cut. */
   cutNext: (what: 'request' | 'answer') => void
+  /** Nothing passes any more; connections stay open, and new ones get no answer. */
+  stall: () => void
+  resume: () => void
   /** cuts so far */
   cuts: () => number
 }
@@ -24,6 +27,7 @@ export async function breakingWire(t: Teardown, databaseUrl: string): Promise<Br
   const sockets = new Set<Socket>()
   let next: 'request' | 'answer' | null = null
   let cuts = 0
+  let isStalled = false
   const server = createServer((client) => {
     const upstream = openUpstream(target)
     const cut = (): void => {
@@ -41,6 +45,7 @@ export async function breakingWire(t: Teardown, databaseUrl: string): Promise<Br
         cuts += 1
         cut()
       })
+      if (isStalled) from.pause() // a listener sets it going
       from.on('error', cut)
       from.on('close', () => {
         sockets.delete(from)
@@ -66,6 +71,14 @@ export async function breakingWire(t: Teardown, databaseUrl: string): Promise<Br
     url: url.href,
     cutNext(what) {
       next = what
+    },
+    stall() {
+      isStalled = true
+      for (const socket of sockets) socket.pause()
+    },
+    resume() {
+      isStalled = false
+      for (const socket of sockets) socket.resume()
     },
     cuts: () => cuts,
   }

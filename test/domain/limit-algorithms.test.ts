@@ -1,0 +1,170 @@
+// gcra and calendar against exact logs, and the arithmetic of leases and of limits as people write them.
+import fc from 'fast-check'
+import t from 'tap'
+import { blockExtra, type Period, spanOf } from '../../src/limits/calendar.js'
+import { admitGcra, createGcra, type Rate, remainingGcra, resetGcraMs, settleGcra, waitGcraMs } from '../../src/limits/gcra.js'
+import { createDemand, guaranteeOf, LEASE_MS, noteDemand, planOf, wantOf } from '../../src/limits/lease.js'
+import { chargeOf, forRequest, limitMistakes, limitsOfKey, reportOf } from '../../src/limits/limit-rules.js'
+import type { LimitCharge } from '../../src/redis/fast.js'
+
+const rates = fc.record({ quota: fc.integer({ min: 1, max: 500 }), windowMs: fc.integer({ min: 1, max: 100_000 }), burst: fc.integer({ min: 1, max: 60 }) })
+const steps = fc.array(fc.record({ share: fc.double({ min: 0, max: 3, noNaN: true }), cost: fc.integer({ min: 1, max: 5 }) }), { minLength: 1, maxLength: 200, size: 'max' })
+
+/** Runs the steps, whose gaps are shares of the time one unit takes to drain. */
+function run(rate: Rate, taken: { share: number; cost: number }[], each?: (now: number, admitted: boolean, cost: number) => void) {
+  const gcra = createGcra()
+  const log: { at: number; cost: number }[] = []
+  let now = 1_000_000_000
+  for (const { share, cost } of taken) {
+    now += Math.floor(share * cost * rate.windowMs / rate.quota)
+    settleGcra(gcra, now)
+    const admitted = waitGcraMs(gcra, now, rate, cost) === 0
+    each?.(now, admitted, cost)
+    if (!admitted) continue
+    admitGcra(gcra, now, rate, cost)
+    log.push({ at: now, cost })
+  }
+  return { gcra, log, now }
+}
+
+t.test('gcra: no stretch of time ever holds more than the burst and what the rate gives meanwhile', async (t) => {
+  fc.assert(fc.property(rates, steps, (rate, taken) => {
+    const { log } = run(rate, taken)
+    return log.every(({ at: from }, begin) => {
+      let sum = 0
+      return log.slice(begin).every(({ at, cost }) => {
+        sum += cost
+        return sum <= rate.burst + (at - from) * rate.quota / rate.windowMs + 1e-3
+      })
+    })
+  }), { numRuns: 300 })
+  t.pass('300 runs')
+})
+
+t.test('gcra: a refusal is right about an exact meter, and fits exactly after the wait that was told', async (t) => {
+  fc.assert(fc.property(rates, steps, (rate, taken) => {
+    let [level, last, right] = [0, 1_000_000_000, true]
+    const copy = createGcra()
+    run(rate, taken, (now, admitted, cost) => {
+      level = Math.max(0, level - (now - last) * rate.quota / rate.windowMs)
+      last = now
+      if (admitted) {
+        level += cost
+        admitGcra(copy, now, rate, cost)
+        return
+      }
+      if (level + cost <= rate.burst - 1e-3) right = false
+      if (cost > rate.burst) return
+      const ms = waitGcraMs(copy, now, rate, cost)
+      right &&= waitGcraMs(copy, now + ms, rate, cost) === 0 && waitGcraMs(copy, now + ms - 1, rate, cost) > 0
+    })
+    return right
+  }), { numRuns: 300 })
+  t.pass('300 runs')
+})
+
+t.test('gcra: what is told to be left can be taken, and it is whole again after resetMs', async (t) => {
+  fc.assert(fc.property(rates, steps, (rate, taken) => {
+    const { gcra, now } = run(rate, taken)
+    const left = remainingGcra(gcra, now, rate)
+    const fits = left === 0 || waitGcraMs(gcra, now, rate, left) === 0
+    const whole = now + resetGcraMs(gcra, now, rate)
+    return fits && waitGcraMs(gcra, now, rate, left + 1) > 0 && remainingGcra(gcra, whole, rate) === rate.burst
+  }), { numRuns: 300 })
+  t.equal(waitGcraMs(createGcra(), 5, { quota: 1, windowMs: 10, burst: 2 }, 3), Infinity)
+  t.equal(waitGcraMs({ level: 2_000_000, at: 5 }, 5, { quota: 0, windowMs: 10, burst: 2 }, 1), Infinity)
+})
+
+t.test('gcra: asking often takes nothing away from what drains', async (t) => {
+  const rate = { quota: 1, windowMs: 2_592_000_000, burst: 1 }
+  const gcra = createGcra()
+  admitGcra(gcra, 1_000, rate, 1)
+  for (let now = 1_000; now < 2_592_000_000; now += 864_000) {
+    settleGcra(gcra, now)
+    if (waitGcraMs(gcra, now, rate, 1) === 0) t.fail('too early')
+  }
+  t.equal(waitGcraMs(gcra, 2_592_001_000, rate, 1), 0)
+})
+
+t.test('gcra: a clock that goes back refills nothing', async (t) => {
+  const rate = { quota: 10, windowMs: 1_000, burst: 2 }
+  const gcra = createGcra()
+  admitGcra(gcra, 100_000, rate, 2)
+  settleGcra(gcra, 50_000)
+  t.equal(waitGcraMs(gcra, 50_000, rate, 1), 100)
+  t.equal(waitGcraMs(gcra, 50_100, rate, 1), 0)
+})
+
+t.test('calendar: periods are of UTC, follow each other without a gap, and hold the moment', async (t) => {
+  const iso = (period: Period, at: string) => Object.values(spanOf(period, Date.parse(at))).map((ms) => new Date(ms).toISOString())
+  t.same(iso('hour', '2031-03-30T01:59:59.999Z'), ['2031-03-30T01:00:00.000Z', '2031-03-30T02:00:00.000Z'])
+  t.same(iso('day', '2031-03-30T00:00:00.000Z'), ['2031-03-30T00:00:00.000Z', '2031-03-31T00:00:00.000Z'])
+  t.same(iso('month', '2032-02-29T23:59:59.999Z'), ['2032-02-01T00:00:00.000Z', '2032-03-01T00:00:00.000Z'])
+  t.same(iso('month', '2031-12-31T23:59:59.999Z'), ['2031-12-01T00:00:00.000Z', '2032-01-01T00:00:00.000Z'])
+  fc.assert(fc.property(fc.constantFrom<Period>('hour', 'day', 'month'), fc.integer({ min: 0, max: 4e12 }), (period, at) => {
+    const { startMs, endMs } = spanOf(period, at)
+    return startMs <= at && at < endMs && spanOf(period, endMs).startMs === endMs && spanOf(period, endMs - 1).startMs === startMs
+  }))
+})
+
+t.test('blocks: never more than an equal part of half of what is left, nor than is in demand', async (t) => {
+  t.equal(blockExtra(100, 2, 1_000), 25)
+  t.equal(blockExtra(100, 2, 3), 3)
+  t.equal(blockExtra(3, 2, 3), 0)
+  t.equal(blockExtra(-1, 1, 3), 0)
+})
+
+const charge = (changes: Partial<LimitCharge> = {}): LimitCharge => ({ key: 'k', quota: 100, windowMs: 60_000, cost: 1, ...changes })
+
+t.test('leases: only of fast limits, no longer than a tenth of the window, and never above what they are counted with', async (t) => {
+  t.equal(planOf(charge()).leaseMs, 0, '100 a minute are asked for one by one')
+  t.same(planOf(charge({ quota: 60_000 })), { leaseMs: LEASE_MS, units: 200, windowMs: 60_250, burst: 60_000 })
+  t.same(planOf(charge({ quota: 1_000, windowMs: 1_000 })), { leaseMs: 100, units: 100, windowMs: 1_100, burst: 1_000 })
+  t.same(planOf(charge({ quota: 60_000, algorithm: 'gcra', burst: 10_000 })), { leaseMs: LEASE_MS, units: 200, windowMs: 60_000, burst: 9_750 })
+  t.equal(planOf(charge({ quota: 60_000, algorithm: 'gcra', burst: 100 })).leaseMs, 0, 'a small burst leaves no room for them')
+  t.same(guaranteeOf(charge(), 3), { guarantee: 'exact', earlyBy: 0 })
+  t.same(guaranteeOf(charge({ quota: 60_000 }), 3), { guarantee: 'leased', earlyBy: 850 })
+  fc.assert(fc.property(fc.integer({ min: 1, max: 1e9 }), fc.integer({ min: 1, max: 2_592_000 }), (quota, seconds) => {
+    const { leaseMs, units, windowMs } = planOf(charge({ quota, windowMs: seconds * 1000 }))
+    return leaseMs * 10 <= seconds * 1000 && units <= quota / 10 && windowMs === seconds * 1000 + leaseMs
+  }))
+})
+
+t.test('leases: as large as the demand of the last two periods, none when that was little', async (t) => {
+  const plan = planOf(charge({ quota: 60_000 }))
+  const demand = createDemand()
+  for (let n = 0; n < 7; n += 1) noteDemand(demand, 1_000, 1)
+  t.equal(wantOf(demand, plan), 0)
+  noteDemand(demand, 1_000, 1)
+  t.equal(wantOf(demand, plan), 8)
+  noteDemand(demand, 1_000 + LEASE_MS, 1)
+  t.equal(wantOf(demand, plan), 8, 'the period before counts')
+  noteDemand(demand, 1_000 + 3 * LEASE_MS, 1)
+  t.equal(wantOf(demand, plan), 0, 'an idle period does not')
+  noteDemand(demand, 1_000 + 3 * LEASE_MS, 900)
+  t.equal(wantOf(demand, plan), 200)
+})
+
+t.test('limits as written: each mistake has its place', async (t) => {
+  const calls = { name: 'calls', quota: 5, windowSeconds: 60 }
+  t.same(limitMistakes([calls, { name: 'day', quota: 5, algorithm: 'calendar', period: 'day' }, { ...calls, name: 'even', algorithm: 'gcra', burst: 2 }]), [])
+  t.same(limitMistakes([calls, { name: 'day', quota: 5, algorithm: 'calendar' }, calls]), [{ path: '/limits/1', message: 'period is missing' }, { path: '/limits', message: 'must have different names' }])
+  t.same(limitMistakes([{ name: 'a', quota: 1 }, { ...calls, burst: 1 }, { ...calls, period: 'day' }, { ...calls, algorithm: 'calendar', period: 'day' }]).map(({ path }) => path), ['/limits/0', '/limits/1', '/limits/2', '/limits/3', '/limits'])
+})
+
+t.test('limits as written: a key\'s own, its owner\'s, and those of one request', async (t) => {
+  const key = { ownerUserId: 'o', limitGroupId: 'g', limits: [{ name: 'calls', quota: 5, windowSeconds: 60 }], ownerLimits: [{ name: 'all', quota: 9, algorithm: 'calendar', period: 'day' } as const] }
+  const bound = limitsOfKey(key)
+  t.same(bound.limits.map(({ name }) => name), ['calls', 'owner:all'])
+  t.same(bound.charges.map((one) => one.key), ['key:{o}:g:calls', 'owner:{o}:all'])
+  t.equal(forRequest(bound, key, 1), bound, 'the usual request allocates nothing')
+  t.same(forRequest(bound, key, 3).charges.map(({ cost }) => cost), [3, 3])
+  const named = forRequest(bound, key, 2, [{ name: 'owner:all', quota: 1 }, { name: 'calls', cost: 0 }, { name: 'new', quota: 4, windowSeconds: 1 }])
+  t.same(named.charges.map(({ quota, cost }) => [quota, cost]), [[5, 0], [1, 2], [4, 2]])
+  t.same(named.charges[1]?.period, 'day')
+  t.equal(forRequest(bound, key, 1, [{ name: 'calls', algorithm: 'gcra', windowSeconds: 5 }]).charges[0]?.algorithm, 'gcra')
+  t.throws(() => forRequest(bound, key, 1, [{ name: 'new' }]), { code: 'request.invalid' })
+  t.throws(() => forRequest(bound, key, 1, [{ name: 'new', quota: 3 }]), { code: 'request.invalid' })
+  t.same(reportOf({ limits: key.limits, charges: [chargeOf('k', { name: 'calls', quota: 5, windowSeconds: 60 })] }, [{ remaining: 2, resetMs: 1_001 }], () => ({ guarantee: 'exact', earlyBy: 0 })),
+    [{ name: 'calls', quota: 5, remaining: 2, resetSeconds: 2, guarantee: 'exact', earlyBy: 0 }])
+})
