@@ -87,6 +87,18 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: 'node-cut-off', does: 'one node and Redis: SIGSTOP for 5 s; Redis goes on a second later, so that nothing tells the node what it has missed', quick: false,
+    excuses: (answer, fault) => answer.status === 503 && atNode(answer, fault),
+    async cause({ nodes, redis }) {
+      const node = 0
+      redis.suspend()
+      const fault = await lasting(() => nodes[node]?.signal('SIGSTOP'), 5_000, () => nodes[node]?.signal('SIGCONT'))
+      await delay(1_000)
+      redis.resume()
+      return { ...fault, toMs: steadyMs(), node }
+    },
+  },
+  {
     name: 'postgres-paused', does: 'PostgreSQL: SIGSTOP of all its processes for 4 s', needs: 'suspendable postgres', quick: false,
     excuses: (answer, fault) => answer.status === 503 && during(answer, fault),
     cause: ({ postgres }) => lasting(() => postgres.suspend?.(), 4_000, postgres.resume),

@@ -1,6 +1,6 @@
-// Gate rules: what the requests that wait at a gateway need. Each answer to a change says within how many ms it holds on every node.
+// Gate rules: what the requests that wait at a gateway need. The answer to a change says within how many ms it holds on every node.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { IdParams, NoContent } from '../../plugins/route-kit.js'
+import { IdParams, NoContent, WaitQuery } from '../../plugins/route-kit.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
 import { GateRulePage, GateRulePatch, GateRuleQuery, GateRuleView, NewGateRule } from './schema.js'
 
@@ -18,7 +18,11 @@ const gateRules: FastifyPluginAsyncTypebox = async (app) => {
       description: 'What no rule covers is denied; a rule for `/*` is what holds for the rest.',
     },
     config: { access: ['gatehouse:gate.write'], errors: ['gate_rule.taken'], idempotent: true },
-  }, async (request, reply) => request.once(reply, 201, () => app.gateRules.create(request.caller, request.body)))
+  }, async (request, reply) => request.once(reply, 201, async () => {
+    const view = await app.gateRules.create(request.caller, request.body)
+    await reply.effective(false)
+    return view
+  }))
 
   app.get('/:id', {
     schema: { summary: 'Read a gate rule', tags, params: IdParams, response: { 200: GateRuleView } },
@@ -26,21 +30,28 @@ const gateRules: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request, reply) => reply.versioned(await app.gateRules.find(request.params.id)))
 
   app.patch('/:id', {
-    schema: { summary: 'Change a gate rule', description: 'Needs If-Match.', tags, params: IdParams, body: GateRulePatch, response: { 200: GateRuleView } },
+    schema: {
+      summary: 'Change a gate rule', description: 'Needs If-Match.', tags, params: IdParams, querystring: WaitQuery, body: GateRulePatch, response: { 200: GateRuleView },
+    },
     config: { access: ['gatehouse:gate.write'], errors: ['gate_rule.not_found', 'gate_rule.taken', 'precondition.required', 'precondition.failed'] },
   }, async (request, reply) => {
     const { id } = request.params
     const expected = expectedVersion(request.headers['if-match'], id)
-    return reply.versioned(await app.gateRules.update(request.caller, id, expected, request.body))
+    const view = await app.gateRules.update(request.caller, id, expected, request.body)
+    await reply.effective(request.query.wait)
+    return reply.versioned(view)
   })
 
   app.delete('/:id', {
-    schema: { summary: 'Delete a gate rule', description: 'If-Match is honoured but not needed.', tags, params: IdParams, response: { 204: NoContent } },
+    schema: {
+      summary: 'Delete a gate rule', description: 'If-Match is honoured but not needed.', tags, params: IdParams, querystring: WaitQuery, response: { 204: NoContent },
+    },
     config: { access: ['gatehouse:gate.write'], errors: ['gate_rule.not_found', 'precondition.failed'] },
   }, async (request, reply) => {
     const { id } = request.params
     const header = request.headers['if-match']
     await app.gateRules.remove(request.caller, id, header === undefined ? '*' : expectedVersion(header, id))
+    await reply.effective(request.query.wait)
     return reply.code(204).send(null)
   })
 }

@@ -14,7 +14,7 @@ export interface Found {
   key: KeyEntry | null
   session: SessionEntry | null
   principal: Principal
-  tags: readonly string[]
+  ids: readonly string[]
   asOf: number
   /** ms since 1970 from which it opens nothing, as far as this reading knows; 0: it opens nothing now. Never null: a credential without an end has Infinity */
   endsAtMs: number
@@ -54,11 +54,11 @@ export interface DecisionCacheDeps {
 // an answer that comes later helps nobody: who waits gets 503 and comes back
 const READ_DEADLINE_MS = 2_000
 const ATTEMPTS = 3
-// measured: the object, its place in the list, its hash and two tags
+// measured: the objects, their place in the list, the hash and two ids
 const BASE_BYTES = 620
 
-function bytesOf({ key, session, principal, tags }: Held): number {
-  const texts = [...principal.permissions, ...tags].reduce((sum, text) => sum + text.length + 24, 0)
+function bytesOf({ key, session, principal }: Held): number {
+  const texts = principal.permissions.reduce((sum, text) => sum + text.length + 24, 0)
   if (session) return BASE_BYTES + texts
   return BASE_BYTES + texts + (key === null ? 0 : key.name.length + 140 * key.bound.charges.length + 2 * JSON.stringify(key.metadata).length)
 }
@@ -102,7 +102,10 @@ export function createDecisionCache({ revocations, restore, maxEntries, maxBytes
       const found = await source()
       if (!revocations.isFresh(askedAt)) continue
       if (!found) return null
-      const held: Held = { kind, ...found, steadyMs: askedAt.steadyMs, wallMs: askedAt.wallMs, checkedVersion: -1 }
+      const held: Held = {
+        kind, key: found.key, session: found.session, principal: found.principal, ids: found.ids, asOf: found.asOf, endsAtMs: found.endsAtMs,
+        steadyMs: askedAt.steadyMs, wallMs: askedAt.wallMs, checkedVersion: -1,
+      }
       const isOutdated = revocations.epoch() !== epoch || revocations.isOutdated(held)
       if (isOutdated && !wasOutdated) {
         wasOutdated = true

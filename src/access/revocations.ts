@@ -10,13 +10,14 @@ export interface Moment {
 
 /** What a reading of the database rests on. */
 export interface Reading {
-  tags: readonly string[]
+  /** what stands behind the colon of its tags. Ids are enough: should two kinds share one, more is read anew than needed, never less */
+  ids: readonly string[]
   /** the last revocation that the reading's snapshot held */
   asOf: number
   /** when the reading was asked for */
   steadyMs: number
   wallMs: number
-  /** the state in which the tags were last found untouched; -1: never checked */
+  /** the state in which they were last found untouched; -1: never checked */
   checkedVersion: number
 }
 
@@ -37,7 +38,7 @@ export interface Poll {
 
 /** Tests switch a rule off to see that it is needed. */
 export interface Rules {
-  /** a reading older than a revocation of one of its tags is not used */
+  /** a reading older than a revocation of one of its ids is not used */
   guard: boolean
   /** nothing is used but for the lease's time after a poll */
   lease: boolean
@@ -64,7 +65,7 @@ export interface Revocations {
   apply: (revocation: LoggedRevocation) => void
   /** Has the node heard from the log within the lease? */
   isLeased: (at: Moment) => boolean
-  /** Was something under its tags revoked since the reading? */
+  /** Was something under its ids revoked since the reading? */
   isOutdated: (reading: Reading) => boolean
   /** May a reading from the cache be used, while the lease lasts: not outdated, and younger than five minutes? */
   isCurrent: (reading: Reading, at: Moment) => boolean
@@ -72,7 +73,7 @@ export interface Revocations {
   isFresh: (askedAt: Moment) => boolean
   /** Called whenever the epoch grows. */
   onForget: (listener: () => void) => void
-  /** tags remembered */
+  /** ids remembered */
   size: () => number
 }
 
@@ -80,19 +81,19 @@ export const EVERYTHING = '*'
 const MAX_AGE_MS = 300_000
 // twice the age of the oldest reading that may be used: nothing that is forgotten could still refuse one
 const REMEMBERED_MS = 600_000
-const MAX_TAGS = 200_000
+const MAX_IDS = 200_000
 const ALL_RULES: Rules = { guard: true, lease: true, leaseFromSending: true, readingAge: true, gaps: true }
 
 export interface RevocationsOptions {
   clock: Clock
   leaseMs: number
-  maxTags?: number
+  maxIds?: number
   rules?: Partial<Rules>
 }
 
-export function createRevocations({ clock, leaseMs, maxTags = MAX_TAGS, rules: changed }: RevocationsOptions): Revocations {
+export function createRevocations({ clock, leaseMs, maxIds = MAX_IDS, rules: changed }: RevocationsOptions): Revocations {
   const rules: Rules = { ...ALL_RULES, ...changed }
-  /** tag -> its last revocation, in the order of arrival */
+  /** id -> its last revocation, in the order of arrival */
   const revoked = new Map<string, { seq: number; steadyMs: number }>()
   const listeners: (() => void)[] = []
   let cursor = -1
@@ -118,22 +119,23 @@ export function createRevocations({ clock, leaseMs, maxTags = MAX_TAGS, rules: c
   }
 
   function prune(steadyMs: number): void {
-    for (const [tag, known] of revoked) {
+    for (const [id, known] of revoked) {
       if (steadyMs - known.steadyMs < REMEMBERED_MS) return
-      revoked.delete(tag)
+      revoked.delete(id)
     }
   }
 
   function learn({ seq, tag }: LoggedRevocation): void {
-    const known = revoked.get(tag)
+    const id = tag.slice(tag.indexOf(':') + 1)
+    const known = revoked.get(id)
     if (known && known.seq >= seq) return
     if (tag === EVERYTHING) forget()
     const steadyMs = clock.monotonic()
-    revoked.delete(tag) // so that it goes to the end
-    revoked.set(tag, { seq, steadyMs })
+    revoked.delete(id) // so that it goes to the end
+    revoked.set(id, { seq, steadyMs })
     version += 1
     prune(steadyMs)
-    if (revoked.size > maxTags) forget()
+    if (revoked.size > maxIds) forget()
   }
 
   /** Do the rows lead from the cursor to the head without a gap? A transaction may have several rows of one number. */
@@ -154,10 +156,10 @@ export function createRevocations({ clock, leaseMs, maxTags = MAX_TAGS, rules: c
     return leasedFrom !== null && passedMs(leasedFrom, at) < leaseMs
   }
 
-  function isOutdated({ tags, asOf }: Reading): boolean {
+  function isOutdated({ ids, asOf }: Reading): boolean {
     if (!rules.guard) return false
-    for (const tag of tags) {
-      const known = revoked.get(tag)
+    for (const id of ids) {
+      const known = revoked.get(id)
       if (known !== undefined && known.seq > asOf) return true
     }
     return false

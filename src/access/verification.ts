@@ -64,7 +64,7 @@ export function overLimit(limits: LimitReport[], { retryAfterMs }: LimitDecision
 
 export function described(entry: KeyEntry, limits: LimitReport[]): Verification {
   return {
-    valid: true, code: 'valid', keyId: entry.keyId, name: entry.name, owner: entry.owner, permissions: entry.permissions, metadata: entry.metadata,
+    valid: true, code: 'valid', keyId: entry.keyId, name: entry.name, owner: { type: 'user', id: entry.ownerUserId }, permissions: entry.permissions, metadata: entry.metadata,
     expiresAt: entry.expiresAt, limits,
   }
 }

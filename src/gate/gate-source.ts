@@ -23,7 +23,7 @@ export interface RuleSourceDeps {
 /** What the trigger on gate_rules writes to the log. */
 export const GATE_TAG = 'gate:rules'
 
-const TAGS = [GATE_TAG]
+const IDS = [GATE_TAG.slice(GATE_TAG.indexOf(':') + 1)]
 const ATTEMPTS = 3
 const DEADLINE_MS = 2_000
 
@@ -54,7 +54,7 @@ export function createRuleSource({ store, revocations, deadline = withDeadline }
       const { steadyMs, wallMs } = revocations.now()
       const epoch = revocations.epoch()
       const { asOf, rules } = await store.snapshot()
-      const found: HeldTable = { table: compileGateTable(rules), epoch, tags: TAGS, asOf, steadyMs, wallMs, checkedVersion: -1 }
+      const found: HeldTable = { table: compileGateTable(rules), epoch, ids: IDS, asOf, steadyMs, wallMs, checkedVersion: -1 }
       if (!revocations.isFresh(found)) continue
       const isOutdated = revocations.epoch() !== epoch || revocations.isOutdated(found)
       if (isOutdated && !wasOutdated) {

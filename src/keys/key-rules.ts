@@ -38,6 +38,7 @@ function mistakesOf({ name, limits, metadata, expiresAt }: CheckedInput, nowMs: 
   if (metadata && Buffer.byteLength(JSON.stringify(metadata)) > METADATA_BYTES) {
     found.push({ path: '/metadata', message: `must have at most ${METADATA_BYTES} bytes` })
   }
+  if (metadata && !isStorable(metadata)) found.push({ path: '/metadata', message: 'holds characters that cannot be stored' })
   // a time JavaScript cannot read is NaN, and NaN is not above anything
   if (typeof expiresAt === 'string' && !(Date.parse(expiresAt) > nowMs)) found.push({ path: '/expiresAt', message: 'must be in the future' })
   return found

@@ -12,11 +12,13 @@ export interface Counter {
   window: Window | null
   gcra: Gcra | null
   windowMs: number
-  /** what Redis last had left for all nodes, and when it was asked */
-  seen: { remaining: number; at: number } | null
-  /** what was admitted here since Redis could last be trusted: in which outage, how much */
+  /** what Redis last had left for all nodes, when it was asked, and that it must know of at least that version until then */
+  seen: { remaining: number; at: number; version: number; untilMs: number } | null
+  /** what was admitted here since Redis could last be trusted: in which outage, and how much */
   outage: number
   spent: number
+  /** what of it Redis has not been told */
+  owed: number
   /** what earlier charges of the decision at hand ask of the same counter */
   pending: number
 }
@@ -34,21 +36,13 @@ export function mostAtOnce({ algorithm, quota, burst = quota }: LimitCharge): nu
 export function createCounter(charge: LimitCharge): Counter {
   const isGcra = charge.algorithm === 'gcra'
   return {
-    charge, window: isGcra ? null : createWindow(), gcra: isGcra ? createGcra() : null, windowMs: charge.windowMs, seen: null, outage: 0, spent: 0, pending: 0,
+    charge, window: isGcra ? null : createWindow(), gcra: isGcra ? createGcra() : null, windowMs: charge.windowMs, seen: null, outage: 0, spent: 0, owed: 0, pending: 0,
   }
 }
 
 /** After this long nothing that was admitted counts any more. */
 export function horizonMs({ algorithm, quota, windowMs, burst = quota }: LimitCharge): number {
   return (algorithm === 'gcra' ? Math.ceil(windowMs * burst / quota) : windowMs) + LEASE_MS
-}
-
-/** What has been counted here since `from`; of a window only. Whole buckets: what began before is left out. */
-export function countedSince({ window }: Counter, from: number): number {
-  let sum = 0
-  if (!window) return sum
-  for (let at = window.first.length - 1; at >= 0 && (window.first[at] ?? 0) >= from; at -= 1) sum += window.count[at] ?? 0
-  return sum
 }
 
 function rateOf({ quota, windowMs, burst = quota }: LimitCharge, nodes: number): Rate {

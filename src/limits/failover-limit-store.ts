@@ -4,7 +4,7 @@
 // tells it what it let through itself; until all have had the time for that, both must agree.
 import type { Guarantee, LimitCharge, LimitDecision, LimitStore } from '../redis/fast.js'
 import { planOf } from './lease.js'
-import type { LeaseLimitStore } from './lease-limit-store.js'
+import type { LeaseLimitStore, SharedDecision } from './lease-limit-store.js'
 import type { MemoryLimitStore, Outage } from './memory-limit-store.js'
 import type { Ask, Epoch } from './redis-limit-store.js'
 
@@ -16,6 +16,8 @@ export interface FailoverOptions {
   isUp: () => boolean
   /** has Redis looked at soon */
   wake: () => void
+  /** tells the other nodes that Redis has forgotten */
+  alarm: () => void
   liveNodes: () => number
 }
 
@@ -23,6 +25,8 @@ export interface FailoverLimitStore extends LimitStore {
   take: LimitStore['take']
   /** Redis does not answer. */
   lost: () => void
+  /** Another node has found that Redis has forgotten. */
+  alarmed: () => void
   /** Redis answers: tells it what it does not know. Rejects when that fails, and then Redis is still lost. */
   restore: (epoch: Epoch) => Promise<void>
 }
@@ -38,7 +42,7 @@ function told(charge: LimitCharge): Ask {
 }
 
 /** A LimitStore that never throws. */
-export function createFailoverLimitStore({ shared, local, charge, isUp, wake, liveNodes }: FailoverOptions): FailoverLimitStore {
+export function createFailoverLimitStore({ shared, local, charge, isUp, wake, alarm, liveNodes }: FailoverOptions): FailoverLimitStore {
   let outage: Outage | null = null
   let outages = 0
   /** when Redis alone decides again; Infinity while it is lost */
@@ -50,8 +54,14 @@ export function createFailoverLimitStore({ shared, local, charge, isUp, wake, li
 
   function begin(): Outage {
     outages += 1
+    return { id: outages, sinceMs: local.now() }
+  }
+
+  /** From now on what this node counts decides, too; what it counts in the meantime adds up until all is well. */
+  function distrust(untilMs: number): void {
+    outage ??= begin()
+    heldUntilMs = Math.max(current() ? heldUntilMs : 0, untilMs)
     shared.reset()
-    return { id: outages, sinceMs: outage?.sinceMs ?? local.now() }
   }
 
   /** The outage that still matters, if any. */
@@ -60,8 +70,8 @@ export function createFailoverLimitStore({ shared, local, charge, isUp, wake, li
     return outage
   }
 
-  function alone(charges: readonly LimitCharge[], dryRun = false): LimitDecision {
-    return local.takeShare(charges, { nodes: nodes(), outage: current(), dryRun })
+  function alone(charges: readonly LimitCharge[], { dryRun = false, charged = false } = {}): LimitDecision {
+    return local.takeShare(charges, { nodes: nodes(), outage: current(), dryRun, charged })
   }
 
   async function report(owed: readonly LimitCharge[]): Promise<void> {
@@ -72,23 +82,21 @@ export function createFailoverLimitStore({ shared, local, charge, isUp, wake, li
     }
   }
 
-  /** Redis knows of less than we have let through: it has a look taken at it, and what we count decides, too. */
-  function doubt(charges: readonly LimitCharge[]): LimitDecision {
+  /** Redis has forgotten: it has a look taken at it here and elsewhere, and what we count decides, too. */
+  function doubt(charges: readonly LimitCharge[]): void {
     if (suspects.length < SUSPECTS) suspects.push(...charges)
-    outage ??= begin()
-    heldUntilMs = Math.max(heldUntilMs, local.now() + HOLD_MS)
+    if (!current()) alarm()
+    distrust(local.now() + HOLD_MS)
     wake()
-    return alone(charges)
   }
 
-  async function ask(asked: LimitDecision | Promise<LimitDecision>, charges: readonly LimitCharge[], at: number, counted: readonly number[]): Promise<LimitDecision> {
+  async function ask(asked: SharedDecision | Promise<SharedDecision>, charges: readonly LimitCharge[], at: number): Promise<LimitDecision> {
     try {
-      const decision = await asked
-      const held = current()
-      const agrees = local.agrees(charges, decision.states, counted, at)
-      if (held) return decision.allowed ? alone(charges) : decision
-      if (!agrees) return decision.allowed ? doubt(charges) : decision
-      return decision.allowed && !local.record(charges, at) ? local.takeShare(charges, { nodes: 1, outage: null }) : decision
+      const { allowed, states, retryAfterMs, asked: answer } = await asked
+      const trusted = current() === null
+      if (answer && !local.agrees(charges, { states, ...answer }, at, trusted)) doubt(charges)
+      if (current()) return allowed ? alone(charges, { charged: true }) : { allowed, states, retryAfterMs }
+      return allowed && !local.record(charges, at) ? local.takeShare(charges, { nodes: 1, outage: null }) : { allowed, states, retryAfterMs }
     } catch {
       // the guard has logged it and may have opened; this node decides alone
       return alone(charges)
@@ -96,28 +104,29 @@ export function createFailoverLimitStore({ shared, local, charge, isUp, wake, li
   }
 
   async function look(charges: readonly LimitCharge[]): Promise<LimitDecision> {
-    const here = current() ? alone(charges, true) : local.take(charges, true)
+    const here = current() ? alone(charges, { dryRun: true }) : local.take(charges, true)
     if (!here.allowed) return here
     try {
-      return await shared.take(charges, true)
+      const { allowed, states, retryAfterMs } = await shared.take(charges, true)
+      return { allowed, states, retryAfterMs }
     } catch {
-      return alone(charges, true)
+      return alone(charges, { dryRun: true })
     }
   }
 
   return {
     take(charges, dryRun = false) {
-      if (!isUp()) return alone(charges, dryRun)
+      if (!isUp()) return alone(charges, { dryRun })
       if (dryRun) return look(charges)
       const held = current()
       if (held) {
-        const here = alone(charges, true)
+        const here = alone(charges, { dryRun: true })
         if (!here.allowed) return here
       } else if (!local.fits(charges)) return local.takeShare(charges, { nodes: 1, outage: null })
       // noted before asking: our copy of a charge must not outlive Redis's
       const at = local.now()
       const decision = shared.take(charges)
-      if (held || decision instanceof Promise) return ask(decision, charges, at, held ? [] : local.counted(charges))
+      if (held || decision instanceof Promise) return ask(decision, charges, at)
       if (decision.allowed) local.note(charges, at)
       return decision
     },
@@ -125,25 +134,23 @@ export function createFailoverLimitStore({ shared, local, charge, isUp, wake, li
       if (isUp() && !outage) return shared.guarantee(of)
       return { guarantee: 'leased', earlyBy: of.quota - Math.floor(of.quota / (2 * nodes())) }
     },
-    lost() {
-      // a new one also after a time of doubt: what was let through since has been told
-      if (!outage || heldUntilMs !== Infinity) outage = begin()
-      heldUntilMs = Infinity
+    lost: () => distrust(Infinity),
+    alarmed() {
+      distrust(local.now() + HOLD_MS)
+      wake()
     },
     async restore(epoch) {
       const forgot = known !== null && (epoch.id !== known.id || epoch.seq <= known.seq)
       const wasLost = heldUntilMs === Infinity
-      if (!forgot && !wasLost && suspects.length === 0) {
-        known = epoch
-        return
+      if (forgot || wasLost || suspects.length > 0) {
+        if (forgot) distrust(local.now() + HOLD_MS)
+        const named = suspects
+        suspects = []
+        await report(local.owed(forgot ? 'all' : wasLost ? 'untold' : named))
+        // others may have had no time yet to tell it what they let through
+        heldUntilMs = local.now() + HOLD_MS
       }
-      const named = suspects
-      if (forgot) outage ??= begin()
-      if (outage) heldUntilMs = wasLost ? Infinity : local.now() + HOLD_MS
-      await report(local.owed(forgot ? 'all' : wasLost && outage ? outage : named))
       known = epoch
-      suspects = []
-      heldUntilMs = local.now() + HOLD_MS
     },
   }
 }

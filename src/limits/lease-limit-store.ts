@@ -38,7 +38,13 @@ export interface LeaseOptions {
   every?: (ms: number, work: () => void) => () => void
 }
 
+/** `left`: what Redis itself has left, without this node's leases; only when it was asked. */
+export interface SharedDecision extends LimitDecision {
+  asked?: { left: readonly number[]; versions: readonly number[] }
+}
+
 export interface LeaseLimitStore extends LimitStore {
+  take: (charges: readonly LimitCharge[], dryRun?: boolean) => SharedDecision | Promise<SharedDecision>
   /** Hands unspent units of ended leases back to Redis, and forgets counters that are idle. Never rejects. */
   sweep: () => Promise<void>
   /** Forgets all leases, and what Redis had left. */
@@ -127,7 +133,7 @@ export function createLeaseLimitStore({ store, clock, liveNodes, isUp, every = s
     return lease && lease.left > 0 && lease.slot.number > 0 ? { slot: lease.slot, units: lease.left } : null
   }
 
-  async function askRedis(charges: readonly LimitCharge[], used: Counter[], dryRun: boolean): Promise<LimitDecision> {
+  async function askRedis(charges: readonly LimitCharge[], used: Counter[], dryRun: boolean): Promise<SharedDecision> {
     // before sending: Redis charges later than this, so the lease ends here first
     const [monotonicMs, wallMs] = [clock.monotonic(), clock.now()]
     // where one charge must be asked for each time, leases of the others would save nothing
@@ -140,8 +146,9 @@ export function createLeaseLimitStore({ store, clock, liveNodes, isUp, every = s
       const want = first && leases && !counter.asking ? wantOf(counter.demand, plan) : 0
       return { charge, windowMs: plan.windowMs, burst: plan.burst, want, refund: first && !dryRun ? handBack(counter) : null }
     })
-    const { allowed, states, retryAfterMs, leases: granted } = await store.ask(asks, { nodes: Math.max(1, liveNodes()), dryRun })
+    const { allowed, states, retryAfterMs, leases: granted, versions } = await store.ask(asks, { nodes: Math.max(1, liveNodes()), dryRun })
     const now = clock.monotonic()
+    const left = states.map(({ remaining }) => remaining)
     charges.forEach((charge, at) => {
       const [counter, state, lease] = [used[at], states[at], granted[at]]
       if (!counter || !state || !lease) return
@@ -152,11 +159,11 @@ export function createLeaseLimitStore({ store, clock, liveNodes, isUp, every = s
       counter.denied = remembers ? { untilMs: monotonicMs + Math.min(DENIED_MS, retryAfterMs), retryAtMs: monotonicMs + retryAfterMs, cost: charge.cost, quota: charge.quota } : null
       if (lease.units > 0) state.remaining += lease.units
     })
-    return { allowed, states, retryAfterMs }
+    return { allowed, states, retryAfterMs, asked: { left, versions } }
   }
 
   /** Of many requests that miss one lease, the first asks and the rest wait for what it brings, once. */
-  async function ask(charges: readonly LimitCharge[], used: Counter[]): Promise<LimitDecision> {
+  async function ask(charges: readonly LimitCharge[], used: Counter[]): Promise<SharedDecision> {
     const pending = used.find((counter) => counter.asking !== null)?.asking
     if (pending) {
       await pending.catch(() => undefined)

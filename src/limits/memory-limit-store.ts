@@ -3,7 +3,7 @@
 import type { Clock } from '../kernel/clock.js'
 import type { Guarantee, LimitCharge, LimitDecision, LimitState, LimitStore } from '../redis/fast.js'
 import {
-  admitCounter, type Counter, countedSince, counterName, counterWaitMs, createCounter, horizonMs, mostAtOnce, settleCounter, stateOf, weight,
+  admitCounter, type Counter, counterName, counterWaitMs, createCounter, horizonMs, mostAtOnce, settleCounter, stateOf, weight,
 } from './counter.js'
 
 /** A time in which Redis does not count for all nodes; `sinceMs` on the clock of `now`. */
@@ -16,6 +16,8 @@ export interface ShareOptions {
   nodes: number
   outage: Outage | null
   dryRun?: boolean
+  /** Redis has counted it, too */
+  charged?: boolean
 }
 
 export interface MemoryLimitStore extends LimitStore {
@@ -33,13 +35,14 @@ export interface MemoryLimitStore extends LimitStore {
   record: (charges: readonly LimitCharge[], at: number) => boolean
   /** `record` without the question, right after `fits` said yes. */
   note: (charges: readonly LimitCharge[], at: number) => void
-  /** What has been let through here lately, for each charge: Redis knows of that much at least. */
-  counted: (charges: readonly LimitCharge[]) => number[]
-  /** Notes what Redis answered to a question of `at`. False: it knows of less than had been `counted` by then. */
-  agrees: (charges: readonly LimitCharge[], states: readonly LimitState[], counted: readonly number[], at: number) => boolean
-  /** What Redis is to be told: all that counts here (of these charges' counters), or only what was let through in an outage. */
-  owed: (of: Outage | readonly LimitCharge[] | 'all') => LimitCharge[]
-  /** Redis has been told of these, which an outage owed. */
+  /**
+   * Notes what Redis answered to a question of `at`. False: it has forgotten some of these counters since it was last asked.
+   * With `trusted` false, as long as not every node has told it what it knows not, only less may be left than was.
+   */
+  agrees: (charges: readonly LimitCharge[], answer: { states: readonly LimitState[]; left: readonly number[]; versions: readonly number[] }, at: number, trusted: boolean) => boolean
+  /** What Redis is to be told: all that counts here (of these charges' counters), or only what it has not been told of an outage. */
+  owed: (of: 'all' | 'untold' | readonly LimitCharge[]) => LimitCharge[]
+  /** Redis has been told of these, and counts them from here on. */
   told: (owed: readonly LimitCharge[]) => void
   /** counters held */
   size: () => number
@@ -68,11 +71,12 @@ function waitFor(counter: Counter, charge: LimitCharge, options: ShareOptions, a
   return counter.pending > units ? Math.max(ms, Math.min(forMs, SHARE_RETRY_MS)) : ms
 }
 
-function spendHere(counter: Counter, charge: LimitCharge, outage: Outage | null, at: number): void {
+function spendHere(counter: Counter, charge: LimitCharge, { outage, charged }: ShareOptions, at: number): void {
   admitCounter(counter, charge, at)
   if (!outage) return
   counter.spent = (counter.outage === outage.id ? counter.spent : 0) + charge.cost
   counter.outage = outage.id
+  if (!charged) counter.owed += charge.cost
 }
 
 export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock: Clock; maxCounters?: number }): MemoryLimitStore {
@@ -134,7 +138,7 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
       const counter = held[index]
       if (!counter) return
       counter.pending = 0
-      if (allowed && !options.dryRun && charge.cost > 0) spendHere(counter, charge, options.outage, at)
+      if (allowed && !options.dryRun && charge.cost > 0) spendHere(counter, charge, options, at)
     })
     const states = charges.map((charge, index) => {
       const counter = held[index]
@@ -172,38 +176,34 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
       return true
     },
     note,
-    counted(charges) {
-      const at = now()
-      // well within the window, for its buckets begin at other times there
-      return charges.map((charge) => {
-        const counter = find(charge, at)
-        return counter ? countedSince(counter, at - 0.9 * charge.windowMs) : 0
-      })
-    },
-    agrees(charges, states, counted, at) {
+    agrees(charges, { states, left, versions }, at, trusted) {
       let agrees = true
       charges.forEach((charge, index) => {
-        const remaining = states[index]?.remaining ?? 0
-        counterOf(charge, now()).seen = { remaining, at }
-        // what is all used up says nothing
-        if (remaining > 0 && charge.quota - remaining < (counted[index] ?? 0)) agrees = false
+        const counter = counterOf(charge, now())
+        const { seen } = counter
+        const [remaining = 0, version = 0] = [left[index], versions[index]]
+        if (trusted && seen && at < seen.untilMs && version < seen.version) agrees = false
+        else counter.seen = {
+          remaining: trusted || !seen ? remaining : Math.min(remaining, seen.remaining), at, version, untilMs: at + (states[index]?.resetMs ?? 0),
+        }
       })
       return agrees
     },
     owed(of) {
       const at = now()
-      const outage = typeof of === 'object' && 'id' in of ? of : null
-      const named = Array.isArray(of) ? of.flatMap((charge: LimitCharge) => counters.get(counterName(charge)) ?? []) : [...counters.values()]
+      const named = typeof of === 'string' ? [...counters.values()] : of.flatMap((charge) => counters.get(counterName(charge)) ?? [])
       return [...new Set(named)].flatMap((counter) => {
         settleCounter(counter, at)
-        const units = outage ? (counter.outage === outage.id ? counter.spent : 0) : Math.ceil(weight(counter))
+        const units = of === 'untold' ? counter.owed : Math.ceil(weight(counter))
         return units > 0 ? [{ ...counter.charge, cost: units }] : []
       })
     },
     told(owed) {
       for (const charge of owed) {
         const counter = counters.get(counterName(charge))
-        if (counter) counter.spent = 0
+        if (!counter) continue
+        counter.owed = 0
+        if (counter.seen) counter.seen.version = 0
       }
     },
     guarantee: () => EXACT,

@@ -53,6 +53,8 @@ export interface Ask {
 export interface Granted extends LimitDecision {
   /** one for each charge, in order */
   leases: { units: number; slot: Slot }[]
+  /** of each charge's counter: grows with all that Redis counts there, and starts anew when Redis forgets */
+  versions: number[]
 }
 
 export interface Epoch {
@@ -74,12 +76,14 @@ export interface RedisLimitStore {
 function decisionOf(answer: readonly number[], count: number): Granted {
   const states: LimitState[] = []
   const leases: Granted['leases'] = []
+  const versions: number[] = []
   for (let at = 2; at < 2 + count * ANSWERED; at += ANSWERED) {
     states.push({ remaining: answer[at] ?? 0, resetMs: answer[at + 1] ?? 0 })
     leases.push({ units: answer[at + 2] ?? 0, slot: { number: answer[at + 3] ?? 0, first: answer[at + 4] ?? 0 } })
+    versions.push(answer[at + 5] ?? 0)
   }
   const retryAfterMs = answer[1] ?? 0
-  return { allowed: answer[0] === 1, states, retryAfterMs: retryAfterMs < 0 ? Infinity : retryAfterMs, leases }
+  return { allowed: answer[0] === 1, states, retryAfterMs: retryAfterMs < 0 ? Infinity : retryAfterMs, leases, versions }
 }
 
 /**
@@ -93,7 +97,7 @@ export function createRedisLimitStore({ client, keyPrefix, run, now }: RedisLimi
 
   async function ask(asks: readonly Ask[], { nodes, dryRun }: { nodes: number; dryRun: boolean }): Promise<Granted> {
     const count = asks.length
-    if (count === 0) return { allowed: true, states: [], retryAfterMs: 0, leases: [] }
+    if (count === 0) return { allowed: true, states: [], retryAfterMs: 0, leases: [], versions: [] }
     const sent: (string | number)[] = []
     for (const { charge } of asks) sent.push(`${keyPrefix}limit:${counterName(charge)}`)
     sent.push(now ? now() : '', nodes, dryRun ? 1 : 0)

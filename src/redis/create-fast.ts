@@ -28,6 +28,7 @@ export interface FastOptions {
   log: FastLog
 }
 
+const ALARM = 'limits-forgotten'
 const START_WAIT_MS = 1_500
 
 /** Until connected, or refused, or 1.5 s have passed; the client goes on trying. */
@@ -51,13 +52,14 @@ export async function createFast({ redisUrl, keyPrefix, client, liveNodes, clock
   const guard: Guard = createGuard({ clock, log, onLost: () => limits.lost(), probe: async () => limits.restore(await unguarded.epoch()) })
   const counted = createRedisLimitStore({ client: redis, keyPrefix: prefix, run: guard.run })
   const leases = createLeaseLimitStore({ store: counted, clock, liveNodes, isUp: guard.isUp })
-  const limits: FailoverLimitStore = createFailoverLimitStore({ shared: leases, local, charge: unguarded.charge, isUp: guard.isUp, wake: () => guard.wake(), liveNodes })
+  const limits: FailoverLimitStore = createFailoverLimitStore({ shared: leases, local, charge: unguarded.charge, isUp: guard.isUp, wake: guard.wake, alarm: () => void bus.publish(ALARM, ''), liveNodes })
   // the probe names what is wrong; the client's own words for it would repeat at every attempt to reconnect
   redis.on('error', () => undefined)
   redis.on('ready', guard.wake)
   redis.on('close', guard.wake)
   const subscriber = redis.duplicate({ connectionName: 'gatehouse-bus' })
   const bus = createRedisBus({ client: redis, subscriber, keyPrefix: prefix, guard, log })
+  await bus.subscribe(ALARM, limits.alarmed)
   await Promise.all([connect(redis), connect(subscriber)])
   if (redis.status !== 'ready') guard.wake()
 

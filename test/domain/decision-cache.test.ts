@@ -7,11 +7,11 @@ import { fakeClock } from '../support/clock.js'
 
 const LEASE = 1_500
 
-function createWorld(options: { maxTags?: number; maxEntries?: number; maxBytes?: number } = {}) {
+function createWorld(options: { maxIds?: number; maxEntries?: number; maxBytes?: number } = {}) {
   const clock = fakeClock()
   let wallShift = 0
   const shifting = { ...clock, now: () => clock.now() + wallShift }
-  const revocations = createRevocations({ clock: shifting, leaseMs: LEASE, ...(options.maxTags ? { maxTags: options.maxTags } : {}) })
+  const revocations = createRevocations({ clock: shifting, leaseMs: LEASE, ...(options.maxIds ? { maxIds: options.maxIds } : {}) })
   let restores = 0
   let isLogDown = false
   let head = 0
@@ -30,7 +30,7 @@ function createWorld(options: { maxTags?: number; maxEntries?: number; maxBytes?
   })
   let reads = 0
   const found = (changes: Partial<Found> = {}): Found => ({
-    key: null, session: null, principal: { type: 'key', id: 'u', permissions: [], authenticatedBy: 'key' }, tags: ['key:a', 'user:u'], asOf: head, endsAtMs: Infinity, ...changes,
+    key: null, session: null, principal: { type: 'key', id: 'u', permissions: [], authenticatedBy: 'key' }, ids: ['a', 'u'], asOf: head, endsAtMs: Infinity, ...changes,
   })
   const read = (name = 'a', changes: Partial<Found> | null = {}) => cache.read('key', name, async () => {
     reads += 1
@@ -70,10 +70,10 @@ t.test('R1 what cannot be followed drops everything', async (t) => {
     ['numbers that go back', ({ revocations }) => revocations.applyPoll({ startedAt: revocations.now(), server: 's', head: -1, rows: [] })],
     ['another server', ({ poll }) => poll([], 'other')],
     ['everything revoked', ({ poll }) => poll([{ seq: 1, tag: '*' }])],
-    ['too many tags to remember', ({ poll }) => poll([1, 2, 3, 4].map((n) => ({ seq: 1, tag: `x:${n}` })))],
+    ['too many to remember', ({ poll }) => poll([1, 2, 3, 4].map((n) => ({ seq: 1, tag: `x:${n}` })))],
   ]
   for (const [what, happen] of cases) {
-    const world = createWorld({ maxTags: 3 })
+    const world = createWorld({ maxIds: 3 })
     world.poll()
     await world.read()
     t.ok(world.find(), `${what}: held before`)
@@ -161,7 +161,7 @@ t.test('R4 an answer that a revocation overtook is read again', async (t) => {
   t.equal(find('b'), null, 'and not kept')
   const dropped = cache.read('key', 'c', async () => {
     if ((asked += 1) === 3) poll([], 'other')
-    return found({ tags: ['key:c'] })
+    return found({ ids: ['c'] })
   })
   t.ok(await dropped)
   t.equal(asked, 4, 'nor is what was read before everything was dropped')
@@ -218,7 +218,7 @@ t.test('R7 a wall clock that jumps ends lease and entries; a steady clock that s
   clock.advance(1)
 })
 
-t.test('tags are forgotten after ten minutes', async (t) => {
+t.test('ids are forgotten after ten minutes', async (t) => {
   const { clock, revocations, poll } = createWorld()
   poll([{ seq: 1, tag: 'x:1' }])
   clock.advance(300_000)
@@ -344,18 +344,17 @@ t.test('the poller', async (t) => {
   })
 })
 
-t.test('a reading is checked against its tags only after something was revoked', async (t) => {
+t.test('a reading is checked against its ids only after something was revoked', async (t) => {
   const { revocations, poll } = createWorld()
   poll()
   let looks = 0
-  const tags = ['key:a']
-  const counting = new Proxy(tags, {
+  const counting = new Proxy(['a'], {
     get(target, name) {
       if (name === Symbol.iterator) looks += 1
       return Reflect.get(target, name) as unknown
     },
   })
-  const reading: Reading = { tags: counting, asOf: 0, ...revocations.now(), checkedVersion: -1 }
+  const reading: Reading = { ids: counting, asOf: 0, ...revocations.now(), checkedVersion: -1 }
   for (let n = 0; n < 3; n += 1) t.ok(revocations.isCurrent(reading, revocations.now()))
   t.equal(looks, 1)
   revocations.apply({ seq: 1, tag: 'x:1' })

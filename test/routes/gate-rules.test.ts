@@ -50,6 +50,7 @@ t.test('/gate-rules', async (t) => {
     const patch = (payload: object, match?: string) => app.inject({ method: 'PATCH', url: `${url}/${id}`, headers: { ...admin, ...(match === undefined ? {} : { 'if-match': match }) }, payload })
     t.equal((await patch({ priority: 1 })).statusCode, 428)
     const changed = await patch({ permissions: [], public: true, limit: null }, `"${id}.1"`)
+    t.equal(changed.headers['effective-within-ms'], '1500')
     t.match(expectJson<Rule>(changed, 200), { path: '/patched', permissions: [], public: true, limit: null, version: 2 })
     t.equal(changed.headers.etag, `"${id}.2"`)
     t.equal((await patch({ priority: 1 }, `"${id}.1"`)).statusCode, 412)

@@ -37,7 +37,7 @@ t.test('leases on Redis', { skip: NO_REDIS }, async (t) => {
     }
     const all = Array.from({ length: nodes }, (_, at) => open(at))
     return {
-      all, redis,
+      all, redis, prefix,
       at: () => now,
       asked: () => asked,
       advance: (ms: number) => void (now += ms),
@@ -98,6 +98,42 @@ t.test('leases on Redis', { skip: NO_REDIS }, async (t) => {
     }
     t.ok(atOnce > 4_900, `${atOnce} of 5000 at once`)
     t.ok(asked() < 60, `asked ${asked()} times in one second`)
+  })
+
+  t.test('the worst moment: a lease is spent at its last instant, and the rest is wanted as soon as Redis gives it', async (t) => {
+    for (const limit of [charge({ quota: 60_000 }), charge({ quota: 60_000, algorithm: 'gcra', burst: 10_000 })]) {
+      const { node, at, advance, asked } = house()
+      const log: Admission[] = []
+      const take = async (which: number, cost: number): Promise<boolean> => {
+        const { allowed } = await node(which).take([{ ...limit, cost }])
+        if (allowed) log.push({ at: at(), cost })
+        return allowed
+      }
+      await take(0, 100)
+      advance(235)
+      const before = asked()
+      for (let n = 0; n < 100; n += 1) await take(0, 1)
+      t.equal(asked(), before, 'a hundred from the lease')
+      // a meter has drained what was charged; a window forgets it when it has passed
+      if (limit.algorithm !== 'gcra') advance(limit.windowMs - 235)
+      // all of it at once, where nothing is left to lease; else in ever smaller pieces
+      await take(1, limit.burst ?? limit.quota)
+      for (let cost = 65_536; cost >= 1; cost /= 2) while (await take(1, cost));
+      if (limit.algorithm === 'gcra') t.ok(worstExcess(log, limit) <= 1e-3, `${worstExcess(log, limit)} above the burst`)
+      else t.ok(mostInWindow(log, limit.windowMs) <= limit.quota, `${mostInWindow(log, limit.windowMs)} in a window`)
+    }
+  })
+
+  t.test('what a Redis that has forgotten counts anew is not handed back to it', async (t) => {
+    const { node, advance, prefix } = house()
+    for (let n = 0; n < 30; n += 1) await node(0).take([charge()])
+    advance(250)
+    await client.del(...(await client.keys(`${prefix}*`)))
+    const left = async (): Promise<number | undefined> => (await node(2).take([charge()], true)).states[0]?.remaining
+    await node(1).take([charge({ cost: 100 })])
+    const before = await left()
+    await node(0).sweep()
+    t.equal(await left(), before)
   })
 
   t.test('several limits of a request: all or none, by leases too', async (t) => {

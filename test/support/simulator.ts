@@ -150,7 +150,7 @@ class World {
     if (revoked) set.add(index)
     else set.delete(index)
     tables.head += 1
-    tables.log.push({ seq: tables.head, tag: `${user ? 'user' : 'key'}:${index}` })
+    tables.log.push({ seq: tables.head, tag: user ? `user:u${index}` : `key:k${index}` })
     this.become(tables)
     this.outcome.revoked += 1
   }
@@ -245,7 +245,7 @@ class World {
   private async present(node: Node, key: number): Promise<void> {
     const read = (): Promise<Found> => this.ask(node, (): Found => ({
       key: null, session: null, principal: { type: 'key', id: String(key), permissions: [], authenticatedBy: 'key' },
-      tags: [`key:${key}`, `user:${key % USERS}`], asOf: this.tables.head, endsAtMs: this.isValid(key) ? Infinity : 0,
+      ids: [`k${key}`, `u${key % USERS}`], asOf: this.tables.head, endsAtMs: this.isValid(key) ? Infinity : 0,
     }))
     try {
       const held = node.cache.find('key', `${key}`) ?? (await node.cache.read('key', `${key}`, read))
