@@ -87,13 +87,17 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    name: 'node-cut-off', does: 'one node and Redis: SIGSTOP for 5 s; Redis goes on a second later, so that nothing tells the node what it has missed', quick: false,
+    name: 'node-cut-off', quick: false,
+    needs: 'suspendable postgres', does: 'one node: SIGSTOP for 5 s; when it goes on, neither Redis nor PostgreSQL answers for a second more',
     excuses: (answer, fault) => answer.status === 503 && atNode(answer, fault),
-    async cause({ nodes, redis }) {
+    async cause({ nodes, postgres, redis }) {
       const node = 0
+      // its memory is all it has to go by, and the lease must keep it from doing so
       redis.suspend()
-      const fault = await lasting(() => nodes[node]?.signal('SIGSTOP'), 5_000, () => nodes[node]?.signal('SIGCONT'))
+      const fault = await lasting(() => nodes[node]?.signal('SIGSTOP'), 5_000, postgres.suspend ?? (() => undefined))
+      nodes[node]?.signal('SIGCONT')
       await delay(1_000)
+      postgres.resume()
       redis.resume()
       return { ...fault, toMs: steadyMs(), node }
     },

@@ -59,8 +59,9 @@ export function createFailoverLimitStore({ shared, local, charge, isUp, wake, al
 
   /** From now on what this node counts decides, too; what it counts in the meantime adds up until all is well. */
   function distrust(untilMs: number): void {
-    outage ??= begin()
-    heldUntilMs = Math.max(current() ? heldUntilMs : 0, untilMs)
+    const before = current()
+    heldUntilMs = before ? Math.max(heldUntilMs, untilMs) : untilMs
+    outage = before ?? begin()
     shared.reset()
   }
 
@@ -76,9 +77,13 @@ export function createFailoverLimitStore({ shared, local, charge, isUp, wake, al
 
   async function report(owed: readonly LimitCharge[]): Promise<void> {
     for (let at = 0; at < owed.length; at += CHARGES_A_SCRIPT) {
-      const chunk = owed.slice(at, at + CHARGES_A_SCRIPT)
-      await charge(chunk.map(told))
-      local.told(chunk)
+      try {
+        await charge(owed.slice(at, at + CHARGES_A_SCRIPT).map(told))
+      } catch (error) {
+        // what may have arrived all the same is counted twice then, never too little
+        local.owe(owed.slice(at))
+        throw error
+      }
     }
   }
 
@@ -146,7 +151,9 @@ export function createFailoverLimitStore({ shared, local, charge, isUp, wake, al
         if (forgot) distrust(local.now() + HOLD_MS)
         const named = suspects
         suspects = []
-        await report(local.owed(forgot ? 'all' : wasLost ? 'untold' : named))
+        await report(local.owed(forgot ? 'all' : named))
+        // what was let through while it was told, too
+        if (wasLost) for (let owed = local.owed('untold'); owed.length > 0; owed = local.owed('untold')) await report(owed)
         // others may have had no time yet to tell it what they let through
         heldUntilMs = local.now() + HOLD_MS
       }

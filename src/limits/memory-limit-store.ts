@@ -40,10 +40,10 @@ export interface MemoryLimitStore extends LimitStore {
    * With `trusted` false, as long as not every node has told it what it knows not, only less may be left than was.
    */
   agrees: (charges: readonly LimitCharge[], answer: { states: readonly LimitState[]; left: readonly number[]; versions: readonly number[] }, at: number, trusted: boolean) => boolean
-  /** What Redis is to be told: all that counts here (of these charges' counters), or only what it has not been told of an outage. */
+  /** What Redis is now told: all that counts here (of these charges' counters), or only what it has not been told of an outage. */
   owed: (of: 'all' | 'untold' | readonly LimitCharge[]) => LimitCharge[]
-  /** Redis has been told of these, and counts them from here on. */
-  told: (owed: readonly LimitCharge[]) => void
+  /** Redis could not be told of these. */
+  owe: (charges: readonly LimitCharge[]) => void
   /** counters held */
   size: () => number
 }
@@ -182,10 +182,10 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
         const counter = counterOf(charge, now())
         const { seen } = counter
         const [remaining = 0, version = 0] = [left[index], versions[index]]
-        if (trusted && seen && at < seen.untilMs && version < seen.version) agrees = false
-        else counter.seen = {
-          remaining: trusted || !seen ? remaining : Math.min(remaining, seen.remaining), at, version, untilMs: at + (states[index]?.resetMs ?? 0),
-        }
+        const forgot = seen !== null && at < seen.untilMs && version < seen.version
+        agrees &&= !forgot
+        const less = seen && (forgot || !trusted) ? Math.min(remaining, seen.remaining) : remaining
+        counter.seen = { remaining: less, at, version, untilMs: at + (states[index]?.resetMs ?? 0) }
       })
       return agrees
     },
@@ -195,16 +195,14 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
       return [...new Set(named)].flatMap((counter) => {
         settleCounter(counter, at)
         const units = of === 'untold' ? counter.owed : Math.ceil(weight(counter))
+        counter.owed = 0
+        // from here on it may count anew
+        if (of !== 'untold' && counter.seen) counter.seen.version = 0
         return units > 0 ? [{ ...counter.charge, cost: units }] : []
       })
     },
-    told(owed) {
-      for (const charge of owed) {
-        const counter = counters.get(counterName(charge))
-        if (!counter) continue
-        counter.owed = 0
-        if (counter.seen) counter.seen.version = 0
-      }
+    owe(charges) {
+      for (const charge of charges) counterOf(charge, now()).owed += charge.cost
     },
     guarantee: () => EXACT,
     size: () => counters.size,

@@ -61,7 +61,7 @@ export async function createFast({ redisUrl, keyPrefix, client, liveNodes, clock
   const bus = createRedisBus({ client: redis, subscriber, keyPrefix: prefix, guard, log })
   await bus.subscribe(ALARM, limits.alarmed)
   await Promise.all([connect(redis), connect(subscriber)])
-  if (redis.status !== 'ready') guard.wake()
+  guard.wake()
 
   return {
     cache: createRedisCache({ client: redis, keyPrefix: prefix, guard }),
