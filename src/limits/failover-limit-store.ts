@@ -148,7 +148,11 @@ export function createFailoverLimitStore({ shared, local, charge, isUp, wake, al
       const forgot = known !== null && (epoch.id !== known.id || epoch.seq <= known.seq)
       const wasLost = heldUntilMs === Infinity
       if (forgot || wasLost || suspects.length > 0) {
-        if (forgot) distrust(local.now() + HOLD_MS)
+        known = epoch
+        if (forgot) {
+          distrust(local.now() + HOLD_MS)
+          alarm()
+        }
         const named = suspects
         suspects = []
         await report(local.owed(forgot ? 'all' : named))
