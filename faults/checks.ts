@@ -39,6 +39,9 @@ export function latenessOf(revocations: readonly Revocation[], answers: readonly
   return { latestMs, violations }
 }
 
+/** the program counts in whole ms, rounded down: two of its times may lie this much closer than they say */
+const RESOLUTION_MS = 1
+
 export interface Excess {
   key: number
   quota: number
@@ -57,11 +60,12 @@ export function excessOf(limited: readonly LimitedKey[], firstKey: number, answe
     const admitted = answers.filter((answer) => answer.key === key && answer.code === 'valid').toSorted((a, b) => a.sentMs - b.sentMs)
     const found: Excess = { key, quota, windowMs, windows: 0, most: 0, fromMs: 0 }
     admitted.forEach(({ sentMs: fromMs }, first) => {
+      const toMs = fromMs + windowMs - RESOLUTION_MS
       let held = 0
       for (let index = first; index < admitted.length; index += 1) {
         const one = admitted[index]
-        if (!one || one.sentMs >= fromMs + windowMs) break
-        if (one.receivedMs < fromMs + windowMs) held += 1
+        if (!one || one.sentMs >= toMs) break
+        if (one.receivedMs < toMs) held += 1
       }
       if (held > quota) found.windows += 1
       if (held > found.most) Object.assign(found, { most: held, fromMs })

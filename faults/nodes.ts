@@ -44,6 +44,8 @@ export async function makeNodes(count: number, stores: { databaseUrl: string; re
     const { PATH = '', HOME = '' } = process.env
     const environment = {
       PATH, HOME, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), LOG_LEVEL: 'error',
+      // one for all: it is the issuer of tokens, which every node must accept
+      PUBLIC_URL: 'http://localhost:3000',
       DATABASE_URL: stores.databaseUrl, REDIS_URL: stores.redisUrl, GATEHOUSE_SECRET: secret, GATEHOUSE_DATA_DIR: stores.dataDir,
       GATEHOUSE_ADMIN_EMAIL: ADMIN.email, GATEHOUSE_ADMIN_PASSWORD: ADMIN.password, BCRYPT_COST: '10', ACCESS_TOKEN_SECONDS: '86400',
     }

@@ -138,6 +138,9 @@ function judge({ excuses, quick }: Scenario, { begin, firstMs, fault, answers, r
   const unacknowledged = revocations.filter(({ acknowledgedMs }) => acknowledgedMs === null)
   if (unacknowledged.length > 0) violations.push(`revocation: ${unacknowledged.length} were never acknowledged (${unacknowledged[0]?.refusal})`)
 
+  const refused = revocations.filter(({ refusal }) => refusal?.startsWith('4'))
+  if (refused.length > 0) violations.push(`revocation: ${refused.length} were refused (${refused[0]?.refusal})`)
+
   const excess = excessOf(begin.limited, begin.revocable.length, answers)
   for (const { key, quota, windowMs, windows, most, fromMs } of excess) {
     const from = ms(fromMs - fault.fromMs)

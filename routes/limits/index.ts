@@ -68,7 +68,8 @@ export default (async (app) => {
   app.put('/owners/:id', {
     schema: {
       summary: 'Set the limits of an owner',
-      description: 'All keys of this user share them, besides the limits of their own; an empty list removes them. Needs If-Match: GET answers an ETag also where none were ever set.',
+      description: 'All keys of this user share them, besides the limits of their own; an empty list removes them. '
+        + 'Needs If-Match: GET answers an ETag also where none were ever set.',
       tags, params: IdParams, body: OwnerLimitList, response: { 200: OwnerLimits },
     },
     config: { access: ['gatehouse:limits.write'], errors: ['user.not_found', 'precondition.required', 'precondition.failed'] },

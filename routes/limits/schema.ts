@@ -6,11 +6,14 @@ import { strict, Time } from '../../plugins/route-kit.js'
 const ID = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f22'
 const UNITS = 1_000_000_000
 
-const Quota = Type.Integer({ minimum: 1, maximum: UNITS, description: 'Units admitted: in any window of that length (window), on average in it (gcra), or in a period (calendar)' })
+const Quota = Type.Integer({
+  minimum: 1, maximum: UNITS, description: 'Units admitted: in any window of that length (window), on average in it (gcra), or in a period (calendar)',
+})
 const definition = {
   windowSeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_592_000, description: 'Needed by all but calendar' })),
   algorithm: Type.Optional(Type.Unsafe<'window' | 'gcra' | 'calendar'>({
-    type: 'string', enum: ['window', 'gcra', 'calendar'], description: 'window (the default): a hard limit on every window. gcra: an even rate. calendar: a quota of the hour, day or month, UTC',
+    type: 'string', enum: ['window', 'gcra', 'calendar'],
+    description: 'window (the default): a hard limit on every window. gcra: an even rate. calendar: a quota of the hour, day or month, UTC',
   })),
   burst: Type.Optional(Type.Integer({ minimum: 1, maximum: UNITS, description: 'gcra only: how much may come at once. Default: the quota' })),
   period: Type.Optional(Type.Unsafe<'hour' | 'day' | 'month'>({ type: 'string', enum: ['hour', 'day', 'month'], description: 'calendar only' })),
@@ -24,7 +27,9 @@ export const Cost = Type.Integer({ minimum: 1, maximum: UNITS, default: 1, descr
 export const DryRun = Type.Boolean({ default: false, description: 'Says what would be answered; charges and counts nothing' })
 
 export const LimitOverrides = Type.Array(strict({
-  name: Type.String({ pattern: '^(owner:)?[a-z][a-z0-9_.-]{0,63}$', description: 'A limit of the key, owner:NAME for one of its owner, or a new name with a whole limit' }),
+  name: Type.String({
+    pattern: '^(owner:)?[a-z][a-z0-9_.-]{0,63}$', description: 'A limit of the key, owner:NAME for one of its owner, or a new name with a whole limit',
+  }),
   quota: Type.Optional(Quota),
   ...definition,
   cost: Type.Optional(Type.Integer({ minimum: 0, maximum: UNITS, description: 'Instead of the request\'s cost; 0 leaves this limit out' })),
@@ -36,7 +41,8 @@ export const LimitReports = Type.Array(Type.Object({
   remaining: Type.Integer(),
   resetSeconds: Type.Integer({ description: 'Until the whole quota is there again, rounded up' }),
   guarantee: Type.Unsafe<'exact' | 'leased'>({
-    type: 'string', enum: ['exact', 'leased'], description: 'Neither ever admits more than the limit. leased: nodes hold units in advance, so up to earlyBy units may be refused early',
+    type: 'string', enum: ['exact', 'leased'],
+    description: 'Neither ever admits more than the limit. leased: nodes hold units in advance, so up to earlyBy units may be refused early',
   }),
   earlyBy: Type.Integer({ description: '0 when exact' }),
 }))
@@ -49,7 +55,9 @@ const Namespace = Type.String({ pattern: '^[a-z][a-z0-9_.-]{0,63}$' })
 export const NamespaceParams = strict({ namespace: Namespace })
 const limits = [{ name: 'minute', quota: 60, windowSeconds: 60 }, { name: 'month', quota: 10_000, algorithm: 'calendar', period: 'month' }]
 
-export const LimitList = strict({ limits: Type.Array(Limit, { minItems: 1, maxItems: 10, description: 'Each with a name of its own' }) }, { examples: [{ limits }] })
+export const LimitList = strict({
+  limits: Type.Array(Limit, { minItems: 1, maxItems: 10, description: 'Each with a name of its own' }),
+}, { examples: [{ limits }] })
 export const OwnerLimitList = strict({ limits: Limits }, { examples: [{ limits: [{ name: 'all', quota: 1_000, windowSeconds: 60 }] }] })
 
 const times = { createdAt: '2027-01-01T09:00:00.000Z', updatedAt: '2027-01-01T09:00:00.000Z' }

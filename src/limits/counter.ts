@@ -3,6 +3,7 @@
 import type { LimitCharge, LimitState } from '../redis/fast.js'
 import { admitGcra, createGcra, type Gcra, type Rate, remainingGcra, resetGcraMs, settleGcra, waitGcraMs } from './gcra.js'
 import { LEASE_MS } from './lease.js'
+import type { Version } from './redis-limit-store.js'
 import { admit, createWindow, resetMs, settle, waitMs, type Window } from './window.js'
 
 export interface Counter {
@@ -12,8 +13,8 @@ export interface Counter {
   window: Window | null
   gcra: Gcra | null
   windowMs: number
-  /** what Redis last had left for all nodes, when it was asked, and that it must know of at least that version until then */
-  seen: { remaining: number; at: number; version: number; untilMs: number } | null
+  /** what Redis last had left for all nodes, when it was asked, and the version it must know of until then */
+  seen: { remaining: number; at: number; version: Version | null; untilMs: number } | null
   /** what was admitted here since Redis could last be trusted: in which outage, and how much */
   outage: number
   spent: number
@@ -36,7 +37,8 @@ export function mostAtOnce({ algorithm, quota, burst = quota }: LimitCharge): nu
 export function createCounter(charge: LimitCharge): Counter {
   const isGcra = charge.algorithm === 'gcra'
   return {
-    charge, window: isGcra ? null : createWindow(), gcra: isGcra ? createGcra() : null, windowMs: charge.windowMs, seen: null, outage: 0, spent: 0, owed: 0, pending: 0,
+    charge, window: isGcra ? null : createWindow(), gcra: isGcra ? createGcra() : null,
+    windowMs: charge.windowMs, seen: null, outage: 0, spent: 0, owed: 0, pending: 0,
   }
 }
 

@@ -6,13 +6,13 @@ import type { Guarantee, LimitCharge, LimitDecision, LimitStore } from '../redis
 import { planOf } from './lease.js'
 import type { LeaseLimitStore, SharedDecision } from './lease-limit-store.js'
 import type { MemoryLimitStore, Outage } from './memory-limit-store.js'
-import type { Ask, Epoch } from './redis-limit-store.js'
+import type { Ask, Epoch, Granted } from './redis-limit-store.js'
 
 export interface FailoverOptions {
   shared: Pick<LeaseLimitStore, 'take' | 'guarantee' | 'reset'>
   local: MemoryLimitStore
   /** counts in Redis whatever is left, also while it is taken for lost; rejects when it could not */
-  charge: (asks: readonly Ask[]) => Promise<void>
+  charge: (asks: readonly Ask[]) => Promise<Granted>
   isUp: () => boolean
   /** has Redis looked at soon */
   wake: () => void
@@ -36,7 +36,7 @@ const HOLD_MS = 2_500
 const CHARGES_A_SCRIPT = 100
 const SUSPECTS = 1_000
 
-function told(charge: LimitCharge): Ask {
+function asTold(charge: LimitCharge): Ask {
   const { windowMs, burst } = planOf(charge)
   return { charge, windowMs, burst, want: 0, refund: null }
 }
@@ -77,8 +77,10 @@ export function createFailoverLimitStore({ shared, local, charge, isUp, wake, al
 
   async function report(owed: readonly LimitCharge[]): Promise<void> {
     for (let at = 0; at < owed.length; at += CHARGES_A_SCRIPT) {
+      const chunk = owed.slice(at, at + CHARGES_A_SCRIPT)
+      const sentAt = local.now()
       try {
-        await charge(owed.slice(at, at + CHARGES_A_SCRIPT).map(told))
+        local.told(chunk, await charge(chunk.map(asTold)), sentAt)
       } catch (error) {
         // what may have arrived all the same is counted twice then, never too little
         local.owe(owed.slice(at))

@@ -5,7 +5,7 @@ import type { Clock } from '../kernel/clock.js'
 import type { LimitCharge, LimitDecision, LimitState, LimitStore } from '../redis/fast.js'
 import { counterName } from './counter.js'
 import { createDemand, type Demand, guaranteeOf, LEASE_MS, noteDemand, type Plan, planOf, wantOf } from './lease.js'
-import type { Ask, RedisLimitStore, Slot } from './redis-limit-store.js'
+import type { Ask, RedisLimitStore, Slot, Version } from './redis-limit-store.js'
 
 interface Lease {
   left: number
@@ -40,7 +40,7 @@ export interface LeaseOptions {
 
 /** `left`: what Redis itself has left, without this node's leases; only when it was asked. */
 export interface SharedDecision extends LimitDecision {
-  asked?: { left: readonly number[]; versions: readonly number[] }
+  asked?: { left: readonly number[]; versions: readonly Version[] }
 }
 
 export interface LeaseLimitStore extends LimitStore {
@@ -156,7 +156,8 @@ export function createLeaseLimitStore({ store, clock, liveNodes, isUp, every = s
       counter.resetAtMs = now + state.resetMs
       if (lease.units > 0) counter.lease = { left: lease.units, quota: charge.quota, monotonicMs, wallMs, slot: lease.slot }
       const remembers = charges.length === 1 && !allowed && Number.isFinite(retryAfterMs)
-      counter.denied = remembers ? { untilMs: monotonicMs + Math.min(DENIED_MS, retryAfterMs), retryAtMs: monotonicMs + retryAfterMs, cost: charge.cost, quota: charge.quota } : null
+      const untilMs = monotonicMs + Math.min(DENIED_MS, retryAfterMs)
+      counter.denied = remembers ? { untilMs, retryAtMs: monotonicMs + retryAfterMs, cost: charge.cost, quota: charge.quota } : null
       if (lease.units > 0) state.remaining += lease.units
     })
     return { allowed, states, retryAfterMs, asked: { left, versions } }

@@ -68,7 +68,8 @@ export function createLimitDefinitionStore({ prisma, pool, cursors }: { prisma: 
       return inserted ? toRow(inserted) : null
     },
     async update(tx, id, version, limits, now) {
-      const [row] = await tx.limitNamespace.updateManyAndReturn({ where: { id, version }, data: { limits: json(limits), version: { increment: 1 }, updatedAt: now } })
+      const data = { limits: json(limits), version: { increment: 1 }, updatedAt: now }
+      const [row] = await tx.limitNamespace.updateManyAndReturn({ where: { id, version }, data })
       return row ? toRow(row) : null
     },
     async delete(tx, id, version) {

@@ -96,7 +96,8 @@ function merged(limit: Limit | undefined, override: LimitOverride): Limit {
     const sameKind = change.algorithm === undefined || change.algorithm === (limit.algorithm ?? 'window')
     return sameKind ? { ...limit, ...change } : { quota: limit.quota, ...change }
   }
-  if (change.quota === undefined) throw problem('request.invalid', { errors: [{ path: '/limits', message: `the key has no limit ${change.name}, and its quota is missing` }] })
+  const message = `the key has no limit ${change.name}, and its quota is missing`
+  if (change.quota === undefined) throw problem('request.invalid', { errors: [{ path: '/limits', message }] })
   return { ...change, quota: change.quota }
 }
 
@@ -125,7 +126,8 @@ export function reportOf({ limits, charges }: Bound, states: readonly LimitState
     if (!limit || !charge || !state) continue
     const kept = guarantee(charge)
     reports.push({
-      name: limit.name, quota: limit.quota, remaining: state.remaining, resetSeconds: Math.ceil(state.resetMs / 1000), guarantee: kept.guarantee, earlyBy: kept.earlyBy,
+      name: limit.name, quota: limit.quota, remaining: state.remaining, resetSeconds: Math.ceil(state.resetMs / 1000),
+      guarantee: kept.guarantee, earlyBy: kept.earlyBy,
     })
   }
   return reports

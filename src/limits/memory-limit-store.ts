@@ -5,6 +5,7 @@ import type { Guarantee, LimitCharge, LimitDecision, LimitState, LimitStore } fr
 import {
   admitCounter, type Counter, counterName, counterWaitMs, createCounter, horizonMs, mostAtOnce, settleCounter, stateOf, weight,
 } from './counter.js'
+import type { Version } from './redis-limit-store.js'
 
 /** A time in which Redis does not count for all nodes; `sinceMs` on the clock of `now`. */
 export interface Outage {
@@ -18,6 +19,11 @@ export interface ShareOptions {
   dryRun?: boolean
   /** Redis has counted it, too */
   charged?: boolean
+}
+
+interface Answered {
+  states: readonly LimitState[]
+  versions: readonly Version[]
 }
 
 export interface MemoryLimitStore extends LimitStore {
@@ -39,9 +45,11 @@ export interface MemoryLimitStore extends LimitStore {
    * Notes what Redis answered to a question of `at`. False: it has forgotten some of these counters since it was last asked.
    * With `trusted` false, as long as not every node has told it what it knows not, only less may be left than was.
    */
-  agrees: (charges: readonly LimitCharge[], answer: { states: readonly LimitState[]; left: readonly number[]; versions: readonly number[] }, at: number, trusted: boolean) => boolean
+  agrees: (charges: readonly LimitCharge[], answer: Answered & { left: readonly number[] }, at: number, trusted: boolean) => boolean
   /** What Redis is now told: all that counts here (of these charges' counters), or only what it has not been told of an outage. */
   owed: (of: 'all' | 'untold' | readonly LimitCharge[]) => LimitCharge[]
+  /** Redis counts these from `at` on. */
+  told: (charges: readonly LimitCharge[], answer: Answered, at: number) => void
   /** Redis could not be told of these. */
   owe: (charges: readonly LimitCharge[]) => void
   /** counters held */
@@ -54,6 +62,11 @@ const SHARE_RETRY_MS = 5_000
 export const EXACT: Guarantee = Object.freeze({ guarantee: 'exact', earlyBy: 0 })
 const ALONE: ShareOptions = { nodes: 1, outage: null }
 const ALONE_DRY: ShareOptions = { ...ALONE, dryRun: true }
+
+/** Does the second not know of what the first did? */
+function isNewer(seen: Version | null, found: Version | null): boolean {
+  return seen !== null && found !== null && (found.born !== seen.born || found.count < seen.count)
+}
 
 /** How much of this counter a node may still let through in an outage, and for how long that holds. */
 function allowance({ seen, charge, outage: last, spent }: Counter, { nodes, outage }: ShareOptions, now: number): { units: number; forMs: number } {
@@ -181,8 +194,8 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
       charges.forEach((charge, index) => {
         const counter = counterOf(charge, now())
         const { seen } = counter
-        const [remaining = 0, version = 0] = [left[index], versions[index]]
-        const forgot = seen !== null && at < seen.untilMs && version < seen.version
+        const [remaining = 0, version = null] = [left[index], versions[index]]
+        const forgot = seen !== null && at < seen.untilMs && isNewer(seen.version, version)
         agrees &&= !forgot
         const less = seen && (forgot || !trusted) ? Math.min(remaining, seen.remaining) : remaining
         counter.seen = { remaining: less, at, version, untilMs: at + (states[index]?.resetMs ?? 0) }
@@ -197,8 +210,14 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
         const units = of === 'untold' ? counter.owed : Math.ceil(weight(counter))
         counter.owed = 0
         // from here on it may count anew
-        if (of !== 'untold' && counter.seen) counter.seen.version = 0
+        if (of !== 'untold' && counter.seen) counter.seen.version = null
         return units > 0 ? [{ ...counter.charge, cost: units }] : []
+      })
+    },
+    told(charges, { states, versions }, at) {
+      charges.forEach((charge, index) => {
+        const { seen } = counterOf(charge, now())
+        if (seen) Object.assign(seen, { version: versions[index] ?? null, untilMs: at + (states[index]?.resetMs ?? 0) })
       })
     },
     owe(charges) {

@@ -3,6 +3,8 @@
 import type { LimitCharge, LimitDecision, LimitState, LimitStore } from '../redis/fast.js'
 import { type Hold, isHold, type QuotaBlocks, type Refusal } from './quota-blocks.js'
 
+type Answer = Hold | Refusal
+
 const isCalendar = ({ algorithm }: LimitCharge): boolean => algorithm === 'calendar'
 
 /** States in the order of the charges. */
@@ -14,7 +16,7 @@ function inOrder(charges: readonly LimitCharge[], calendar: readonly LimitState[
   })
 }
 
-function combine(charges: readonly LimitCharge[], holds: readonly (Hold | Refusal)[], decision: LimitDecision, denied: boolean): LimitDecision {
+function combine(charges: readonly LimitCharge[], holds: readonly Answer[], decision: LimitDecision, denied: boolean): LimitDecision {
   const states = inOrder(charges, holds.map(({ state }) => state), decision.states)
   if (!denied && decision.allowed) return { allowed: true, states, retryAfterMs: 0 }
   const waits = holds.map((one) => (isHold(one) ? 0 : one.retryAfterMs))
@@ -22,7 +24,7 @@ function combine(charges: readonly LimitCharge[], holds: readonly (Hold | Refusa
 }
 
 /** Shows the units of released holds as left again. */
-function release(charges: readonly LimitCharge[], holds: readonly (Hold | Refusal)[]): void {
+function release(charges: readonly LimitCharge[], holds: readonly Answer[]): void {
   holds.forEach((one, at) => {
     if (!isHold(one)) return
     one.release()
@@ -32,7 +34,9 @@ function release(charges: readonly LimitCharge[], holds: readonly (Hold | Refusa
 
 /** Rejects only for a calendar quota whose block is used up while PostgreSQL does not answer. */
 export function createQuotaLimitStore({ counters, blocks }: { counters: LimitStore; blocks: QuotaBlocks }): LimitStore {
-  function finish(charges: readonly LimitCharge[], calendar: readonly LimitCharge[], holds: Hold[], rest: LimitCharge[]): LimitDecision | Promise<LimitDecision> {
+  function finish(
+    charges: readonly LimitCharge[], calendar: readonly LimitCharge[], holds: Hold[], rest: LimitCharge[],
+  ): LimitDecision | Promise<LimitDecision> {
     const settle = (decision: LimitDecision): LimitDecision => {
       if (!decision.allowed) release(calendar, holds)
       return combine(charges, holds, decision, false)
@@ -45,12 +49,12 @@ export function createQuotaLimitStore({ counters, blocks }: { counters: LimitSto
     })
   }
 
-  async function refuse(charges: readonly LimitCharge[], calendar: readonly LimitCharge[], answers: (Hold | Refusal)[], rest: LimitCharge[]): Promise<LimitDecision> {
+  async function refuse(charges: readonly LimitCharge[], calendar: readonly LimitCharge[], answers: Answer[], rest: LimitCharge[]): Promise<LimitDecision> {
     release(calendar, answers)
     return combine(charges, answers, await counters.take(rest, true), true)
   }
 
-  async function takeSlowly(charges: readonly LimitCharge[], calendar: LimitCharge[], first: (Hold | Refusal)[], rest: LimitCharge[]): Promise<LimitDecision> {
+  async function takeSlowly(charges: readonly LimitCharge[], calendar: LimitCharge[], first: Answer[], rest: LimitCharge[]): Promise<LimitDecision> {
     const answers = [...first]
     try {
       for (const charge of calendar.slice(first.length)) answers.push(await blocks.hold(charge))
@@ -73,7 +77,7 @@ export function createQuotaLimitStore({ counters, blocks }: { counters: LimitSto
       if (dryRun) return look(charges)
       const calendar = charges.filter(isCalendar)
       const rest = charges.filter((charge) => !isCalendar(charge))
-      const answers: (Hold | Refusal)[] = []
+      const answers: Answer[] = []
       for (const charge of calendar) {
         const answer = blocks.holdHere(charge)
         if (!answer) return takeSlowly(charges, calendar, answers, rest)

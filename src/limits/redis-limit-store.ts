@@ -50,11 +50,16 @@ export interface Ask {
   refund: { slot: Slot; units: number } | null
 }
 
+/** Of a counter: when Redis began to count, and a number that grows with all that it counts. Both betray a Redis that has forgotten. */
+export interface Version {
+  born: number
+  count: number
+}
+
 export interface Granted extends LimitDecision {
   /** one for each charge, in order */
   leases: { units: number; slot: Slot }[]
-  /** of each charge's counter: grows with all that Redis counts there, and starts anew when Redis forgets */
-  versions: number[]
+  versions: Version[]
 }
 
 export interface Epoch {
@@ -68,7 +73,7 @@ export interface RedisLimitStore {
   /** The charges as they are, without leases. */
   take: (charges: readonly LimitCharge[]) => Promise<LimitDecision>
   /** Counts these, whatever is left. */
-  charge: (asks: readonly Ask[]) => Promise<void>
+  charge: (asks: readonly Ask[]) => Promise<Granted>
   /** Who Redis is: another id, or a number that does not grow, is a Redis that has forgotten. Writes, as a decision does. */
   epoch: () => Promise<Epoch>
 }
@@ -76,11 +81,11 @@ export interface RedisLimitStore {
 function decisionOf(answer: readonly number[], count: number): Granted {
   const states: LimitState[] = []
   const leases: Granted['leases'] = []
-  const versions: number[] = []
+  const versions: Version[] = []
   for (let at = 2; at < 2 + count * ANSWERED; at += ANSWERED) {
     states.push({ remaining: answer[at] ?? 0, resetMs: answer[at + 1] ?? 0 })
     leases.push({ units: answer[at + 2] ?? 0, slot: { number: answer[at + 3] ?? 0, first: answer[at + 4] ?? 0 } })
-    versions.push(answer[at + 5] ?? 0)
+    versions.push({ born: answer[at + 5] ?? 0, count: answer[at + 6] ?? 0 })
   }
   const retryAfterMs = answer[1] ?? 0
   return { allowed: answer[0] === 1, states, retryAfterMs: retryAfterMs < 0 ? Infinity : retryAfterMs, leases, versions }
@@ -109,9 +114,9 @@ export function createRedisLimitStore({ client, keyPrefix, run, now }: RedisLimi
 
   return {
     ask,
-    async charge(asks) {
+    charge(asks) {
       const forced = asks.map((one) => (one.charge.algorithm === 'gcra' ? { ...one, burst: WHATEVER } : { ...one, charge: { ...one.charge, quota: WHATEVER } }))
-      await ask(forced, { nodes: 1, dryRun: false })
+      return ask(forced, { nodes: 1, dryRun: false })
     },
     async epoch() {
       const [id, seq] = await run(() => commands.gatehouseEpoch(`${keyPrefix}limit-epoch`, newId()))

@@ -1,18 +1,19 @@
 // limits/window.ts and limits/gcra.ts in Lua, so that Redis decides and charges in one step, and hands out leases. A window is
 // one hash: h and t are the numbers of its oldest and newest bucket, n what is counted, w its length, and each bucket a field
-// "first last count". A meter is a hash of its level and at. Both have v, which grows with each charge. A contract test holds both to the rules' answers. Redis 5 and newer.
+// "first last count". A meter is a hash of its level and at. Both have b, when they
+// began, and v, which grows with each charge. A contract test holds both to the rules' answers. Redis 5 and newer.
 
 /** How many values of ARGV describe one charge, after the three that describe the request. */
 export const FIELDS = 9
 
 /** How many values of the answer describe one charge, after the two that describe the decision. */
-export const ANSWERED = 6
+export const ANSWERED = 7
 
 /**
  * KEYS: one for each charge. ARGV: now in ms, or '' for the server's own clock; nodes that share; 1 to charge nothing. Then for
  * each charge: w or g, windowMs, quota, burst, cost, units wanted on top as a lease, and the bucket's number, its first and
  * the units of it to take back. Answers allowed (1 or 0), retryAfterMs (-1 for never), then for each charge remaining, resetMs,
- * units leased, the number and first of the bucket that holds them, and v.
+ * units leased, the number and first of the bucket that holds them, b and v.
  */
 export const TAKE_SCRIPT = `
 local UNIT = 1000000
@@ -36,22 +37,23 @@ end
 local Window = {}
 
 function Window.load(key, c)
-  local found = redis.call('HMGET', key, 'h', 't', 'n', 'w', 'v')
-  if not found[1] then return { head = 1, tail = 0, used = 0, pending = 0, length = c.windowMs, version = 0 } end
+  local found = redis.call('HMGET', key, 'h', 't', 'n', 'w', 'v', 'b')
+  if not found[1] then return { head = 1, tail = 0, used = 0, pending = 0, length = c.windowMs, version = 0, born = now } end
   local w = { head = tonumber(found[1]), tail = tonumber(found[2]), used = tonumber(found[3]), pending = 0 }
   w.length = math.max(c.windowMs, tonumber(found[4] or '0'))
   w.version = tonumber(found[5] or '0')
+  w.born = tonumber(found[6] or '0')
   w.newest = bucket(key, w.tail)
   if now < w.newest.last then
     redis.call('DEL', key)
     w.head, w.tail, w.newest = 1, 1, { first = now, last = now, count = w.used }
-    redis.call('HSET', key, 'h', '1', 't', '1', 'n', text(w.used), 'w', text(w.length), 'v', text(w.version), '1', line(w.newest))
+    redis.call('HSET', key, 'h', '1', 't', '1', 'n', text(w.used), 'w', text(w.length), 'v', text(w.version), 'b', text(w.born), '1', line(w.newest))
     redis.call('PEXPIRE', key, text(w.length + 1000))
     return w
   end
   if w.newest.last + w.length <= now then
     redis.call('DEL', key)
-    return { head = 1, tail = 0, used = 0, pending = 0, length = c.windowMs, version = 0 }
+    return { head = 1, tail = 0, used = 0, pending = 0, length = c.windowMs, version = 0, born = now }
   end
   local head = w.head
   while true do
@@ -98,7 +100,8 @@ function Window.admit(key, w, c, units)
     w.tail = w.tail + 1
     w.newest = { first = now, last = now, count = units }
   end
-  redis.call('HSET', key, 'h', text(w.head), 't', text(w.tail), 'n', text(w.used), 'w', text(w.length), 'v', text(w.version), text(w.tail), line(w.newest))
+  redis.call('HSET', key, 'h', text(w.head), 't', text(w.tail), 'n', text(w.used), 'w', text(w.length), 'v', text(w.version),
+    'b', text(w.born), text(w.tail), line(w.newest))
   redis.call('PEXPIRE', key, text(w.length + 1000))
 end
 
@@ -120,9 +123,9 @@ end
 local function level_at(m, c) return math.max(0, m.level - drained(math.max(0, now - m.at), c)) end
 
 function Meter.load(key)
-  local found = redis.call('HMGET', key, 'level', 'at', 'v')
-  if not found[1] then return { level = 0, at = 0, pending = 0, version = 0 } end
-  local m = { level = tonumber(found[1]), at = tonumber(found[2]), pending = 0, version = tonumber(found[3] or '0') }
+  local found = redis.call('HMGET', key, 'level', 'at', 'v', 'b')
+  if not found[1] then return { level = 0, at = 0, pending = 0, version = 0, born = now } end
+  local m = { level = tonumber(found[1]), at = tonumber(found[2]), pending = 0, version = tonumber(found[3] or '0'), born = tonumber(found[4] or '0') }
   if now < m.at then
     m.at = now
     redis.call('HSET', key, 'at', text(now))
@@ -142,7 +145,7 @@ function Meter.admit(key, m, c, units)
   m.level = level_at(m, c) + units * UNIT
   m.at = now
   m.version = m.version + 1
-  redis.call('HSET', key, 'level', text(m.level), 'at', text(now), 'v', text(m.version))
+  redis.call('HSET', key, 'level', text(m.level), 'at', text(now), 'v', text(m.version), 'b', text(m.born))
   redis.call('PEXPIRE', key, text(math.min(drain_ms(m.level, c) + 1000, 2592000000)))
 end
 
@@ -185,6 +188,7 @@ for i, key in ipairs(KEYS) do
   answer[#answer + 1] = c.extra or 0
   answer[#answer + 1] = state.tail or 0
   answer[#answer + 1] = state.newest and state.newest.first or 0
+  answer[#answer + 1] = state.born
   answer[#answer + 1] = state.version
 end
 return answer

@@ -52,15 +52,17 @@ export async function createFast({ redisUrl, keyPrefix, client, liveNodes, clock
   const guard: Guard = createGuard({ clock, log, onLost: () => limits.lost(), probe: async () => limits.restore(await unguarded.epoch()) })
   const counted = createRedisLimitStore({ client: redis, keyPrefix: prefix, run: guard.run })
   const leases = createLeaseLimitStore({ store: counted, clock, liveNodes, isUp: guard.isUp })
-  const limits: FailoverLimitStore = createFailoverLimitStore({ shared: leases, local, charge: unguarded.charge, isUp: guard.isUp, wake: guard.wake, alarm: () => void bus.publish(ALARM, ''), liveNodes })
+  const limits: FailoverLimitStore = createFailoverLimitStore({
+    shared: leases, local, charge: unguarded.charge, isUp: guard.isUp, wake: guard.wake, alarm: () => void bus.publish(ALARM, ''), liveNodes,
+  })
   // the probe names what is wrong; the client's own words for it would repeat at every attempt to reconnect
   redis.on('error', () => undefined)
   redis.on('ready', guard.wake)
   redis.on('close', guard.wake)
   const subscriber = redis.duplicate({ connectionName: 'gatehouse-bus' })
   const bus = createRedisBus({ client: redis, subscriber, keyPrefix: prefix, guard, log })
-  await bus.subscribe(ALARM, limits.alarmed)
   await Promise.all([connect(redis), connect(subscriber)])
+  await bus.subscribe(ALARM, limits.alarmed)
   guard.wake()
 
   return {

@@ -88,6 +88,8 @@ t.test('nodes without their Redis', { skip: NO_REDIS }, async (t) => {
       log, take, advance,
       cut: () => void (connected = false),
       mend: () => void (connected = true),
+      /** a connection that broke and came back makes each node look */
+      wake: () => all.forEach((node) => void (node.probedAt = -Infinity)),
       flush: async () => void (await client.del(`${prefix}nothing`, ...(await client.keys(`${prefix}*`)))),
       /** what Redis holds, as a function that puts it back */
       async copy() {
@@ -202,6 +204,7 @@ t.test('nodes without their Redis', { skip: NO_REDIS }, async (t) => {
           await one.flush()
           await putBack()
           one.mend()
+          one.wake()
         } else one.mend()
       }
       one.mend()

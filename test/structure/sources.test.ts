@@ -8,7 +8,7 @@ import { filesBelow, nodesWhere, none, ROOT, type Source, sourcesBelow } from '.
 const THIS = 'test/structure/sources.test.ts' // it spells out what it forbids
 const PROGRAM = sourcesBelow('src', 'plugins', 'routes')
 const TESTS = sourcesBelow('test')
-const ALL = [...PROGRAM, ...TESTS, ...sourcesBelow('bench')]
+const ALL = [...PROGRAM, ...TESTS, ...sourcesBelow('bench', 'faults')]
 // waits for processes, before there is a clock or a configuration to pass on
 const OUTSIDE = /^src\/(main|kernel\/clock|database\/embedded-postgres.*)\.ts$/
 const INSIDE = PROGRAM.filter(({ path }) => !OUTSIDE.test(path))

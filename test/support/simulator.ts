@@ -298,7 +298,7 @@ class World {
       if (this.calm) return
       const kind = this.random()
       if (kind < 0.3) this.downUntil = this.now + this.between(100, 4_000)
-      else if (kind < 0.5) this.tables.log = this.tables.log.slice(-2)
+      else if (kind < 0.5) this.tables.log.splice(0, this.tables.log.length - Math.floor(this.between(0, 3)))
       else if (kind < 0.7) this.backup = World.copy(this.tables)
       else if (kind < 0.8 && this.backup) {
         // an older copy takes over: what was revoked since is valid again, and numbers are given a second time
@@ -326,13 +326,13 @@ class World {
   }
 }
 
-/** One run of `lengthMs` of the world's time. `rules` switches rules off. */
+/** One run of `lengthMs` of the world's time, in every fourth world with a good end. `rules` switches rules off. */
 export async function simulate(seed: number, lengthMs: number, rules: Partial<Rules> = {}): Promise<Outcome> {
   const world = new World(seed, rules)
   for (let count = 0; count < NODES; count += 1) world.addNode()
   world.schedule()
   world.scheduleDisasters()
   await world.run(lengthMs)
-  await world.calmDown()
+  if (seed % 4 === 0) await world.calmDown()
   return world.outcome
 }
