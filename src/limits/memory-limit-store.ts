@@ -216,8 +216,11 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
     },
     told(charges, { states, versions }, at) {
       charges.forEach((charge, index) => {
-        const { seen } = counterOf(charge, now())
-        if (seen) Object.assign(seen, { version: versions[index] ?? null, untilMs: at + (states[index]?.resetMs ?? 0) })
+        const counter = counterOf(charge, now())
+        const answer = { version: versions[index] ?? null, untilMs: at + (states[index]?.resetMs ?? 0) }
+        // never asked about: others may be telling it of the same counter now, so nothing is taken to be left until it is asked
+        if (counter.seen) Object.assign(counter.seen, answer)
+        else counter.seen = { remaining: 0, at, ...answer }
       })
     },
     owe(charges) {
