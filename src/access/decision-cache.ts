@@ -6,6 +6,7 @@ import type { KeyEntry, SessionEntry } from './entry.js'
 import type { Credential } from './credential.js'
 import type { Principal } from './principal.js'
 import type { Reading, Revocations } from './revocations.js'
+import { withDeadline } from '../kernel/timers.js'
 
 export type CredentialKind = Credential['kind']
 
@@ -61,18 +62,6 @@ function bytesOf({ key, session, principal }: Held): number {
   const texts = principal.permissions.reduce((sum, text) => sum + text.length + 24, 0)
   if (session) return BASE_BYTES + texts
   return BASE_BYTES + texts + (key === null ? 0 : key.name.length + 330 * key.bound.charges.length + 2 * JSON.stringify(key.metadata).length)
-}
-
-async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(problem('database.unavailable', { retryAfterSeconds: 1 })), ms)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 export function createDecisionCache({ revocations, restore, maxEntries, maxBytes, deadline = withDeadline }: DecisionCacheDeps): DecisionCache {

@@ -1,6 +1,7 @@
 // When keys and sessions were last used, noted in batches: at most one write a minute for each, all that is due in one
 // statement a second. A note may be lost (a crash, a locked row); nothing that admits anybody waits for it.
 import type { Clock } from '../kernel/clock.js'
+import { type Every, systemTimer } from '../kernel/timers.js'
 
 const NOTE_EVERY_MS = 60_000
 const FLUSH_EVERY_MS = 1_000
@@ -26,12 +27,7 @@ export interface TouchesDeps {
   clock: Clock
   log: { error: (details: object, message: string) => void }
   /** calls back every `ms` until the function it returns is called; the default never keeps the process alive */
-  every?: (ms: number, work: () => void) => () => void
-}
-
-function systemTimer(ms: number, work: () => void): () => void {
-  const timer = setInterval(work, ms).unref()
-  return () => clearInterval(timer)
+  every?: Every
 }
 
 /** Uses of one kind: what was noted within the last minute, oldest first, and what waits to be written. */

@@ -5,6 +5,7 @@ import type { Reading, Revocations } from '../access/revocations.js'
 import { problem } from '../kernel/errors.js'
 import type { GateRuleSnapshot } from './gate-rule-store.js'
 import { compileGateTable, type GateTable } from './gate-rules.js'
+import { withDeadline } from '../kernel/timers.js'
 
 export interface RuleSource {
   /** The table, or null when it must be loaded first. Synchronous. */
@@ -30,18 +31,6 @@ const DEADLINE_MS = 2_000
 interface HeldTable extends Reading {
   table: GateTable
   epoch: number
-}
-
-async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(problem('database.unavailable', { retryAfterSeconds: 1 })), ms)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 export function createRuleSource({ store, revocations, deadline = withDeadline }: RuleSourceDeps): RuleSource {

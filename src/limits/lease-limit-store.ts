@@ -6,6 +6,7 @@ import type { LimitCharge, LimitDecision, LimitState, LimitStore } from '../redi
 import { counterName } from './counter.js'
 import { createDemand, type Demand, guaranteeOf, LEASE_MS, noteDemand, type Plan, planOf, wantOf } from './lease.js'
 import type { Ask, RedisLimitStore, Slot, Version } from './redis-limit-store.js'
+import { type Every, systemTimer } from '../kernel/timers.js'
 
 interface Lease {
   left: number
@@ -35,7 +36,7 @@ export interface LeaseOptions {
   liveNodes: () => number
   isUp: () => boolean
   /** calls back every `ms` until the function it returns is called; the default never keeps the process alive */
-  every?: (ms: number, work: () => void) => () => void
+  every?: Every
 }
 
 /** `left`: what Redis itself has left, without this node's leases; only when it was asked. */
@@ -56,11 +57,6 @@ const MAX_COUNTERS = 50_000
 const DENIED_MS = 100
 // a lease is spent for a little less than it is counted for, as clocks do not run alike
 const SPENT_FOR = 0.95
-
-function systemTimer(ms: number, work: () => void): () => void {
-  const timer = setInterval(work, ms).unref()
-  return () => clearInterval(timer)
-}
 
 /** Throws as Redis does; limits/failover-limit-store.ts decides what then. */
 export function createLeaseLimitStore({ store, clock, liveNodes, isUp, every = systemTimer }: LeaseOptions): LeaseLimitStore {

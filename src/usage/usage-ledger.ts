@@ -3,6 +3,7 @@
 // whatever acknowledgement is lost. Nothing waits for it; a crash loses what was not yet confirmed, a second's worth.
 import type { Clock } from '../kernel/clock.js'
 import { OUTCOMES, STEP_MS, type UsageOutcome } from './usage-counts.js'
+import { type Every, systemTimer } from '../kernel/timers.js'
 
 const FLUSH_EVERY_MS = 1_000
 // a statement of this size costs the event loop about a millisecond
@@ -42,12 +43,7 @@ export interface UsageLedgerDeps {
   clock: Clock
   log: { error: (details: object, message: string) => void }
   /** calls back every `ms` until the function it returns is called; the default never keeps the process alive */
-  every?: (ms: number, work: () => void) => () => void
-}
-
-function systemTimer(ms: number, work: () => void): () => void {
-  const timer = setInterval(work, ms).unref()
-  return () => clearInterval(timer)
+  every?: Every
 }
 
 function noCounts(): Record<UsageOutcome, number> {
