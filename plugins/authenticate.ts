@@ -2,18 +2,14 @@
 // credential, and a cookie on an unsafe method must prove where it comes from. Nothing here looks at URLs.
 import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
-import { type Credential, findCredential } from '../src/access/credential.js'
+import type { Credential } from '../src/access/credential.js'
 import { type Access, type Principal, satisfies } from '../src/access/principal.js'
-import { cookieName } from '../src/sessions/session-cookie.js'
 import { problem } from '../src/kernel/errors.js'
+import { createFindPresented } from './presented.js'
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
 const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via']
-
-function single(header: string | string[] | undefined): string | undefined {
-  return Array.isArray(header) ? header.join(', ') : header
-}
 
 /** A request of this very machine that no proxy has passed on. */
 function isLocal(request: FastifyRequest): boolean {
@@ -22,7 +18,7 @@ function isLocal(request: FastifyRequest): boolean {
 
 export default fp(async (app) => {
   const { door, audit, csrf, database } = app
-  let sessionCookie: string | undefined
+  const findPresented = createFindPresented(app)
 
   app.decorateRequest('principal', null)
   app.decorateRequest('signedIn', function signedIn(this: FastifyRequest): Principal {
@@ -39,7 +35,7 @@ export default fp(async (app) => {
     if (access.some((one) => one.startsWith('gatehouse:'))) {
       const caller = { ...request.caller, principal }
       const details = { method: request.method, needs: access }
-      await database.transact((tx) => audit.record(tx, caller, { action: 'access.denied', targetType: 'route', targetId: request.routeOptions.url ?? '', details }))
+      await database.transact((tx) => audit.record(tx, caller, { action: 'access.denied', targetType: 'route', targetId: request.declared.url ?? '', details }))
     }
     throw problem('access.denied', { detail: `Needs one of: ${access.join(', ')}` })
   }
@@ -53,15 +49,10 @@ export default fp(async (app) => {
   }
 
   function identify(request: FastifyRequest): undefined | Promise<undefined> {
-    const { access } = request.routeOptions.config
+    const { access } = request.declared
     if (!access || access.includes('public')) return undefined
     if (access.includes('loopback') && isLocal(request)) return undefined
-    sessionCookie ??= cookieName(app.publicOrigin())
-    const credential = findCredential({
-      authorization: request.headers.authorization,
-      apiKey: single(request.headers['x-api-key']),
-      cookie: request.cookies[sessionCookie],
-    })
+    const credential = findPresented(request)
     if (!credential) throw problem('credentials.missing')
     const found = door.authenticate(credential)
     if (found instanceof Promise) return found.then((principal) => admit(request, credential.kind, principal, access))
@@ -80,4 +71,4 @@ export default fp(async (app) => {
     if (pending) pending.then(() => done(), done)
     else done()
   })
-}, { name: 'authenticate', dependencies: ['services', '@fastify/cookie', 'csrf'] })
+}, { name: 'authenticate', dependencies: ['services', 'answers', 'access', 'csrf'] })

@@ -10,8 +10,8 @@ import type { Principal } from '../src/access/principal.js'
 import type { GateVerdict } from '../src/gate/gate-service.js'
 import { type Gateway, GATEWAYS, PROFILES } from '../src/gate/profiles.js'
 import { type ErrorCode, problem } from '../src/kernel/errors.js'
-import { cookieName } from '../src/sessions/session-cookie.js'
 import { sendProblem, toAppError } from './errors.js'
+import { createFindPresented } from './presented.js'
 
 type Identity = [subject: string, type: string, keyId: string, permissions: string]
 
@@ -69,7 +69,7 @@ export default fp(async (app) => {
   const isGateway = createTrust(config.trustedProxies)
   // a principal of the decision cache is the same object every time
   const identities = new WeakMap<Principal, Identity>()
-  let sessionCookie: string | undefined
+  const findPresented = createFindPresented(app)
 
   function identityOf(principal: Principal | null): Identity {
     if (principal === null) return NOBODY
@@ -84,10 +84,9 @@ export default fp(async (app) => {
   function decide(gateway: Gateway, request: FastifyRequest): GateVerdict | Promise<GateVerdict> {
     const { headers } = request
     if (!isGateway(request.raw.socket)) throw problem('gate.untrusted', { detail: 'Add the gateway\'s address to TRUSTED_PROXIES' })
-    sessionCookie ??= cookieName(app.publicOrigin())
     return gate.decide(
       PROFILES[gateway].read({ method: request.method, url: request.raw.url ?? '', headers }),
-      { authorization: headers.authorization, apiKey: single(headers['x-api-key']), cookie: headers.cookie === undefined ? undefined : request.cookies[sessionCookie] },
+      () => findPresented(request),
       { origin: headers.origin, fetchSite: single(headers['sec-fetch-site']) },
     )
   }
@@ -109,7 +108,7 @@ export default fp(async (app) => {
     })
     scope.setErrorHandler((thrown, request, reply) => {
       const error = toAppError(thrown)
-      if (!request.routeOptions.config.declares?.has(error.code)) app.undeclaredErrors.add(`${request.method} ${request.routeOptions.url ?? ''} ${error.code}`)
+      if (!request.declared.declares?.has(error.code)) app.undeclaredErrors.add(`${request.method} ${request.declared.url ?? ''} ${error.code}`)
       if (error.statusCode >= 500) request.log.error({ err: error.cause ?? error, code: error.code }, 'request failed')
       void reply.header('x-auth-status', error.statusCode).header('x-auth-error', error.code)
       return sendProblem(error, request, reply, PROFILES[gateway].status(error.statusCode))
@@ -130,4 +129,4 @@ export default fp(async (app) => {
   }
 
   for (const gateway of GATEWAYS) await app.register(async (scope) => addGateway(scope, gateway))
-}, { name: 'gate', dependencies: ['services', 'errors', 'access', '@fastify/cookie'] })
+}, { name: 'gate', dependencies: ['services', 'errors', 'access'] })

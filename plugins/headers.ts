@@ -1,10 +1,11 @@
-// Security headers on every answer, CORS by allow-list, and no caching of private data unless a route says otherwise.
-// helmet decides the headers, once: they are the same for every request, and working them out anew costs as much as routing.
+// The security headers of every answer (helmet decides them, once; plugins/answers.ts sends them), no caching of private data unless a
+// route says otherwise, and CORS by allow-list.
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import cors from '@fastify/cors'
 import fp from 'fastify-plugin'
 import helmet, { type HelmetOptions } from 'helmet'
+import type { Config } from '../src/config.js'
 
 /** What helmet sets on an answer, as one list. */
 function headersOf(options: HelmetOptions): [string, string][] {
@@ -15,22 +16,21 @@ function headersOf(options: HelmetOptions): [string, string][] {
   return Object.entries(response.getHeaders()).map(([name, value]) => [name, String(value)])
 }
 
-export default fp(async (app) => {
-  const { config } = app
-  const isTls = config.publicUrl?.startsWith('https:') ?? false
-  const fixed = headersOf({
+/** What every answer of this configuration carries: lower-case names and values. */
+export function fixedHeaders(publicUrl: Config['publicUrl']): [string, string][] {
+  const isTls = publicUrl?.startsWith('https:') ?? false
+  return [...headersOf({
     // an API answers data: nothing in it may load, run, or be framed. /docs sets its own.
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"] } },
     strictTransportSecurity: isTls ? { maxAge: 31_536_000, includeSubDomains: true } : false,
     referrerPolicy: { policy: 'no-referrer' },
     // for browsers that are gone, or said by the policy above
     xDnsPrefetchControl: false, xDownloadOptions: false, xFrameOptions: false, xPermittedCrossDomainPolicies: false, xXssProtection: false, originAgentCluster: false,
-  })
-  fixed.push(['cache-control', 'no-store'])
-  app.addHook('onRequest', (_request, reply, done) => {
-    for (const [name, value] of fixed) void reply.header(name, value)
-    done()
-  })
+  }), ['cache-control', 'no-store']]
+}
+
+export default fp(async (app) => {
+  const { config } = app
   if (config.corsOrigins.length > 0) {
     await app.register(cors, {
       origin: config.corsOrigins,

@@ -2,23 +2,40 @@
 // patterns, never URLs: their number is bounded and no id or secret gets in. Errors and slow requests are logged here, too.
 import fp from 'fastify-plugin'
 import { Type } from '@sinclair/typebox'
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { FastifyRequest } from 'fastify'
+import { collectDefaultMetrics, Counter, Gauge, type Histogram, Registry } from 'prom-client'
+import { countAnswer, createRouteCounts, histogramValues, type RouteCounts } from './request-counts.js'
+import type { Answers } from './answers.js'
 
 const SLOW_MS = 1_000
-const BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+const SECONDS = 'gatehouse_http_request_seconds'
 
 declare module 'fastify' {
   interface FastifyInstance {
     metrics: Registry
   }
+
+  interface FastifyContextConfig {
+    /** what the route has answered, by method */
+    counts?: Record<string, RouteCounts>
+  }
 }
 
-export default fp(async (app) => {
+export default fp<{ answers: Answers }>(async (app, { answers }) => {
   const registry = new Registry()
   app.decorate('metrics', registry)
   collectDefaultMetrics({ register: registry })
-  const requests = new Counter({ name: 'gatehouse_http_requests_total', help: 'Requests answered', labelNames: ['method', 'route', 'status'], registers: [registry] })
-  const seconds = new Histogram({ name: 'gatehouse_http_request_seconds', help: 'Time to answer', labelNames: ['method', 'route'], buckets: BUCKETS_SECONDS, registers: [registry] })
+  const counted: RouteCounts[] = []
+  registry.registerMetric(new Counter({
+    name: 'gatehouse_http_requests_total', help: 'Requests answered', labelNames: ['method', 'route', 'status'], registers: [],
+    collect() {
+      this.reset()
+      for (const { method, route, statuses } of counted) for (const [status, count] of statuses) this.inc({ method, route, status }, count)
+    },
+  }))
+  // prom-client's own histogram makes label texts at every observation: this one is counted by us, and is only written by it
+  const seconds = { name: SECONDS, help: 'Time until the head of the answer', type: 'histogram', aggregator: 'sum' }
+  registry.registerMetric({ ...seconds, get: async () => ({ ...seconds, values: counted.flatMap((counts) => histogramValues(SECONDS, counts)) }) } as unknown as Histogram)
   const { pool } = app.database
   registry.registerMetric(new Gauge({
     name: 'gatehouse_database_connections', help: 'Connections of the pool', labelNames: ['state'], registers: [],
@@ -42,14 +59,19 @@ export default fp(async (app) => {
     },
   }))
 
-  app.addHook('onResponse', (request, reply, done) => {
-    const { method } = request
-    const route = request.routeOptions.url ?? 'none'
-    const elapsedMs = reply.elapsedTime
-    requests.inc({ method, route, status: reply.statusCode })
-    seconds.observe({ method, route }, elapsedMs / 1000)
-    if (elapsedMs >= SLOW_MS) request.log.warn({ method, route, status: reply.statusCode, elapsedMs: Math.round(elapsedMs), requestId: request.id }, 'slow request')
-    done()
+  function countsOf({ method, declared }: FastifyRequest): RouteCounts {
+    const byMethod = (declared.counts ??= {})
+    const known = byMethod[method]
+    if (known) return known
+    const counts = byMethod[method] = createRouteCounts(method, declared.url ?? 'none')
+    counted.push(counts)
+    return counts
+  }
+
+  answers.onHead((request, status, elapsedMs) => {
+    const counts = countsOf(request)
+    countAnswer(counts, status, elapsedMs)
+    if (elapsedMs >= SLOW_MS) request.log.warn({ method: counts.method, route: counts.route, status, elapsedMs: Math.round(elapsedMs), requestId: request.id }, 'slow request')
   })
 
   app.get('/metrics', {
@@ -60,4 +82,4 @@ export default fp(async (app) => {
     },
     config: { access: ['loopback', 'gatehouse:metrics.read'] },
   }, async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
-}, { name: 'metrics', dependencies: ['prisma', 'redis', 'access'] })
+}, { name: 'metrics', dependencies: ['prisma', 'redis', 'access', 'answers'] })

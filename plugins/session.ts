@@ -1,6 +1,7 @@
 // @fastify/session for the routes that make and end cookie sessions; registered in their scope only. It makes ids, signs
 // them and sets the cookie. Rows are written and ended by services, in the transaction of the audit row.
 import { callbackify } from 'node:util'
+import cookie from '@fastify/cookie'
 import session from '@fastify/session'
 import fp from 'fastify-plugin'
 import type { FastifyRequest, Session } from 'fastify'
@@ -24,6 +25,7 @@ export default fp(async (app) => {
   const name = cookieName(origin)
   const attributes = cookieAttributes(origin)
 
+  await app.register(cookie)
   await app.register(session, {
     secret: createCookieSigner(secrets),
     cookieName: name,
@@ -55,4 +57,4 @@ export default fp(async (app) => {
   app.decorateReply('dropSessionCookie', function dropSessionCookie() {
     return this.clearCookie(name, attributes)
   })
-}, { name: 'session', dependencies: ['services', '@fastify/cookie'] })
+}, { name: 'session', dependencies: ['services'] })

@@ -4,15 +4,16 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import autoload from '@fastify/autoload'
-import cookie from '@fastify/cookie'
-import { fastify, LogController, type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import { fastify, LogController, type FastifyInstance } from 'fastify'
+import { type LoggerOptions, pino, stdSerializers } from 'pino'
 import access from '../plugins/access.js'
+import answering, { createAnswers } from '../plugins/answers.js'
 import authenticate from '../plugins/authenticate.js'
 import conditional from '../plugins/conditional.js'
 import csrf from '../plugins/csrf.js'
 import errors, { rawProblem, sendProblem } from '../plugins/errors.js'
 import gate from '../plugins/gate.js'
-import headers from '../plugins/headers.js'
+import headers, { fixedHeaders } from '../plugins/headers.js'
 import health from '../plugins/health.js'
 import idempotency from '../plugins/idempotency.js'
 import jwks from '../plugins/jwks.js'
@@ -34,7 +35,7 @@ import { systemClock } from './kernel/clock.js'
 
 export interface AppOptions extends Omit<Foundations, 'clock'> {
   clock?: Foundations['clock']
-  logger?: FastifyServerOptions['logger']
+  logger?: LoggerOptions
 }
 
 const HERE = dirname(fileURLToPath(import.meta.url))
@@ -42,6 +43,7 @@ const ROUTES = join(HERE, '..', 'routes')
 
 /** /api/x is /api/v1/x: a client that names no version gets the first one for ever. */
 function withVersion(url: string): string {
+  if (url.startsWith('/api/v1/')) return url
   return url.startsWith('/api/') && !/^\/api\/v\d+(?:[/?]|$)/.test(url) ? `/api/v1${url.slice(4)}` : url
 }
 
@@ -50,23 +52,28 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   if (!existsSync(ROUTES)) throw new Error(`No routes folder at ${ROUTES}`)
   const boot = newId().slice(-6)
   let count = 0
+  const log = pino({ level: config.logLevel, serializers: { err: stdSerializers.err }, ...logger })
+  const answers = createAnswers({ fixed: fixedHeaders(config.publicUrl), clock })
   const app = fastify({
-    logger: logger ?? { level: config.logLevel },
-    // what fails or is slow is logged by plugins/errors.ts and plugins/metrics.ts; the rest is counted
+    // what fails or is slow is logged by plugins/errors.ts and plugins/metrics.ts; the rest is counted. A logger that Fastify knows
+    // of has it listen for the end of each answer, and one of its own for each request costs more than most requests log:
+    // ours stands in for both, and what is logged carries the request's id
+    logger: false,
     logController: new LogController({ disableRequestLogging: true }),
-    // a logger of its own for each request costs more than most requests log: what is logged carries the request's id
-    childLoggerFactory: (log) => log,
+    childLoggerFactory: () => log,
     genReqId: () => `${boot}-${(count += 1).toString(36)}`,
     rewriteUrl: ({ url }) => withVersion(url ?? '/'),
     trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
     // Fastify leaves these open
     bodyLimit: 256 * 1024,
-    connectionTimeout: 60_000,
     requestTimeout: 30_000,
-    keepAliveTimeout: 65_000,
+    // one time-out for a connection that is idle, stalled or not read: with Node's own keep-alive time-out beside it, each request
+    // would set a timer twice
+    connectionTimeout: 65_000,
+    keepAliveTimeout: 0,
     routerOptions: { maxParamLength: 200 },
     // Node's own refusal of a missing Host has no body: plugins/request-guard.ts refuses it instead
-    http: { maxHeaderSize: 16 * 1024, requireHostHeader: false },
+    http: { maxHeaderSize: 16 * 1024, requireHostHeader: false, ServerResponse: answers.ServerResponse },
     forceCloseConnections: 'idle',
     exposeHeadRoutes: true,
     onProtoPoisoning: 'error',
@@ -79,23 +86,24 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
       void sendProblem(problem('request.malformed', { cause: error }), request, reply)
     },
   })
+  app.log = log
   app.server.maxConnections = 10_000
   app.server.headersTimeout = 20_000
 
   await app.register(prisma, { config, secret, database, clock })
   await app.register(errors)
+  await app.register(answering, { answers })
   await app.register(requestGuard)
   await app.register(validation)
   await app.register(headers)
   await app.register(access)
   await app.register(openapi)
   await app.register(redis)
-  await app.register(metrics)
+  await app.register(metrics, { answers })
   await app.register(jwt)
   await app.register(services)
   await app.register(revocations)
   await app.register(usage)
-  await app.register(cookie)
   await app.register(csrf)
   await app.register(authenticate)
   await app.register(rateLimit)

@@ -5,6 +5,8 @@ import { problem } from '../kernel/errors.js'
 export interface Credential {
   kind: 'token' | 'cookie' | 'key'
   value: string
+  /** its name in the decision cache; the door writes it down when it has worked it out */
+  name?: string
 }
 
 export interface CredentialHeaders {

@@ -5,7 +5,7 @@ import { problem } from '../kernel/errors.js'
 import type { KeyEntry, SessionEntry } from './entry.js'
 import type { Credential } from './credential.js'
 import type { Principal } from './principal.js'
-import type { Reading, Revocations } from './revocations.js'
+import type { Moment, Reading, Revocations } from './revocations.js'
 import { withDeadline } from '../kernel/timers.js'
 
 export type CredentialKind = Credential['kind']
@@ -27,8 +27,10 @@ export interface Held extends Found, Reading {
 }
 
 export interface DecisionCache {
-  /** What is held under a hash and may be used at this moment, else null: then `read`. Synchronous. */
-  find: (kind: CredentialKind, hash: string) => Held | null
+  /** The moment that `find` is to be asked about. */
+  now: () => Moment
+  /** What is held under a hash and may be used at a moment that has just been taken, else null: then `read`. Synchronous. */
+  find: (kind: CredentialKind, hash: string, at?: Moment) => Held | null
   /**
    * What stands under a hash: the held one when the log can be heard again, else what `load` reads, which is then proof by
    * itself. Null: there is nothing. Throws what `load` throws, and database.unavailable when no answer comes in time.
@@ -71,10 +73,9 @@ export function createDecisionCache({ revocations, restore, maxEntries, maxBytes
   let misses = 0
   revocations.onForget(() => cache.clear())
 
-  function usable(kind: CredentialKind, hash: string): Held | null {
+  function usable(kind: CredentialKind, hash: string, at: Moment): Held | null {
     const held = cache.get(hash)
     if (held === undefined || held.kind !== kind) return null
-    const at = revocations.now()
     if (!revocations.isLeased(at)) return null
     // what time has ended is read anew: it may have been prolonged, or used on another node
     if (at.wallMs < held.endsAtMs && revocations.isCurrent(held, at)) return held
@@ -108,8 +109,10 @@ export function createDecisionCache({ revocations, restore, maxEntries, maxBytes
   }
 
   return {
-    find(kind, hash) {
-      const held = usable(kind, hash)
+    now: revocations.now,
+
+    find(kind, hash, at = revocations.now()) {
+      const held = usable(kind, hash, at)
       if (held) hits += 1
       return held
     },
@@ -117,7 +120,7 @@ export function createDecisionCache({ revocations, restore, maxEntries, maxBytes
     async read(kind, hash, source) {
       if (!revocations.isLeased(revocations.now())) {
         await restore()
-        const held = usable(kind, hash)
+        const held = usable(kind, hash, revocations.now())
         if (held) {
           hits += 1
           return held

@@ -12,6 +12,7 @@ import type { Credential } from './credential.js'
 import type { DecisionCache, Found, Held } from './decision-cache.js'
 import { type CredentialSource, decideKey, decideSession, foundKey, foundSession, type KeyVerdict } from './entry.js'
 import { holds, type Principal } from './principal.js'
+import type { Moment } from './revocations.js'
 import type { Touches } from './touches.js'
 import {
   boundOf, charge, type Decision, type DenialCode, described, overLimit, refused, type Soon, type Verification, type VerifyInput, type Wanted,
@@ -81,9 +82,10 @@ export function createDoor({ store, cache, tokens, readCookie, limits, touches, 
   }
 
   /** What stands behind a credential. A mistyped key and an unsigned cookie cost no read; a token is verified at its first sight only. */
-  function resolve(kind: Credential['kind'], value: string): Soon<Held | null> {
-    const name = nameOf(value)
-    const held = cache.find(kind, name)
+  function resolve(credential: Credential, at: Moment): Soon<Held | null> {
+    const { kind, value } = credential
+    const name = (credential.name ??= nameOf(value))
+    const held = cache.find(kind, name, at)
     if (held) return held
     if (kind === 'key') return checksumOk(value) ? cache.read(kind, name, () => readKey(name)) : null
     if (kind === 'token') return cache.read(kind, name, () => readToken(value))
@@ -91,25 +93,24 @@ export function createDoor({ store, cache, tokens, readCookie, limits, touches, 
     return secretHash && cache.read(kind, name, () => readSession(secretHash))
   }
 
-  function admit(held: Held | null, kind: Credential['kind']): Principal {
-    const nowMs = clock.now()
+  function admit(held: Held | null, kind: Credential['kind'], nowMs: number): Principal {
     if (held?.key) {
       const verdict = decideKey(held.key, nowMs, NOTHING)
       // whoever holds the key may know why it fails; who guesses learns nothing
       if (verdict !== 'valid') throw problem('key.invalid', verdict === 'forbidden' ? {} : { detail: WHY[verdict] })
-      touches.key(held.key.keyId)
+      touches.key(held.key.keyId, nowMs)
       return held.principal
     }
     if (!held?.session || decideSession(held.session, nowMs, idleMs) !== 'valid') throw problem(kind === 'key' ? 'key.invalid' : 'session.invalid')
-    touches.session(held.session.sessionId)
+    touches.session(held.session.sessionId, nowMs)
     return held.principal
   }
 
-  function verified(held: Held | null, { permissions = NOTHING, cost = 1, limits: overrides, dryRun = false }: VerifyInput): Soon<Verification> {
+  function verified(held: Held | null, { permissions = NOTHING, cost = 1, limits: overrides, dryRun = false }: VerifyInput, nowMs: number): Soon<Verification> {
     const entry = held?.key
     if (!entry) return refused('not_found')
     const { keyId, ownerUserId } = entry
-    const verdict = decideKey(entry, clock.now(), permissions)
+    const verdict = decideKey(entry, nowMs, permissions)
     if (verdict !== 'valid') {
       if (!dryRun) usage?.record(keyId, ownerUserId, verdict, cost)
       return refused(verdict)
@@ -117,26 +118,25 @@ export function createDoor({ store, cache, tokens, readCookie, limits, touches, 
     return charge(limits, forRequest(entry.bound, entry, cost, overrides), dryRun, (reports, refusal): Verification => {
       if (!dryRun) usage?.record(keyId, ownerUserId, refusal ? 'rate_limited' : 'allowed', cost)
       if (refusal) return { valid: false, ...overLimit(reports, refusal) }
-      if (!dryRun) touches.key(keyId)
+      if (!dryRun) touches.key(keyId, nowMs)
       return described(entry, reports)
     })
   }
 
-  function denialOf({ key, session, principal }: Held, wanted: readonly string[]): DenialCode | null {
-    const nowMs = clock.now()
+  function denialOf({ key, session, principal }: Held, wanted: readonly string[], nowMs: number): DenialCode | null {
     const verdict = key ? decideKey(key, nowMs, NOTHING) : session ? decideSession(session, nowMs, idleMs) : 'revoked'
     if (verdict !== 'valid') return verdict
     return wanted.every((permission) => holds(principal.permissions, permission)) ? null : 'forbidden'
   }
 
-  function checked(held: Held | null, wanted: Wanted): Soon<Decision> {
+  function checked(held: Held | null, wanted: Wanted, nowMs: number): Soon<Decision> {
     if (!held) return { allowed: false, code: 'invalid' }
     const { key, session, principal } = held
     const { permissions = NOTHING, cost = 1, dryRun = false } = wanted
     const note = (outcome: Exclude<DenialCode, 'invalid'> | 'allowed'): void => {
       if (key && !dryRun) usage?.record(key.keyId, key.ownerUserId, outcome, cost)
     }
-    const denial = denialOf(held, permissions)
+    const denial = denialOf(held, permissions, nowMs)
     if (denial) {
       if (denial !== 'invalid') note(denial)
       return { allowed: false, code: denial, principal }
@@ -144,8 +144,8 @@ export function createDoor({ store, cache, tokens, readCookie, limits, touches, 
     return charge(limits, boundOf(key, principal, wanted), dryRun, (reports, refusal): Decision => {
       note(refusal ? 'rate_limited' : 'allowed')
       if (refusal) return { allowed: false, principal, ...overLimit(reports, refusal) }
-      if (!dryRun && key) touches.key(key.keyId)
-      if (!dryRun && session) touches.session(session.sessionId)
+      if (!dryRun && key) touches.key(key.keyId, nowMs)
+      if (!dryRun && session) touches.session(session.sessionId, nowMs)
       return { allowed: true, principal, limits: reports }
     })
   }
@@ -154,8 +154,9 @@ export function createDoor({ store, cache, tokens, readCookie, limits, touches, 
   async function readAll(inputs: readonly VerifyInput[]): Promise<ReadonlyMap<number, Held | null>> {
     const read = new Map<number, Held | null>()
     const pending: Promise<unknown>[] = []
+    const now = cache.now()
     inputs.forEach(({ key }, at) => {
-      const held = resolve('key', key)
+      const held = resolve({ kind: 'key', value: key }, now)
       if (held instanceof Promise) pending.push(held.then((found) => read.set(at, found)))
     })
     await Promise.all(pending)
@@ -169,27 +170,31 @@ export function createDoor({ store, cache, tokens, readCookie, limits, touches, 
       for (const [at, input] of inputs.entries()) {
         // time has passed since the first look: what was in memory then is looked up again
         const early = read.get(at)
-        const held = early === null || (early && cache.isProof(early)) ? early : resolve('key', input.key)
-        const answer = verified(held instanceof Promise ? await held : held, input)
+        const now = cache.now()
+        const held = early === null || (early && cache.isProof(early)) ? early : resolve({ kind: 'key', value: input.key }, now)
+        const answer = held instanceof Promise ? verified(await held, input, clock.now()) : verified(held, input, now.wallMs)
         answers.push(answer instanceof Promise ? await answer : answer)
       }
       return answers
     },
 
-    authenticate({ kind, value }) {
-      const held = resolve(kind, value)
-      return held instanceof Promise ? held.then((read) => admit(read, kind)) : admit(held, kind)
+    authenticate(credential) {
+      const at = cache.now()
+      const held = resolve(credential, at)
+      return held instanceof Promise ? held.then((read) => admit(read, credential.kind, clock.now())) : admit(held, credential.kind, at.wallMs)
     },
 
     verify(input) {
-      const held = resolve('key', input.key)
-      return held instanceof Promise ? held.then((read) => verified(read, input)) : verified(held, input)
+      const at = cache.now()
+      const held = resolve({ kind: 'key', value: input.key }, at)
+      return held instanceof Promise ? held.then((read) => verified(read, input, clock.now())) : verified(held, input, at.wallMs)
     },
 
-    check({ kind, value }, wanted) {
-      const held = resolve(kind, value)
-      if (!(held instanceof Promise)) return checked(held, wanted)
-      return held.then((read) => checked(read, wanted), (error: unknown): Decision => {
+    check(credential, wanted) {
+      const at = cache.now()
+      const held = resolve(credential, at)
+      if (!(held instanceof Promise)) return checked(held, wanted, at.wallMs)
+      return held.then((read) => checked(read, wanted, clock.now()), (error: unknown): Decision => {
         // a refusal, not a failure: the token itself is at fault
         if (error instanceof AppError && error.code === 'token.expired') return { allowed: false, code: 'expired' }
         if (error instanceof AppError && INVALID.has(error.code)) return { allowed: false, code: 'invalid' }

@@ -14,8 +14,9 @@ export interface Uses {
 }
 
 export interface Touches {
-  key: (id: string) => void
-  session: (id: string) => void
+  /** `nowMs`: the wall clock, just read */
+  key: (id: string, nowMs: number) => void
+  session: (id: string, nowMs: number) => void
   /** Writes what is due. Never throws: a failure is logged, and those uses are noted again at the next one. */
   flush: () => Promise<void>
   /** Stops the timer and flushes. */
@@ -35,8 +36,7 @@ function createNotes(clock: Clock) {
   const recent = new Map<string, number>()
   let due = new Map<string, number>()
   return {
-    touch(id: string): void {
-      const nowMs = clock.now()
+    touch(id: string, nowMs: number): void {
       const noted = recent.get(id)
       // a clock set back must not silence a key until it has caught up
       if (noted !== undefined && Math.abs(nowMs - noted) < NOTE_EVERY_MS) return
@@ -87,8 +87,8 @@ export function createTouches({ store, clock, log, every = systemTimer }: Touche
     if (!writing) void flush()
   })
   return {
-    key: (id) => keys.touch(id),
-    session: (id) => sessions.touch(id),
+    key: keys.touch,
+    session: sessions.touch,
     flush,
     async close() {
       stop()

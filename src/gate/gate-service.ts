@@ -1,6 +1,6 @@
 // May the request that waits at a gateway go on? The rules say what it needs, the door whether its credential has that.
 // Everything else is denied: what cannot be read, what no rule covers, what comes from somebody who is no gateway of ours.
-import { type Credential, type CredentialHeaders, findCredential } from '../access/credential.js'
+import type { Credential } from '../access/credential.js'
 import type { Decision, Door, LimitReport, Wanted } from '../access/door.js'
 import type { Principal } from '../access/principal.js'
 import { countedAddress } from '../kernel/address.js'
@@ -28,10 +28,10 @@ export interface BrowserHeaders {
 
 export interface GateService {
   /**
-   * Answers at once where everything is at hand. Throws or rejects with what the database throws, credentials.malformed and
-   * credentials.ambiguous; never lets a request through that it could not decide.
+   * Answers at once where everything is at hand. `findCredential` is asked only where a rule wants one. Throws or rejects with what
+   * that and the database throw; never lets a request through that it could not decide.
    */
-  decide: (original: OriginalRequest, credential: CredentialHeaders, browser: BrowserHeaders) => GateVerdict | Promise<GateVerdict>
+  decide: (original: OriginalRequest, findCredential: () => Credential | null, browser: BrowserHeaders) => GateVerdict | Promise<GateVerdict>
 }
 
 export interface GateServiceDeps {
@@ -123,12 +123,12 @@ export function createGateService({ source, door, limits }: GateServiceDeps): Ga
     return { error: taken.allowed ? null : retry(retryAfterSeconds(taken.retryAfterMs)), principal: null, limits: reports }
   }
 
-  function decideBy(table: GateTable, host: string, original: OriginalRequest, headers: CredentialHeaders, browser: BrowserHeaders) {
+  function decideBy(table: GateTable, host: string, original: OriginalRequest, findCredential: () => Credential | null, browser: BrowserHeaders) {
     const plan = table.plan(original.method, host, original.target)
     if (plan.refused !== null) return denied(plan.refused, plan.detail)
     if (plan.public) return plan.limits.length === 0 ? OPEN : decidePublic(plan, original.addresses)
 
-    const credential = findCredential(headers)
+    const credential = findCredential()
     if (!credential) return denied('credentials.missing')
     if (credential.kind === 'cookie' && !SAFE.has(original.method) && !isOwnPage(original, browser)) {
       return denied('csrf.invalid', 'The request must come from a page of this origin')
@@ -138,14 +138,14 @@ export function createGateService({ source, door, limits }: GateServiceDeps): Ga
   }
 
   return {
-    decide(original, headers, browser) {
+    decide(original, findCredential, browser) {
       const host = normaliseHost(original.host)
       if (host === null || original.target === '' || !METHOD.test(original.method)) {
         return denied('gate.headers_missing', 'The gateway must tell the original method, host and target')
       }
       const table = source.current()
-      if (table) return decideBy(table, host, original, headers, browser)
-      return source.load().then((loaded) => decideBy(loaded, host, original, headers, browser))
+      if (table) return decideBy(table, host, original, findCredential, browser)
+      return source.load().then((loaded) => decideBy(loaded, host, original, findCredential, browser))
     },
   }
 }
