@@ -29,6 +29,7 @@ import revocations from '../plugins/revocations.js'
 import services from '../plugins/services.js'
 import usage from '../plugins/usage.js'
 import validation from '../plugins/validation.js'
+import verification from '../plugins/verification.js'
 import { problem } from './kernel/errors.js'
 import { newId } from './kernel/ids.js'
 import { systemClock } from './kernel/clock.js'
@@ -109,6 +110,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(rateLimit)
   await app.register(conditional)
   await app.register(idempotency)
+  await app.register(verification)
   await app.register(health)
   await app.register(jwks)
   await app.register(gate)

@@ -4,6 +4,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { IdParams, WaitQuery } from '../../plugins/route-kit.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
+import { LimitReports } from '../limits/schema.js'
 import { IssuedKey, KeyPage, KeyPatch, KeyQuery, KeyView, NewKey, Revocation, Rotation, Verification, VerifyBatch, VerifyBatchAnswer, VerifyRequest } from './schema.js'
 
 const tags = ['Keys']
@@ -23,7 +24,10 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
       description: 'May the holder of this key do this, now? 200 for every readable question. Limits are charged when all else allows it, all of them or none.',
     },
     config: { access: ['gatehouse:keys.verify'] },
-  }, (request) => (request.body.limits ? overriding(request, () => app.door.verify(request.body)) : app.door.verify(request.body)))
+  }, (request, reply) => {
+    const ask = (): ReturnType<typeof app.door.verify> => app.door.verify(request.body)
+    reply.verification(request.body.limits ? overriding(request, ask) : ask(), LimitReports)
+  })
 
   app.post('/verify/batch', {
     bodyLimit: BATCH_BYTES,

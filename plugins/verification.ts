@@ -1,0 +1,51 @@
+// How a verification is written. All but the limits of a valid key's answer is the same as long as the key is: that text is made once
+// for each key in the decision cache, by the serializer of the route's schema, and only the limits are written anew.
+import fp from 'fastify-plugin'
+import type { FastifyReply } from 'fastify'
+import type { Soon, Verification } from '../src/access/verification.js'
+
+declare module 'fastify' {
+  interface FastifyReply {
+    /** Sends what the door says of a key, by the schema of the route's 200, whose last property in a valid key's answer is `limits` (described by `limits`). */
+    verification: (verification: Soon<Verification>, limits: object) => void
+  }
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8'
+const NO_LIMITS = '[]}'
+
+type Write = (value: unknown) => string
+
+export default fp(async (app) => {
+  // an entry's list of permissions is its own, and as unchanging as the rest of it
+  const texts = new WeakMap<readonly string[], string>()
+
+  function textBeforeLimits(reply: FastifyReply, verification: Verification): string {
+    const text = (reply.getSerializationFunction('200') as Write)({ ...verification, limits: [] })
+    if (!text.endsWith(`"limits":${NO_LIMITS}`)) throw new Error('the schema of a verification does not end with its limits')
+    return text.slice(0, -NO_LIMITS.length)
+  }
+
+  function send(reply: FastifyReply, verification: Verification, schema: object): void {
+    const { permissions, limits } = verification
+    if (permissions === undefined || !verification.valid) {
+      void reply.send(verification)
+      return
+    }
+    let text = texts.get(permissions)
+    if (text === undefined) {
+      text = textBeforeLimits(reply, verification)
+      texts.set(permissions, text)
+    }
+    const write = reply.compileSerializationSchema(schema as Record<string, unknown>) as Write // compiled once a route
+    void reply.type(JSON_TYPE).send(`${text}${write(limits)}}`)
+  }
+
+  app.decorateReply('verification', function sendVerification(this: FastifyReply, verification, schema) {
+    if (!(verification instanceof Promise)) {
+      send(this, verification, schema)
+      return
+    }
+    verification.then((one) => send(this, one, schema)).catch((error: unknown) => void this.send(error))
+  })
+}, { name: 'verification' })
