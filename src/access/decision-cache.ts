@@ -58,12 +58,12 @@ export interface DecisionCacheDeps {
 const READ_DEADLINE_MS = 2_000
 const ATTEMPTS = 3
 // measured: the objects, their place in the list, the hash and two ids
-const BASE_BYTES = 800
+const BASE_BYTES = 720
 
 function bytesOf({ key, session, principal }: Held): number {
   const texts = principal.permissions.reduce((sum, text) => sum + text.length + 24, 0)
   if (session) return BASE_BYTES + texts
-  return BASE_BYTES + texts + (key === null ? 0 : key.name.length + 330 * key.bound.charges.length + 2 * JSON.stringify(key.metadata).length)
+  return BASE_BYTES + texts + (key === null ? 0 : key.name.length + 220 * key.bound.charges.length + 2 * JSON.stringify(key.metadata).length)
 }
 
 export function createDecisionCache({ revocations, restore, maxEntries, maxBytes, deadline = withDeadline }: DecisionCacheDeps): DecisionCache {

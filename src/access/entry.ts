@@ -3,6 +3,7 @@
 import type { Metadata } from '../keys/key-rules.js'
 import { type Bound, type Limit, limitsOfKey } from '../limits/limit-rules.js'
 import type { Found } from './decision-cache.js'
+import { createShare } from '../kernel/shared.js'
 import { holds, type Principal } from './principal.js'
 
 /** A key as it stands in the database. */
@@ -81,13 +82,18 @@ export function decideSession(entry: SessionEntry, nowMs: number, idleMs: number
   return entry.userActive ? 'valid' : 'owner_suspended'
 }
 
+// keys of one plan have the same limits and metadata, and most keys one of a few sets of permissions
+const share = createShare()
+
 /** A key's principal and the conditions under which its entry may be kept. */
 export function foundKey({ entry, asOf }: Snapshot<KeyFacts>): Found {
-  const { keyId, ownerUserId, permissions, expiresAtMs } = entry
+  const { keyId, ownerUserId, expiresAtMs } = entry
+  const permissions = [...share(entry.permissions)] // a list of its own: plugins/verification.ts tells entries apart by it
+  const limitGroupId = entry.limitGroupId === keyId ? keyId : entry.limitGroupId
   // property by property, here and in the cache: a copied object takes twice the memory
   const key: KeyEntry = {
-    keyId, ownerUserId, ownerActive: entry.ownerActive, name: entry.name, permissions, metadata: entry.metadata, revoked: entry.revoked, expiresAtMs,
-    limitGroupId: entry.limitGroupId, expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(), bound: limitsOfKey(entry),
+    keyId, ownerUserId, ownerActive: entry.ownerActive, name: entry.name, permissions, metadata: share(entry.metadata), revoked: entry.revoked, expiresAtMs,
+    limitGroupId, expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(), bound: limitsOfKey({ ownerUserId, limitGroupId, limits: share(entry.limits), ownerLimits: share(entry.ownerLimits) }),
   }
   const principal: Principal = Object.freeze({ type: 'key', id: ownerUserId, keyId, permissions, authenticatedBy: 'key' })
   const endsAtMs = entry.revoked || !entry.ownerActive ? 0 : (expiresAtMs ?? Infinity)

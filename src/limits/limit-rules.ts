@@ -1,5 +1,6 @@
 // What a limit is, as people write it on keys, owners and namespaces, and how it becomes a charge and a report. Pure.
 import { type FieldError, problem } from '../kernel/errors.js'
+import { flat } from '../kernel/shared.js'
 import type { Guarantee, LimitCharge, LimitState } from '../redis/fast.js'
 import type { Period } from './calendar.js'
 
@@ -71,7 +72,7 @@ export function chargeOf(key: string, { quota, windowSeconds = 0, algorithm = 'w
 
 // the braces keep all counters of an owner in one slot where Redis spreads its keys
 function keyCounter(ownerUserId: string, limitGroupId: string, name: string): string {
-  return `key:{${ownerUserId}}:${limitGroupId}:${name}`
+  return flat(`key:{${ownerUserId}}:${limitGroupId}:${name}`)
 }
 
 /** What stands for a limit that all keys of an owner share, among the names of a key's own limits. */
@@ -81,7 +82,7 @@ const OWNER = 'owner:'
 export function limitsOfKey(key: { ownerUserId: string; limitGroupId: string; limits: readonly Limit[]; ownerLimits: readonly Limit[] }): Bound {
   const { ownerUserId, limitGroupId, limits, ownerLimits } = key
   return {
-    limits: [...limits, ...ownerLimits.map((limit) => ({ ...limit, name: OWNER + limit.name }))],
+    limits: ownerLimits.length === 0 ? limits : [...limits, ...ownerLimits.map((limit) => ({ ...limit, name: OWNER + limit.name }))],
     charges: [
       ...limits.map((limit) => chargeOf(keyCounter(ownerUserId, limitGroupId, limit.name), limit)),
       ...ownerLimits.map((limit) => chargeOf(`owner:{${ownerUserId}}:${limit.name}`, limit)),
