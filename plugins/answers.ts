@@ -2,12 +2,16 @@
 // the security headers are one prepared text instead of seven headers to be checked and joined each time, and whoever counts is
 // told when a head is written, where Fastify's onResponse hook costs each request two listeners and their removal.
 // Under app.inject() answers are not of this class: they get the same in the plain way.
-import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { type IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse, validateHeaderValue } from 'node:http'
 import fp from 'fastify-plugin'
 import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../src/kernel/clock.js'
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    answers: Answers
+  }
+
   interface FastifyRequest {
     /** the `config` of its route; `request.routeOptions` would make it anew, with a dozen others, at each look */
     declared: FastifyContextConfig & { url?: string }
@@ -22,6 +26,20 @@ export interface Answers {
   /** Sees to it that a request's answer carries the fixed headers, and that the listener is told of it. */
   follow: (request: FastifyRequest, reply: FastifyReply) => void
   onHead: (listener: OnHead) => void
+  /** Adds headers to an answer. They must be none that the answer sets in any other way. */
+  add: (reply: FastifyReply, headers: PreparedHeaders) => void
+}
+
+/** Headers that were checked once and may be sent many times. */
+export interface PreparedHeaders {
+  list: readonly (readonly [string, string])[]
+  text: string
+}
+
+/** Throws what node:http throws for a value that no header may have. Names are of this program. */
+export function prepareHeaders(list: PreparedHeaders['list']): PreparedHeaders {
+  for (const [name, value] of list) validateHeaderValue(name, value)
+  return { list, text: list.map(([name, value]) => `${name}: ${value}\r\n`).join('') }
 }
 
 type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[]
@@ -43,6 +61,7 @@ export function createAnswers({ fixed, clock }: { fixed: readonly (readonly [str
 
   class Answer<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
     request: FastifyRequest | null = null
+    added = ''
     readonly startedMs = clock.monotonic()
 
     override writeHead(status: number, message?: string | Headers, headers?: Headers): this {
@@ -52,8 +71,8 @@ export function createAnswers({ fixed, clock }: { fixed: readonly (readonly [str
   }
   if (storeHeader) {
     Object.defineProperty(Answer.prototype, '_storeHeader', {
-      value(this: ServerResponse, firstLine: string, headers: OutgoingHttpHeaders | undefined) {
-        storeHeader.call(this, firstLine + linesFor(headers), headers)
+      value(this: Answer, firstLine: string, headers: OutgoingHttpHeaders | undefined) {
+        storeHeader.call(this, firstLine + linesFor(headers) + this.added, headers)
       },
     })
   }
@@ -74,11 +93,17 @@ export function createAnswers({ fixed, clock }: { fixed: readonly (readonly [str
     onHead(next) {
       listener = next
     },
+    add(reply, { list, text }) {
+      const { raw } = reply
+      if (raw instanceof Answer && storeHeader) raw.added += text
+      else for (const [name, value] of list) void reply.header(name, value)
+    },
   }
 }
 
 /** The first hook: security headers on every answer, and what the route declares at hand. */
 export default fp<{ answers: Answers }>(async (app, { answers }) => {
+  app.decorate('answers', answers)
   app.decorateRequest('declared')
   app.addHook('onRequest', (request, reply, done) => {
     request.declared = request.routeOptions.config

@@ -10,12 +10,18 @@ import type { Principal } from '../src/access/principal.js'
 import type { GateVerdict } from '../src/gate/gate-service.js'
 import { type Gateway, GATEWAYS, PROFILES } from '../src/gate/profiles.js'
 import { type ErrorCode, problem } from '../src/kernel/errors.js'
+import { type PreparedHeaders, prepareHeaders } from './answers.js'
 import { sendProblem, toAppError } from './errors.js'
 import { createFindPresented } from './presented.js'
 
-type Identity = [subject: string, type: string, keyId: string, permissions: string]
+/** Every one of them, always: a client's own can never stand in for a missing one. */
+function identityHeaders(subject: string, type: string, keyId: string, permissions: string): PreparedHeaders {
+  return prepareHeaders([
+    ['x-auth-subject', subject], ['x-auth-type', type], ['x-auth-key-id', keyId], ['x-auth-organization', '-'], ['x-auth-permissions', permissions],
+  ])
+}
 
-const NOBODY: Identity = ['-', '-', '-', '-']
+const NOBODY = identityHeaders('-', '-', '-', '-')
 const ERRORS: ErrorCode[] = [
   'gate.untrusted', 'gate.headers_missing', 'gate.target_refused', 'gate.no_rule', 'credentials.missing', 'credentials.malformed', 'key.invalid',
   'token.invalid', 'token.expired', 'session.invalid', 'access.denied', 'csrf.invalid', 'rate.limited',
@@ -53,7 +59,7 @@ function createTrust(trustedProxies: readonly string[]): (socket: Socket) => boo
 }
 
 /** RateLimit and RateLimit-Policy of draft-ietf-httpapi-ratelimit-headers. */
-function rateHeaders(reply: FastifyReply, limits: readonly LimitReport[]): void {
+function rateHeaders(limits: readonly LimitReport[]): PreparedHeaders {
   let state = ''
   let policy = ''
   for (const { name, quota, remaining, resetSeconds } of limits) {
@@ -61,21 +67,21 @@ function rateHeaders(reply: FastifyReply, limits: readonly LimitReport[]): void 
     state += `${comma}"${name}";r=${remaining};t=${resetSeconds}`
     policy += `${comma}"${name}";q=${quota}`
   }
-  void reply.header('ratelimit-policy', policy).header('ratelimit', state)
+  return prepareHeaders([['ratelimit-policy', policy], ['ratelimit', state]])
 }
 
 export default fp(async (app) => {
-  const { gate, config } = app
+  const { gate, config, answers } = app
   const isGateway = createTrust(config.trustedProxies)
   // a principal of the decision cache is the same object every time
-  const identities = new WeakMap<Principal, Identity>()
+  const identities = new WeakMap<Principal, PreparedHeaders>()
   const findPresented = createFindPresented(app)
 
-  function identityOf(principal: Principal | null): Identity {
+  function identityOf(principal: Principal | null): PreparedHeaders {
     if (principal === null) return NOBODY
     let identity = identities.get(principal)
     if (!identity) {
-      identity = [principal.id, principal.type, principal.keyId ?? '-', principal.permissions.join(' ') || '-']
+      identity = identityHeaders(principal.id, principal.type, principal.keyId ?? '-', principal.permissions.join(' ') || '-')
       identities.set(principal, identity)
     }
     return identity
@@ -92,11 +98,10 @@ export default fp(async (app) => {
   }
 
   function answer({ error, principal, limits }: GateVerdict, reply: FastifyReply): void {
-    if (limits.length > 0) rateHeaders(reply, limits)
+    if (limits.length > 0) answers.add(reply, rateHeaders(limits))
     if (error) throw error
-    const [subject, type, keyId, permissions] = identityOf(principal)
-    void reply.header('x-auth-subject', subject).header('x-auth-type', type).header('x-auth-key-id', keyId).header('x-auth-organization', '-')
-      .header('x-auth-permissions', permissions).send()
+    answers.add(reply, identityOf(principal))
+    void reply.send()
   }
 
   function addGateway(scope: FastifyInstance, gateway: Gateway): void {

@@ -5,7 +5,6 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { collectDefaultMetrics, Counter, Gauge, type Histogram, Registry } from 'prom-client'
 import { countAnswer, createRouteCounts, histogramValues, type RouteCounts } from './request-counts.js'
-import type { Answers } from './answers.js'
 
 const SLOW_MS = 1_000
 const SECONDS = 'gatehouse_http_request_seconds'
@@ -21,7 +20,7 @@ declare module 'fastify' {
   }
 }
 
-export default fp<{ answers: Answers }>(async (app, { answers }) => {
+export default fp(async (app) => {
   const registry = new Registry()
   app.decorate('metrics', registry)
   collectDefaultMetrics({ register: registry })
@@ -68,7 +67,7 @@ export default fp<{ answers: Answers }>(async (app, { answers }) => {
     return counts
   }
 
-  answers.onHead((request, status, elapsedMs) => {
+  app.answers.onHead((request, status, elapsedMs) => {
     const counts = countsOf(request)
     countAnswer(counts, status, elapsedMs)
     if (elapsedMs >= SLOW_MS) request.log.warn({ method: counts.method, route: counts.route, status, elapsedMs: Math.round(elapsedMs), requestId: request.id }, 'slow request')

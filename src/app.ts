@@ -100,7 +100,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(access)
   await app.register(openapi)
   await app.register(redis)
-  await app.register(metrics, { answers })
+  await app.register(metrics)
   await app.register(jwt)
   await app.register(services)
   await app.register(revocations)
