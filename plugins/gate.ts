@@ -5,7 +5,6 @@ import { BlockList, isIPv6, type Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { LimitReport } from '../src/access/door.js'
 import type { Principal } from '../src/access/principal.js'
 import type { GateVerdict } from '../src/gate/gate-service.js'
 import { type Gateway, GATEWAYS, PROFILES } from '../src/gate/profiles.js'
@@ -58,18 +57,6 @@ function createTrust(trustedProxies: readonly string[]): (socket: Socket) => boo
   }
 }
 
-/** RateLimit and RateLimit-Policy of draft-ietf-httpapi-ratelimit-headers. */
-function rateHeaders(limits: readonly LimitReport[]): PreparedHeaders {
-  let state = ''
-  let policy = ''
-  for (const { name, quota, remaining, resetSeconds } of limits) {
-    const comma = state === '' ? '' : ', '
-    state += `${comma}"${name}";r=${remaining};t=${resetSeconds}`
-    policy += `${comma}"${name}";q=${quota}`
-  }
-  return prepareHeaders([['ratelimit-policy', policy], ['ratelimit', state]])
-}
-
 export default fp(async (app) => {
   const { gate, config, answers } = app
   const isGateway = createTrust(config.trustedProxies)
@@ -98,7 +85,7 @@ export default fp(async (app) => {
   }
 
   function answer({ error, principal, limits }: GateVerdict, reply: FastifyReply): void {
-    if (limits.length > 0) answers.add(reply, rateHeaders(limits))
+    void reply.rateLimits(limits)
     if (error) throw error
     answers.add(reply, identityOf(principal))
     void reply.send()
@@ -134,4 +121,4 @@ export default fp(async (app) => {
   }
 
   for (const gateway of GATEWAYS) await app.register(async (scope) => addGateway(scope, gateway))
-}, { name: 'gate', dependencies: ['services', 'errors', 'access'] })
+}, { name: 'gate', dependencies: ['services', 'errors', 'access', 'rate-limit'] })

@@ -6,7 +6,16 @@ import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { countedAddress } from '../src/kernel/address.js'
 import { problem } from '../src/kernel/errors.js'
+import type { LimitReport } from '../src/limits/limit-rules.js'
 import type { LimitStore } from '../src/redis/fast.js'
+import { type PreparedHeaders, prepareHeaders } from './answers.js'
+
+declare module 'fastify' {
+  interface FastifyReply {
+    /** Adds RateLimit and RateLimit-Policy; nothing when there are no limits. */
+    rateLimits: (limits: readonly LimitReport[]) => FastifyReply
+  }
+}
 
 type Counted = (error: Error | null, result?: { current: number; ttl: number }) => void
 
@@ -59,7 +68,24 @@ function policyHeaders(windowSeconds: number) {
   }
 }
 
+/** The fields that tell of a decision (structured fields, whose names here are of a grammar that needs no escape). */
+function fieldsOf(limits: readonly LimitReport[]): PreparedHeaders {
+  let state = ''
+  let policy = ''
+  for (const { name, quota, remaining, resetSeconds, windowSeconds } of limits) {
+    const comma = state === '' ? '' : ', '
+    state += `${comma}"${name}";r=${remaining};t=${resetSeconds}`
+    policy += `${comma}"${name}";q=${quota}${windowSeconds === null ? '' : `;w=${windowSeconds}`}`
+  }
+  return prepareHeaders([['ratelimit-policy', policy], ['ratelimit', state]])
+}
+
 export default fp(async (app) => {
+  app.decorateReply('rateLimits', function rateLimits(this: FastifyReply, limits: readonly LimitReport[]) {
+    if (limits.length > 0) app.answers.add(this, fieldsOf(limits))
+    return this
+  })
+
   const windows = new WeakMap<RouteOptions, number>()
   await app.register(fastifyRateLimit, {
     global: false,

@@ -2,18 +2,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { IdParams, NoContent } from '../../plugins/route-kit.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
-import type { LimitReport } from '../../src/limits/limit-rules.js'
 import { CheckAnswer, CheckRequest, LimitList, NamespacePage, NamespaceParams, NamespaceQuery, NamespaceView, OwnerLimitList, OwnerLimits } from './schema.js'
 
 const tags = ['Limits']
-
-/** Structured fields of draft-ietf-httpapi-ratelimit-headers. Names are of a grammar that needs no escape. */
-function headersOf(limits: readonly LimitReport[]): { 'ratelimit-policy': string; ratelimit: string } {
-  return {
-    'ratelimit-policy': limits.map(({ name, quota }) => `"${name}";q=${quota}`).join(', '),
-    ratelimit: limits.map(({ name, remaining, resetSeconds }) => `"${name}";r=${remaining};t=${resetSeconds}`).join(', '),
-  }
-}
 
 export default (async (app) => {
   const { limits } = app
@@ -27,7 +18,7 @@ export default (async (app) => {
     config: { access: ['gatehouse:limits.check'], errors: ['namespace.not_found'] },
   }, async (request, reply) => {
     const answer = await limits.check(request.body)
-    return reply.headers(headersOf(answer.limits)).send(answer)
+    return reply.rateLimits(answer.limits).send(answer)
   })
 
   app.get('/', {

@@ -32,6 +32,8 @@ export interface LimitReport extends Guarantee {
   remaining: number
   /** rounded up */
   resetSeconds: number
+  /** null: a calendar's, which are not all of one length */
+  windowSeconds: number | null
 }
 
 /** Limits and the charges that belong to them, in one order. */
@@ -128,7 +130,7 @@ export function reportOf({ limits, charges }: Bound, states: readonly LimitState
     const kept = guarantee(charge)
     reports.push({
       name: limit.name, quota: limit.quota, remaining: state.remaining, resetSeconds: Math.ceil(state.resetMs / 1000),
-      guarantee: kept.guarantee, earlyBy: kept.earlyBy,
+      guarantee: kept.guarantee, earlyBy: kept.earlyBy, windowSeconds: charge.windowMs > 0 ? charge.windowMs / 1000 : null,
     })
   }
   return reports

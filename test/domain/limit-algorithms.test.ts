@@ -169,5 +169,5 @@ t.test('limits as written: a key\'s own, its owner\'s, and those of one request'
   t.throws(() => forRequest(bound, key, 1, [{ name: 'new' }]), { code: 'request.invalid' })
   t.throws(() => forRequest(bound, key, 1, [{ name: 'new', quota: 3 }]), { code: 'request.invalid' })
   t.same(reportOf({ limits: key.limits, charges: [chargeOf('k', { name: 'calls', quota: 5, windowSeconds: 60 })] }, [{ remaining: 2, resetMs: 1_001 }], () => ({ guarantee: 'exact', earlyBy: 0 })),
-    [{ name: 'calls', quota: 5, remaining: 2, resetSeconds: 2, guarantee: 'exact', earlyBy: 0 }])
+    [{ name: 'calls', quota: 5, remaining: 2, resetSeconds: 2, guarantee: 'exact', earlyBy: 0, windowSeconds: 60 }])
 })

@@ -101,7 +101,7 @@ t.test('/gate', async (t) => {
       method: 'POST', url: '/api/v1/keys', headers: admin, payload: { name: 'k', limits: [{ name: 'calls', quota: 3, windowSeconds: 60 }] },
     }), 201)
     const ask = (target: string) => caddy(house, target, as.bearer(limited.key))
-    t.match((await ask('/few/a')).headers, { ratelimit: '"calls";r=2;t=60, "gate";r=1;t=60', 'ratelimit-policy': '"calls";q=3, "gate";q=2' })
+    t.match((await ask('/few/a')).headers, { ratelimit: '"calls";r=2;t=60, "gate";r=1;t=60', 'ratelimit-policy': '"calls";q=3;w=60, "gate";q=2;w=60' })
     t.equal((await ask('/few/b')).statusCode, 200)
     const third = await ask('/few/c')
     t.equal(third.statusCode, 429)

@@ -74,7 +74,7 @@ t.test('/limits', async (t) => {
         { name: 'hour', quota: 100, remaining: 99, resetSeconds: 3600, guarantee: 'exact', earlyBy: 0 },
       ],
     })
-    t.equal(first.headers['ratelimit-policy'], '"minute";q=3, "hour";q=100')
+    t.equal(first.headers['ratelimit-policy'], '"minute";q=3;w=60, "hour";q=100;w=3600')
     t.equal(first.headers['ratelimit'], '"minute";r=2;t=60, "hour";r=99;t=3600')
     t.match(await check({ namespace: 'calls', identifier: 'ada', cost: 3 }), { allowed: false, retryAfterSeconds: 60, limits: [{ remaining: 2 }, { remaining: 99 }] })
     t.match(await check({ namespace: 'calls', identifier: 'ada', cost: 2 }), { allowed: true, limits: [{ remaining: 0 }, { remaining: 97 }] })

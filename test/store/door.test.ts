@@ -92,7 +92,7 @@ t.test('the door', async (t) => {
     const made = await key({ ownerUserId, expiresAt: at(10_000) })
     const expected: Verification = {
       valid: true, code: 'valid', keyId: made.id, name: 'k', owner: { type: 'user', id: ownerUserId }, permissions: ['reports:*'], metadata: { plan: 'free' },
-      expiresAt: at(10_000).toISOString(), limits: [{ name: 'calls', quota: 5, remaining: 3, resetSeconds: 2, guarantee: 'exact', earlyBy: 0 }],
+      expiresAt: at(10_000).toISOString(), limits: [{ name: 'calls', quota: 5, remaining: 3, resetSeconds: 2, guarantee: 'exact', earlyBy: 0, windowSeconds: 60 }],
     }
     t.same(await door.verify({ key: made.key, permissions: ['reports:read'], cost: 2 }), expected)
     t.same(charged.pop(), [{ key: `key:{${ownerUserId}}:${made.group}:calls`, quota: 5, windowMs: 60_000, cost: 2 }])
@@ -135,7 +135,7 @@ t.test('the door', async (t) => {
   t.test('a limit that is reached says when to come back, or that no waiting helps', async (t) => {
     const made = await key()
     decision = { allowed: false, states: [{ remaining: 0, resetMs: 59_001 }], retryAfterMs: 100 }
-    const limitsLeft = [{ name: 'calls', quota: 5, remaining: 0, resetSeconds: 60, guarantee: 'exact', earlyBy: 0 }]
+    const limitsLeft = [{ name: 'calls', quota: 5, remaining: 0, resetSeconds: 60, guarantee: 'exact', earlyBy: 0, windowSeconds: 60 }]
     t.same(await door.verify({ key: made.key }), { valid: false, code: 'rate_limited', limits: limitsLeft, retryAfterSeconds: 1 })
     decision = { ...decision, retryAfterMs: Infinity }
     t.equal((await door.verify({ key: made.key })).retryAfterSeconds, null)
