@@ -46,11 +46,11 @@ type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[]
 type StoreHeader = (this: ServerResponse, firstLine: string, headers: OutgoingHttpHeaders | undefined) => void
 
 // not documented, and the same in every Node since 0.4: should it go, the headers are set one by one
-const storeHeader = (ServerResponse.prototype as unknown as { _storeHeader?: StoreHeader })._storeHeader
+const storeHeader = Reflect.get(ServerResponse.prototype, '_storeHeader') as StoreHeader | undefined
 
 /** `fixed`: lower-case names and values that every answer carries, unless it sets that name itself. */
 export function createAnswers({ fixed, clock }: { fixed: readonly (readonly [string, string])[]; clock: Clock }): Answers {
-  let listener: OnHead = () => undefined
+  let listener: OnHead | null = null
   const lines = fixed.map(([name, value]) => ({ name, line: `${name}: ${value}\r\n` }))
   const all = lines.map(({ line }) => line).join('')
 
@@ -65,7 +65,7 @@ export function createAnswers({ fixed, clock }: { fixed: readonly (readonly [str
     readonly startedMs = clock.monotonic()
 
     override writeHead(status: number, message?: string | Headers, headers?: Headers): this {
-      if (this.request !== null) listener(this.request, status, clock.monotonic() - this.startedMs)
+      if (this.request !== null) listener?.(this.request, status, clock.monotonic() - this.startedMs)
       return super.writeHead(status, message as string, headers)
     }
   }
@@ -88,7 +88,7 @@ export function createAnswers({ fixed, clock }: { fixed: readonly (readonly [str
         return
       }
       const startedMs = clock.monotonic()
-      raw.once('finish', () => listener(request, raw.statusCode, clock.monotonic() - startedMs))
+      raw.once('finish', () => listener?.(request, raw.statusCode, clock.monotonic() - startedMs))
     },
     onHead(next) {
       listener = next

@@ -16,15 +16,15 @@ const NO_LIMITS = '[]}'
 
 type Write = (value: unknown) => string
 
+function textBeforeLimits(reply: FastifyReply, verification: Verification): string {
+  const text = (reply.getSerializationFunction('200') as Write)({ ...verification, limits: [] })
+  if (!text.endsWith(`"limits":${NO_LIMITS}`)) throw new Error('the schema of a verification does not end with its limits')
+  return text.slice(0, -NO_LIMITS.length)
+}
+
 export default fp(async (app) => {
   // an entry's list of permissions is its own, and as unchanging as the rest of it
   const texts = new WeakMap<readonly string[], string>()
-
-  function textBeforeLimits(reply: FastifyReply, verification: Verification): string {
-    const text = (reply.getSerializationFunction('200') as Write)({ ...verification, limits: [] })
-    if (!text.endsWith(`"limits":${NO_LIMITS}`)) throw new Error('the schema of a verification does not end with its limits')
-    return text.slice(0, -NO_LIMITS.length)
-  }
 
   function send(reply: FastifyReply, verification: Verification, schema: object): void {
     const { permissions, limits } = verification

@@ -87,8 +87,8 @@ export function createTouches({ store, clock, log, every = systemTimer }: Touche
     if (!writing) void flush()
   })
   return {
-    key: keys.touch,
-    session: sessions.touch,
+    key: (id, nowMs) => keys.touch(id, nowMs),
+    session: (id, nowMs) => sessions.touch(id, nowMs),
     flush,
     async close() {
       stop()
