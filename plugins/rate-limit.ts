@@ -8,7 +8,7 @@ import { countedAddress } from '../src/kernel/address.js'
 import { problem } from '../src/kernel/errors.js'
 import type { LimitReport } from '../src/limits/limit-rules.js'
 import type { LimitStore } from '../src/redis/fast.js'
-import { type PreparedHeaders, prepareHeaders } from './answers.js'
+import type { PreparedHeaders } from './answers.js'
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -77,7 +77,8 @@ function fieldsOf(limits: readonly LimitReport[]): PreparedHeaders {
     state += `${comma}"${name}";r=${remaining};t=${resetSeconds}`
     policy += `${comma}"${name}";q=${quota}${windowSeconds === null ? '' : `;w=${windowSeconds}`}`
   }
-  return prepareHeaders([['ratelimit-policy', policy], ['ratelimit', state]])
+  // made anew each time and of such names and numbers only: nothing to check
+  return { list: [['ratelimit-policy', policy], ['ratelimit', state]], text: `ratelimit-policy: ${policy}\r\nratelimit: ${state}\r\n` }
 }
 
 export default fp(async (app) => {
