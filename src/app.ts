@@ -68,10 +68,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
     // Fastify leaves these open
     bodyLimit: 256 * 1024,
     requestTimeout: 30_000,
-    // one time-out for a connection that is idle, stalled or not read: with Node's own keep-alive time-out beside it, each request
-    // would set a timer twice
     connectionTimeout: 65_000,
-    keepAliveTimeout: 0,
     routerOptions: { maxParamLength: 200 },
     // Node's own refusal of a missing Host has no body: plugins/request-guard.ts refuses it instead
     http: { maxHeaderSize: 16 * 1024, requireHostHeader: false, ServerResponse: answers.ServerResponse },
@@ -90,6 +87,9 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   app.log = log
   app.server.maxConnections = 10_000
   app.server.headersTimeout = 20_000
+  // a connection that is idle, stalled or not read has one time-out, the 65 s above: with Node's own for keep-alive beside it, each
+  // request would set a timer twice. Fastify takes a 0 for its default.
+  app.server.keepAliveTimeout = 0
 
   await app.register(prisma, { config, secret, database, clock })
   await app.register(errors)
