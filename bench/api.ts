@@ -1,4 +1,6 @@
 // Gatehouse as its clients see it, for what a scenario needs before it is measured.
+import { get } from 'node:http'
+
 export interface Answer {
   status: number
   headers: Headers
@@ -6,7 +8,7 @@ export interface Answer {
 }
 
 export interface Call {
-  method?: 'GET' | 'POST'
+  method?: 'GET' | 'POST' | 'DELETE'
   headers?: Record<string, string>
   body?: unknown
 }
@@ -40,4 +42,16 @@ export function createApi(origin: string): Api {
       return JSON.parse(text) as T
     },
   }
+}
+
+/** Bytes of an answer to GET, its headers counted as they were sent. */
+export async function sizeOf(origin: string, path: string, headers: Record<string, string>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    get(`${origin}${path}`, { headers }, (response) => {
+      let bytes = response.rawHeaders.reduce((sum, part) => sum + Buffer.byteLength(part) + 2, 0)
+      response.on('data', (part: Buffer) => { bytes += part.length })
+      response.on('end', () => resolve(bytes))
+      response.on('error', reject)
+    }).on('error', reject)
+  })
 }

@@ -4,16 +4,18 @@ import { verify } from '@node-rs/bcrypt'
 import { fastify } from 'fastify'
 import type { BareReady, BareRoute } from './protocol.js'
 
-async function serve({ method, path, schema, answer, passwordHash }: BareRoute): Promise<string> {
+async function serve({ method, path, schema, answer, status = 200, headers = {}, passwordHash }: BareRoute): Promise<string> {
   // as plugins/validation.ts has it: bodies are neither coerced nor stripped
   const app = fastify({ ajv: { customOptions: { coerceTypes: method === 'GET', removeAdditional: false, keywords: ['example'] } } })
+  const hasHeaders = Object.keys(headers).length > 0
   app.route<{ Body: { password: string } }>({
     method,
     url: path,
     schema,
     async handler({ body }, reply) {
       if (passwordHash !== null && !(await verify(body.password, passwordHash))) return reply.code(401).send({})
-      return answer
+      if (hasHeaders) void reply.headers(headers)
+      return answer === null ? reply.code(status).send() : answer
     },
   })
   return app.listen({ host: '127.0.0.1', port: 0 })

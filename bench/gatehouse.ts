@@ -14,7 +14,7 @@ export interface Gatehouse {
   stop: () => Promise<void>
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject)
     server.listen(0, '127.0.0.1', () => {
@@ -35,10 +35,16 @@ async function waitUntilReady(api: Api, child: Child): Promise<void> {
   throw new Error(`Gatehouse was not ready after ${READY_MAX_MS / 1000} s:\n${child.said()}`)
 }
 
+export interface StartOptions {
+  /** beside serverEnvironment, and stronger */
+  environment?: Readonly<Record<string, string>>
+  nodeFlags?: readonly string[]
+}
+
 /** Starts it on the stores that the environment names. Throws with what it printed when it does not come up. */
-export async function startGatehouse(prefix: readonly string[] = []): Promise<Gatehouse> {
+export async function startGatehouse(prefix: readonly string[] = [], { environment = {}, nodeFlags = [] }: StartOptions = {}): Promise<Gatehouse> {
   const port = await freePort()
-  const child = startChild('../src/main.js', prefix, serverEnvironment(process.env, port), { cwd: DATA_FOLDER, ipc: false })
+  const child = startChild('../src/main.js', prefix, { ...serverEnvironment(process.env, port), ...environment }, { cwd: DATA_FOLDER, ipc: false, nodeFlags })
   const api = createApi(`http://127.0.0.1:${port}`)
   await waitUntilReady(api, child)
   return {

@@ -3,9 +3,16 @@
 import { createHistogram, performance } from 'node:perf_hooks'
 import autocannon from 'autocannon'
 import { LENGTH_SLACK, type Load, type LoadResult } from './protocol.js'
+import { type Spin, startSpin } from './spin.js'
 
 const SAMPLE_MS = 50
 const SILENCE_MS = 500
+
+/** Is this the body that every answer has? */
+function isRight(text: string, { length, slack = LENGTH_SLACK, markers, times }: Load): boolean {
+  if (Math.abs(text.length - length) > slack || !markers.every((marker) => text.includes(marker))) return false
+  return times === undefined || text.split(markers[0] ?? '').length - 1 === times
+}
 
 function faultsOf(result: autocannon.Result, wrongBody: string | null, silentMs: number, longestMs: number): string[] {
   return [
@@ -18,14 +25,14 @@ function faultsOf(result: autocannon.Result, wrongBody: string | null, silentMs:
   ]
 }
 
-async function run(load: Load): Promise<LoadResult> {
+async function run(load: Load, spin: Spin): Promise<LoadResult> {
   const latencies = createHistogram()
   let wrongBody: string | null = null
   let requests = 0
   let clients = 0
+  const { headerValues = [] } = load
   const startedMs = performance.now()
   let lastMs = startedMs
-  const before = performance.eventLoopUtilization()
   const result = await new Promise<autocannon.Result>((resolve, reject) => {
     const instance = autocannon({
       url: load.url,
@@ -37,12 +44,20 @@ async function run(load: Load): Promise<LoadResult> {
       setupClient(client) {
         if (load.bodies.length > 0) client.setBody(load.bodies[clients % load.bodies.length])
         clients += 1
+        // a part of a long answer is work, too
+        client.on('body', spin.worked)
+        if (headerValues.length === 0) return
+        // names and values in turn, whatever autocannon's types say
+        client.on('headers', (head: unknown) => {
+          const { headers } = head as { headers: readonly string[] }
+          if (!headerValues.every((value) => headers.includes(value))) wrongBody ??= `headers: ${headers.join(' ')}`
+        })
       },
       verifyBody(body) {
         const text = String(body)
-        const isRight = Math.abs(text.length - load.length) <= LENGTH_SLACK && load.markers.every((marker) => text.includes(marker))
-        if (!isRight) wrongBody ??= text
-        return isRight
+        const right = isRight(text, load)
+        if (!right) wrongBody ??= text
+        return right
       },
     }, (error: Error | null, finished) => {
       if (error) reject(error)
@@ -50,6 +65,7 @@ async function run(load: Load): Promise<LoadResult> {
     })
     instance.on('response', (_client, _status, _bytes, elapsedMs) => {
       requests += 1
+      spin.worked()
       lastMs = performance.now()
       latencies.record(Math.max(1, Math.round(elapsedMs * 1000)))
     })
@@ -60,7 +76,7 @@ async function run(load: Load): Promise<LoadResult> {
     requestsPerSecond: requests === 0 ? 0 : requests / (lastMs - startedMs) * 1000,
     p50Ms: latencies.percentile(50) / 1000,
     p99Ms: latencies.percentile(99) / 1000,
-    generatorBusy: performance.eventLoopUtilization(before).utilization,
+    generatorBusy: spin.stop(),
     faults: faultsOf(result, wrongBody, performance.now() - lastMs, latencies.max / 1000),
   }
 }
@@ -70,7 +86,12 @@ function failed(error: unknown): LoadResult {
 }
 
 async function answer(load: Load): Promise<void> {
-  process.send?.(await run(load).catch(failed))
+  const spin = startSpin()
+  try {
+    process.send?.(await run(load, spin).catch(failed))
+  } finally {
+    spin.stop()
+  }
 }
 
 process.on('message', (load: Load) => void answer(load))

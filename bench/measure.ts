@@ -1,11 +1,11 @@
 // How one scenario is measured: warm-up, then rounds that alternate between the two servers and change who goes first, and
 // of each number the median. A run with a single wrong answer is no measurement: it throws.
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Api } from './api.js'
+import { type Api, sizeOf } from './api.js'
 import { ask, type Child, type Placement, startChild } from './processes.js'
 import type { BareReady, BareRoute, Load, LoadResult } from './protocol.js'
-import type { Prepared } from './scenarios.js'
 import { type OpenApi, schemasOf } from './schemas.js'
+import type { Prepared } from './world.js'
 
 const WARM_UP_SECONDS_MAX = 2
 const DRAIN_MIN_MS = 50
@@ -26,7 +26,7 @@ export interface Measured {
   ratio: number
 }
 
-function median(values: number[]): number {
+export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const upper = sorted[Math.floor(sorted.length / 2)] ?? 0
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[sorted.length / 2 - 1] ?? 0)) / 2
@@ -58,19 +58,19 @@ export interface Side {
   load: Load
 }
 
-/** Warms both up, then lets them take turns, and who goes first as well. Throws when either gives one wrong answer. */
-export async function alternate(generator: Child, rounds: number, [one, other]: readonly [Side, Side]): Promise<[Figures, Figures]> {
-  const sides = [{ ...one, results: [] as LoadResult[] }, { ...other, results: [] as LoadResult[] }] as const
+/** Warms all up, then lets them take turns, and who goes first as well. Throws when one of them gives one wrong answer. */
+export async function alternate<const Sides extends readonly Side[]>(generator: Child, rounds: number, sides: Sides): Promise<{ [At in keyof Sides]: Figures }> {
+  const measured = sides.map((side) => ({ ...side, results: [] as LoadResult[] }))
   // what goes wrong here goes wrong in the rounds, which count
-  for (const { load } of sides) await run(generator, { ...load, seconds: Math.min(load.seconds, WARM_UP_SECONDS_MAX) })
+  for (const { load } of measured) await run(generator, { ...load, seconds: Math.min(load.seconds, WARM_UP_SECONDS_MAX) })
   for (let round = 0; round < rounds; round++) {
-    for (const { who, load, results } of round % 2 === 0 ? sides : sides.toReversed()) results.push(await runOnce(generator, who, load))
+    for (const { who, load, results } of round % 2 === 0 ? measured : measured.toReversed()) results.push(await runOnce(generator, who, load))
   }
-  return [figuresOf(sides[0].results), figuresOf(sides[1].results)]
+  return measured.map(({ results }) => figuresOf(results)) as { [At in keyof Sides]: Figures }
 }
 
 /** The answer that both servers are to give, taken from Gatehouse. Throws when it is not the right one. */
-async function sample(api: Api, { method, path, headers, bodies, markers }: Prepared): Promise<string> {
+export async function sample(api: Api, { method, path, headers, bodies, markers }: Prepared): Promise<string> {
   const [first] = bodies
   const { status, text } = await api.send(path, { method, headers, ...(first === undefined ? {} : { body: JSON.parse(first) as unknown }) })
   if (status !== 200) throw new Error(`Gatehouse answered ${status}: ${text.slice(0, 500)}`)
@@ -87,16 +87,36 @@ export interface Measurement {
   rounds: number
 }
 
+export function startBare({ server }: Placement): Child {
+  return startChild('bare-server.js', server, { ...process.env, NODE_ENV: 'production' }, { ipc: true })
+}
+
+/** A route of the same schemas that gives the same answer; one without a body is made up to the same size in all by a header. Gives its origin. */
+async function openBare(bare: Child, api: Api, document: OpenApi, prepared: Prepared, text: string): Promise<string> {
+  const { method, path, headers, headerValues = [], passwordHash } = prepared
+  const [route = path] = path.split('?')
+  if (text !== '') {
+    const { origin } = await ask<BareReady>(bare, { method, path: route, schema: schemasOf(document, method, route), answer: JSON.parse(text), passwordHash } satisfies BareRoute)
+    return origin
+  }
+  const base: BareRoute = { method, path: route, schema: { response: {} }, answer: null, headers: { 'x-checked': headerValues.join(' '), 'x-filler': '' }, passwordHash }
+  const trial = await ask<BareReady>(bare, base)
+  const missing = await sizeOf(api.origin, path, headers) - await sizeOf(trial.origin, path, headers)
+  const { origin } = await ask<BareReady>(bare, { ...base, headers: { ...base.headers, 'x-filler': 'x'.repeat(Math.max(0, missing)) } } satisfies BareRoute)
+  return origin
+}
+
+export function loadFor(origin: string, { path, method, headers, bodies, connections, seconds, markers, headerValues = [] }: Prepared, text: string): Load {
+  return { url: `${origin}${path}`, method, headers, bodies, connections, seconds, markers, headerValues, length: text.length }
+}
+
 /** Measures Gatehouse and a bare server made for this scenario. Throws when either gives one wrong answer. */
 export async function measure({ api, document, generator, placement, rounds }: Measurement, prepared: Prepared): Promise<Measured> {
   const text = await sample(api, prepared)
-  const { method, path, headers, bodies, connections, seconds, markers, passwordHash } = prepared
-  const [route = path] = path.split('?')
-  const bare = startChild('bare-server.js', placement.server, { ...process.env, NODE_ENV: 'production' }, { ipc: true })
+  const bare = startBare(placement)
   try {
-    const bareRoute: BareRoute = { method, path: route, schema: schemasOf(document, method, route), answer: JSON.parse(text), passwordHash }
-    const { origin } = await ask<BareReady>(bare, bareRoute)
-    const loadOf = (server: string): Load => ({ url: `${server}${path}`, method, headers, bodies, connections, seconds, markers, length: text.length })
+    const origin = await openBare(bare, api, document, prepared, text)
+    const loadOf = (server: string): Load => loadFor(server, prepared, text)
     const [gatehouse, other] = await alternate(generator, rounds, [
       { who: 'Gatehouse', load: loadOf(api.origin) }, { who: 'the bare server', load: loadOf(origin) },
     ])

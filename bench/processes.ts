@@ -35,11 +35,8 @@ export function choosePlacement(pin: boolean, embedded: boolean): Placement {
   return { server: ['taskset', '-c', '0'], generator: ['taskset', '-c', '1'], text: `each server on core 0${embedded ? ' (Gatehouse shares it with its embedded PostgreSQL)' : ''}, the generator on core 1` }
 }
 
-/** Starts one of the compiled files as a process of its own; `file` is relative to dist/bench. */
-export function startChild(file: string, prefix: readonly string[], environment: NodeJS.ProcessEnv, options: { cwd?: string; ipc: boolean }): Child {
-  const [command, ...wrapped] = [...prefix, process.execPath]
-  const args = [...wrapped, '--enable-source-maps', join(import.meta.dirname, file)]
-  const child = spawn(command, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe', ...(options.ipc ? ['ipc' as const] : [])], ...(options.cwd === undefined ? {} : { cwd: options.cwd }) })
+/** Listens to a process and sees to its end. */
+export function childOf(child: ChildProcess): Child {
   let said = ''
   const hear = (data: Buffer): void => {
     said = `${said}${data.toString()}`.slice(-SAID_MAX)
@@ -62,6 +59,14 @@ export function startChild(file: string, prefix: readonly string[], environment:
   child.on('error', (error) => hear(Buffer.from(error.message)))
   child.on('exit', () => running.delete(handle))
   return handle
+}
+
+/** Starts one of the compiled files as a process of its own; `file` is relative to dist/bench. */
+export function startChild(file: string, prefix: readonly string[], environment: NodeJS.ProcessEnv, options: { cwd?: string; ipc: boolean; nodeFlags?: readonly string[] }): Child {
+  const [command, ...wrapped] = [...prefix, process.execPath]
+  const args = [...wrapped, ...options.nodeFlags ?? [], '--enable-source-maps', join(import.meta.dirname, file)]
+  const stdio = ['ignore' as const, 'pipe' as const, 'pipe' as const, ...(options.ipc ? ['ipc' as const] : [])]
+  return childOf(spawn(command, args, { env: environment, stdio, ...(options.cwd === undefined ? {} : { cwd: options.cwd }) }))
 }
 
 /** Sends a message and gives the next one that comes back. Throws when the child ends instead. */

@@ -6,7 +6,12 @@ export interface BareRoute {
   method: 'GET' | 'POST'
   path: string
   schema: { body?: object; querystring?: object; response: Record<string, object> }
+  /** null for an answer without a body */
   answer: unknown
+  /** default 200 */
+  status?: number
+  /** sent with the answer */
+  headers?: Record<string, string>
   /** bcrypt hash that `body.password` is verified against before the answer; null for none */
   passwordHash: string | null
 }
@@ -23,9 +28,14 @@ export interface Load {
   bodies: string[]
   connections: number
   seconds: number
-  /** every answer holds all of these, and its length is `length` within `LENGTH_SLACK` characters */
+  /** every answer holds all of these, and its length is `length` within `slack` characters (default: LENGTH_SLACK) */
   markers: string[]
   length: number
+  slack?: number
+  /** the first marker occurs exactly as often */
+  times?: number
+  /** values that are among the headers of every answer */
+  headerValues?: string[]
 }
 
 export interface LoadResult {
@@ -33,7 +43,7 @@ export interface LoadResult {
   requestsPerSecond: number
   p50Ms: number
   p99Ms: number
-  /** part of the time that the generator was busy, 0 to 1: near 1, it and not the server set the pace */
+  /** part of the time that the generator had work, 0 to 1: near 1, it and not the server set the pace */
   generatorBusy: number
   /** what makes the run worthless: errors, timeouts, answers other than 2xx, wrong bodies; empty when it stands */
   faults: string[]
@@ -41,3 +51,65 @@ export interface LoadResult {
 
 // counters and clocks in an answer (remaining, resetSeconds, token bodies) change its length by a few characters
 export const LENGTH_SLACK = 48
+
+/** One key to be revoked while every node is asked about it. */
+export interface ProbeOrder {
+  origins: string[]
+  key: string
+  keyId: string
+  askHeaders: Record<string, string>
+  revokeHeaders: Record<string, string>
+  /** index of the node that gets the DELETE */
+  revokeOn: number
+  /** for as long the nodes are asked before */
+  delayMs: number
+}
+
+/** Times are ms from the sending of DELETE to the receipt of an answer. */
+export interface ProbeResult {
+  acknowledgedMs: number
+  /** of each node, the first refusal */
+  refusedMs: number[]
+  /** between two answers of one node */
+  gapsMs: number[]
+  faults: string[]
+}
+
+export interface MemoryOrder {
+  entries: number
+  withLimit: boolean
+}
+
+export interface MemoryResult {
+  /** held at the end */
+  entries: number
+  /** growth of the heap and of what hangs on it */
+  bytesEach: number
+  /** what the cache itself reckons, for DECISION_CACHE_BYTES */
+  estimatedEach: number
+}
+
+/** Verifications of known keys (known-keys.ts), every request of another one. */
+export interface PacedOrder {
+  origin: string
+  headers: Record<string, string>
+  /** how many keys there are */
+  count: number
+  draw: 'zipf' | 'uniform'
+  connections: number
+  seconds: number
+  /** null: as fast as the answers come */
+  ratePerSecond: number | null
+  seed: number
+}
+
+/** Latencies count from the moment at which a request was due. */
+export interface PacedResult {
+  answered: number
+  ratePerSecond: number
+  p50Ms: number
+  p99Ms: number
+  maxMs: number
+  generatorBusy: number
+  faults: string[]
+}

@@ -24,6 +24,24 @@ export interface Row {
   /** null when it failed */
   measured: Measured | null
   failure: string | null
+  /** the ratio that is wanted at least */
+  target?: number | undefined
+}
+
+/** One number by itself, and what it is to be. */
+export interface Figure {
+  label: string
+  value: number
+  unit: string
+  digits: number
+  /** at most; null where nothing is wanted of it */
+  target: number | null
+}
+
+export interface Heads {
+  first: string
+  ours: string
+  other: string
 }
 
 export function describeMachine(placement: string, database: string, redis: string): Machine {
@@ -47,19 +65,53 @@ function cells(figures: Figures): string[] {
   return [`${isGeneratorBound(figures) ? '>= ' : ''}${rate(requestsPerSecond)}`, p50Ms.toFixed(2), p99Ms.toFixed(2)]
 }
 
-function rowCells({ label, measured }: Row): string[] {
-  if (!measured) return [label, 'FAILED', '', '', '', '', '', '']
-  return [label, ...cells(measured.gatehouse), ...cells(measured.bare), `${isGeneratorBound(measured.bare) ? '<= ' : ''}${measured.ratio.toFixed(3)}`]
+/** Null where nothing is wanted, or nothing was measured. */
+export function isRowMet({ measured, target }: Row): boolean | null {
+  return target === undefined || !measured ? null : measured.ratio >= target
 }
 
-/** The table, its columns aligned; `other` is what Gatehouse is measured against. `>=`: the generator was the limit, the server could do more. */
-export function tableOf(rows: readonly Row[], other = 'bare Fastify'): string {
-  const head = ['scenario', 'Gatehouse req/s', 'p50 ms', 'p99 ms', `${other} req/s`, 'p50 ms', 'p99 ms', 'ratio']
-  const lines = [head, ...rows.map(rowCells)]
+export function isFigureMet({ value, target }: Figure): boolean | null {
+  return target === null ? null : value <= target
+}
+
+function verdictText(isMet: boolean | null, target: string): string {
+  return isMet === null ? '' : `${target} ${isMet ? 'met' : 'NOT MET'}`
+}
+
+function rowCells(row: Row): string[] {
+  const { label, measured } = row
+  if (!measured) return [label, 'FAILED', '', '', '', '', '', '', '']
+  return [label, ...cells(measured.gatehouse), ...cells(measured.bare), `${isGeneratorBound(measured.bare) ? '<= ' : ''}${measured.ratio.toFixed(3)}`, verdictText(isRowMet(row), `>= ${row.target}`)]
+}
+
+/** Markdown with its columns aligned; the first line is the head, the first column is text. A last column that is empty is left out. */
+function draw(lines: readonly string[][]): string {
+  const [head = []] = lines
   const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
   const write = (line: string[]): string => `| ${line.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join(' | ')} |`
   const rule = `|${widths.map((width, column) => (column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`
   return [write(head), rule, ...lines.slice(1).map(write)].join('\n')
+}
+
+export const SCENARIO_HEADS: Heads = { first: 'scenario', ours: 'Gatehouse req/s', other: 'bare Fastify req/s' }
+export const COMPARED_HEADS: Heads = { first: 'one : the other', ours: 'one /s', other: 'other /s' }
+
+/** One server beside another. `>=` before a rate: the generator was the limit, the server could do more. */
+export function tableOf(rows: readonly Row[], { first, ours, other }: Heads = SCENARIO_HEADS): string {
+  const hasTargets = rows.some(({ target }) => target !== undefined)
+  const lines = [[first, ours, 'p50 ms', 'p99 ms', other, 'p50 ms', 'p99 ms', 'ratio', 'target'], ...rows.map(rowCells)]
+  return draw(hasTargets ? lines : lines.map((line) => line.slice(0, -1)))
+}
+
+/** Numbers that stand by themselves. */
+export function figuresTable(figures: readonly Figure[]): string {
+  return draw([
+    ['measured', 'value', 'target'],
+    ...figures.map((figure) => {
+      const { label, value, unit, digits, target } = figure
+      return [label, `${value.toFixed(digits)} ${unit}`, verdictText(isFigureMet(figure), `<= ${target} ${unit}`)]
+    }),
+  ])
 }
 
 /** Three lines for people. A machine that is busy already is named as such: its figures are low and uneven. */

@@ -1,38 +1,14 @@
-// What is measured: for each scenario the request, made ready against the running program, and what its answers must hold.
+// What is measured beside bare Fastify: for each scenario the request, made ready against the running program, and what its answers must hold.
 import { hash } from '@node-rs/bcrypt'
-import { type Api, bearer } from './api.js'
+import { bearer } from './api.js'
 import { ADMIN } from './environment.js'
-
-export interface World {
-  api: Api
-  /** seeded users */
-  users: number
-  bcryptCost: number
-  /** of --connections */
-  connections: number
-  /** of --seconds */
-  seconds: number
-}
-
-export interface Prepared {
-  /** the table's first cell */
-  label: string
-  method: 'GET' | 'POST'
-  /** with its query */
-  path: string
-  headers: Record<string, string>
-  /** JSON texts; connections take them in turn */
-  bodies: string[]
-  connections: number
-  seconds: number
-  /** texts that every right answer holds, of either server */
-  markers: string[]
-  /** for the bare server to verify `body.password` against */
-  passwordHash: string | null
-}
+import { prepareGate } from './gate.js'
+import { issueKey, JSON_BODY, type Prepared, signIn, type SignedIn, type World } from './world.js'
 
 export interface Scenario {
   name: string
+  /** the ratio that is wanted at least */
+  target?: number
   prepare: (world: World) => Promise<Prepared>
 }
 
@@ -45,31 +21,16 @@ const LOGIN_CONNECTIONS = 4
 export const LOGIN_SECONDS_MIN = 5
 const LOGIN_PASSWORD = 'all accounts of the benchmark have it'
 
-interface SignedIn {
-  user: { id: string }
-  accessToken: string
-}
-
 interface UserPage {
   data: { id: string }[]
   page: { nextCursor: string | null }
-}
-
-const JSON_BODY = { 'content-type': 'application/json' }
-
-async function signIn({ api }: World): Promise<SignedIn> {
-  return api.json<SignedIn>('/api/v1/auth/login', { method: 'POST', body: ADMIN })
-}
-
-async function issueKey({ api }: World, accessToken: string, key: object): Promise<{ id: string; key: string }> {
-  return api.json('/api/v1/keys', { method: 'POST', headers: bearer(accessToken), body: key })
 }
 
 function reading({ connections, seconds }: World, label: string, path: string, headers: Record<string, string>, markers: string[]): Prepared {
   return { label, method: 'GET', path, headers, bodies: [], connections, seconds, markers, passwordHash: null }
 }
 
-async function prepareVerify(world: World): Promise<Prepared> {
+export async function prepareVerify(world: World): Promise<Prepared> {
   const { accessToken } = await signIn(world)
   const caller = await issueKey(world, accessToken, { name: 'bench caller', permissions: ['gatehouse:keys.verify'] })
   const subject = await issueKey(world, accessToken, {
@@ -151,6 +112,7 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: 'whoami-token', prepare: prepareByToken },
   { name: 'whoami-cookie', prepare: prepareByCookie },
   { name: 'whoami-key', prepare: prepareByKey },
+  { name: 'gate', target: 0.85, prepare: prepareGate },
   { name: 'users-first', prepare: (world) => preparePage(world, 1) },
   { name: 'users-deep', prepare: (world) => preparePage(world, DEEP_PAGE) },
   { name: 'login', prepare: prepareLogin },

@@ -1,12 +1,10 @@
-// A million users, made by PostgreSQL itself. One transaction without secondary indexes and foreign keys, which are built
-// once at the end: a break leaves the tables as they were. Says what is there already and adds only what is missing.
+// A million users, made by PostgreSQL itself. Says what is there already and adds only what is missing.
 import type pg from 'pg'
-import { type OpenDatabase, openDatabase } from '../src/database/open.js'
-import { ADMIN, benchConfig } from './environment.js'
+import { inBulk, withDatabase, withPatientClient } from './bulk.js'
+import { ADMIN } from './environment.js'
 import { startGatehouse } from './gatehouse.js'
 
 const TABLES = ['users', 'user_roles']
-const PATIENT = { query_timeout: 86_400_000 }
 
 // The i-th user is the same in every run. Ids are UUIDv7 of createdAt (a minute apart); names repeat, as they do; one in
 // 50 is suspended, one in three has never signed in.
@@ -24,41 +22,11 @@ const INSERT_USERS = `
 const INSERT_ROLES = `INSERT INTO user_roles (user_id, role_name)
   SELECT id, 'member' FROM users WHERE email LIKE 'user-%@seed.bench.example' ORDER BY id ON CONFLICT DO NOTHING`
 
-interface Part {
-  drop: string
-  create: string
-}
-
-async function secondaryParts(client: pg.PoolClient): Promise<Part[]> {
-  const { rows } = await client.query<Part>(`
-    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS drop,
-           format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS create
-    FROM pg_constraint WHERE contype = 'f' AND conrelid = ANY ($1::regclass[])
-    UNION ALL
-    SELECT format('DROP INDEX %s', indexrelid::regclass), pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = ANY ($1::regclass[]) AND NOT indisprimary`, [TABLES])
-  // foreign keys go first and come back last: they stand on indexes
-  return rows.toSorted((a, b) => Number(a.drop.startsWith('DROP')) - Number(b.drop.startsWith('DROP')))
-}
-
 async function insertRange(client: pg.PoolClient, from: number, to: number): Promise<void> {
-  const run = (text: string, values?: number[]): Promise<unknown> => client.query({ text, ...(values ? { values } : {}), ...PATIENT })
-  await run('BEGIN')
-  try {
-    await run("SET LOCAL maintenance_work_mem = '256MB'")
-    const parts = await secondaryParts(client)
-    for (const { drop } of parts) await run(drop)
-    // nobody has a decision about these accounts in memory yet: a million revocations would be told to nobody
-    for (const table of TABLES) await run(`ALTER TABLE ${table} DISABLE TRIGGER USER`)
+  await inBulk(client, TABLES, async (run) => {
     await run(INSERT_USERS, [from, to])
     await run(INSERT_ROLES)
-    for (const table of TABLES) await run(`ALTER TABLE ${table} ENABLE TRIGGER USER`)
-    for (const { create } of parts.toReversed()) await run(create)
-    await run('COMMIT')
-  } catch (error) {
-    await run('ROLLBACK').catch(() => {})
-    throw error
-  }
-  for (const table of TABLES) await run(`VACUUM (ANALYZE) ${table}`)
+  })
 }
 
 async function countUsers(pool: pg.Pool): Promise<{ seeded: number; others: number; hasAdmin: boolean }> {
@@ -68,15 +36,6 @@ async function countUsers(pool: pg.Pool): Promise<{ seeded: number; others: numb
     FROM (SELECT email, email LIKE 'user-%@seed.bench.example' AS is_seed FROM users) AS all_users`, [ADMIN.email])
   const { seeded = 0, others = 0, has_admin: hasAdmin = false } = rows[0] ?? {}
   return { seeded, others, hasAdmin: hasAdmin ?? false }
-}
-
-async function withDatabase<T>(work: (database: OpenDatabase) => Promise<T>): Promise<T> {
-  const database = await openDatabase(benchConfig(process.env), (message) => console.error(message))
-  try {
-    return await work(database)
-  } finally {
-    await database.close()
-  }
 }
 
 export interface Seeded {
@@ -99,13 +58,7 @@ export async function ensureSeeded(minimum: number, whenEmpty: number, say: (lin
     if (seeded >= wanted) return { users: seeded, database: description }
     say(`Seeding ${(wanted - seeded).toLocaleString('en')} users`)
     const startedMs = performance.now()
-    const client = await database.pool.connect()
-    try {
-      await client.query('SET statement_timeout = 0')
-      await insertRange(client, seeded + 1, wanted)
-    } finally {
-      client.release(true)
-    }
+    await withPatientClient(database.pool, (client) => insertRange(client, seeded + 1, wanted))
     say(`Seeded in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`)
     return { users: wanted, database: description }
   })

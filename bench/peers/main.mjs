@@ -7,11 +7,12 @@ import { startGatehouse } from '../../dist/bench/gatehouse.js'
 import { alternate } from '../../dist/bench/measure.js'
 import { readOptions } from '../../dist/bench/options.js'
 import { ask, choosePlacement, startChild, stopAll } from '../../dist/bench/processes.js'
-import { describeMachine, factsOf, tableOf } from '../../dist/bench/report.js'
+import { describeMachine, factsOf, SCENARIO_HEADS, tableOf } from '../../dist/bench/report.js'
 import { schemasOf } from '../../dist/bench/schemas.js'
 import { ensureSeeded } from '../../dist/bench/seed.js'
+import { databaseUrlOf, findRedis } from '../../dist/bench/stores.js'
 import { ROWS } from './rows.mjs'
-import { connectionOf, dropSchema, findRedis } from './stores.mjs'
+import { dropSchema } from './stores.mjs'
 
 const PEERS = '../../bench/peers' // from dist/bench
 const USAGE = 'npm run bench:peers -- [--only NAME,...] [--seconds 3] [--rounds 3] [--connections 32] [--no-pin] [--json FILE]'
@@ -76,7 +77,7 @@ async function measureRows(rows, { redisUrl, config, generator, placement, optio
   if (redisUrl === null) delete process.env.REDIS_URL
   else process.env.REDIS_URL = redisUrl
   const { api, stop } = await startGatehouse(placement.server)
-  const connection = connectionOf(config.databaseUrl)
+  const connection = { connectionString: databaseUrlOf(config.databaseUrl) }
   const document = await api.json('/openapi.json')
   const world = { api, users: 0, bcryptCost: config.bcryptCost, connections: options.connections, seconds: options.seconds }
   const stores = { connection, poolMax: config.databasePoolMax, redisUrl }
@@ -103,7 +104,7 @@ async function main() {
   const options = readOptions(process.argv.slice(2), process.env)
   if (options.command !== 'bench') throw new Error(USAGE)
   const chosen = chosenOf(options.only)
-  const redisUrl = await findRedis(process.env.REDIS_URL || null)
+  const redisUrl = await findRedis(process.env.REDIS_URL)
   delete process.env.REDIS_URL
   const config = benchConfig(process.env)
   const placement = choosePlacement(options.pin, config.databaseUrl === null)
@@ -124,7 +125,7 @@ async function main() {
   const versions = [...new Set(rows.flatMap(({ version }) => version ?? []))]
   const { seconds, rounds, connections } = options
   const facts = `${factsOf(machine)}\npeers:     ${versions.join('; ')}\nmeasured:  ${rounds} rounds of ${seconds} s, ${connections} connections, medians`
-  console.log(`\n${facts}\n\n${tableOf(rows, 'peer')}`)
+  console.log(`\n${facts}\n\n${tableOf(rows, { ...SCENARIO_HEADS, other: 'peer req/s' })}`)
   if (redisUrl === null) for (const { name } of onRedis) console.error(`\nskipped ${name}: no Redis at 127.0.0.1:6379, and REDIS_URL is not set`)
   for (const { name, failure } of rows) if (failure !== null) console.error(`\nFAILED ${name}: ${failure}`)
   if (options.jsonFile !== null) {

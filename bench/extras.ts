@@ -1,0 +1,17 @@
+// All rows beside the scenarios, in the order in which they are measured.
+import { measureBatch } from './batch.js'
+import { measureLatency } from './latency.js'
+import { measureMemory } from './memory-row.js'
+import { measureNginx } from './nginx.js'
+import { measureRedis } from './redis.js'
+import { measureRevocation } from './revocation.js'
+import type { Extra } from './rows.js'
+
+export const EXTRAS: readonly Extra[] = [
+  { name: 'batch', measure: measureBatch },
+  { name: 'redis', measure: measureRedis },
+  { name: 'nginx', measure: measureNginx },
+  { name: 'revocation', measure: measureRevocation },
+  { name: 'memory', measure: measureMemory },
+  { name: 'latency', needsKeys: true, measure: measureLatency },
+]

@@ -1,0 +1,100 @@
+// What a credential in memory costs: the real door and the real decision cache in a process of their own, filled with keys as
+// the database's driver would hand them over, and the growth of the heap after garbage collections. Run with --expose-gc.
+import pg from 'pg'
+import { createCredentialStore } from '../src/access/credential-store.js'
+import { createDecisionCache, type DecisionCache } from '../src/access/decision-cache.js'
+import { createDoor, type Door } from '../src/access/door.js'
+import { createRevocations } from '../src/access/revocations.js'
+import { systemClock } from '../src/kernel/clock.js'
+import { newId } from '../src/kernel/ids.js'
+import { formatKey } from '../src/keys/key-format.js'
+import type { MemoryOrder, MemoryResult } from './protocol.js'
+
+const LEASE_MS = 60_000
+const AT_ONCE = 100
+const WARM_UP_ENTRIES = 2_000
+const TEXT_ARRAY = 1009
+const JSONB = 3802
+
+// the driver's types know its parsers only by name, and arrays have none
+const types = pg.types as unknown as { getTypeParser: (type: number, format: 'text') => (value: string) => unknown }
+
+/** A string of its own, as it comes off the wire. */
+function text(value: string): string {
+  return Buffer.from(value).toString()
+}
+
+/** A value that is read by the driver's own parser of that type. */
+function column(type: number, value: string): unknown {
+  return types.getTypeParser(type, 'text')(text(value))
+}
+
+function rowOf(at: number, withLimit: boolean): object {
+  return {
+    as_of: 1, id: text(newId()), owner_user_id: text(newId()), owner_active: true, name: text(`memory key ${at}`),
+    permissions: column(TEXT_ARRAY, '{reports:read}'), limits: column(JSONB, withLimit ? '[{"name":"calls","quota":1000,"windowSeconds":60}]' : '[]'),
+    limit_group_id: text(newId()), metadata: column(JSONB, '{"plan":"free"}'), owner_limits: null, revoked: false, expires_at_ms: null,
+  }
+}
+
+/** The statement's answer without the statement: nothing but the driver's pool is left out. */
+function fakePool(withLimit: boolean): pg.Pool {
+  let made = 0
+  return { query: async () => ({ rows: [rowOf(made++, withLimit)] }) } as unknown as pg.Pool
+}
+
+function unused(): never {
+  throw new Error('the memory row asks for no such thing')
+}
+
+function usedBytes(): number {
+  // one collection may leave what only the next finds dead
+  for (let pass = 0; pass < 4; pass += 1) globalThis.gc?.()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+interface Filled {
+  cache: DecisionCache
+  door: Door
+}
+
+/** A cache that holds as many keys, each owned by somebody else. */
+async function fill({ entries, withLimit }: MemoryOrder): Promise<Filled> {
+  const revocations = createRevocations({ clock: systemClock, leaseMs: LEASE_MS })
+  revocations.applyPoll({ startedAt: revocations.now(), server: 'memory', head: 1, rows: [] })
+  const cache = createDecisionCache({ revocations, restore: async () => {}, maxEntries: entries, maxBytes: 2 ** 32 })
+  const door = createDoor({
+    store: createCredentialStore({ pool: fakePool(withLimit) }), cache, tokens: { verify: unused }, readCookie: unused, limits: { take: unused, guarantee: unused },
+    touches: { key: () => {}, session: unused, flush: unused, close: unused }, clock: systemClock, config: { sessionIdleSeconds: 60 },
+  })
+  for (let done = 0; done < entries; done += AT_ONCE) {
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, entries - done) }, async () => door.authenticate({ kind: 'key', value: formatKey('gk').key })))
+  }
+  return { cache, door }
+}
+
+async function measure(order: MemoryOrder): Promise<MemoryResult> {
+  if (!globalThis.gc) throw new Error('--expose-gc is missing')
+  // the code itself and what it keeps once are there before the first look
+  await fill({ ...order, entries: WARM_UP_ENTRIES })
+  const beforeBytes = usedBytes()
+  const { cache, door } = await fill(order)
+  const bytes = usedBytes() - beforeBytes
+  // in use after the last collection, so that none of them could take it away
+  await door.authenticate({ kind: 'key', value: formatKey('gk').key })
+  const entries = cache.entries()
+  return { entries, bytesEach: bytes / entries, estimatedEach: cache.bytes() / entries }
+}
+
+async function answer(order: MemoryOrder): Promise<void> {
+  try {
+    process.send?.(await measure(order))
+  } catch (error) {
+    console.error(error)
+    process.exit(1)
+  }
+}
+
+process.on('message', (order: MemoryOrder) => void answer(order))
+process.on('disconnect', () => process.exit(0))
