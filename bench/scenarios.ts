@@ -108,10 +108,10 @@ async function preparePage(world: World, wantedPage: number): Promise<Prepared> 
 }
 
 export const SCENARIOS: readonly Scenario[] = [
-  { name: 'verify', prepare: prepareVerify },
-  { name: 'whoami-token', prepare: prepareByToken },
-  { name: 'whoami-cookie', prepare: prepareByCookie },
-  { name: 'whoami-key', prepare: prepareByKey },
+  { name: 'verify', target: 0.75, prepare: prepareVerify },
+  { name: 'whoami-token', target: 0.85, prepare: prepareByToken },
+  { name: 'whoami-cookie', target: 0.85, prepare: prepareByCookie },
+  { name: 'whoami-key', target: 0.85, prepare: prepareByKey },
   { name: 'gate', target: 0.85, prepare: prepareGate },
   { name: 'users-first', prepare: (world) => preparePage(world, 1) },
   { name: 'users-deep', prepare: (world) => preparePage(world, DEEP_PAGE) },

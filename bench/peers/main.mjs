@@ -85,10 +85,10 @@ async function measureRows(rows, { redisUrl, config, generator, placement, optio
     say(`measuring ${row.name}`)
     try {
       const { version, measured } = await measureRow(row, { world, document, generator, placement, rounds: options.rounds, stores })
-      note({ name: row.name, label: row.label, version, measured, failure: null })
+      note({ name: row.name, label: row.label, target: row.target, version, measured, failure: null })
     } catch (error) {
       interrupted.signal.throwIfAborted()
-      note({ name: row.name, label: row.label, version: null, measured: null, failure: error.message })
+      note({ name: row.name, label: row.label, target: row.target, version: null, measured: null, failure: error.message })
     }
   }
   await dropSchema(connection)

@@ -40,15 +40,15 @@ async function prepareWhoami(world) {
 /** `file` is the peer's server, `request` which of its requests; `needsRedis`: both run on Redis, else Gatehouse runs without. */
 export const ROWS = [
   {
-    name: 'verify-key', label: 'POST /keys/verify : better-auth verifyApiKey, PostgreSQL',
+    name: 'verify-key', target: 40, label: 'POST /keys/verify : better-auth verifyApiKey, PostgreSQL',
     prepare: prepareVerify, file: 'better-auth.mjs', request: 'key',
   },
   {
-    name: 'session', label: 'GET /whoami by cookie : better-auth getSession, PostgreSQL',
+    name: 'session', target: 40, label: 'GET /whoami by cookie : better-auth getSession, PostgreSQL',
     prepare: prepareWhoami, file: 'better-auth.mjs', request: 'session',
   },
   {
-    name: 'introspection-postgres', label: 'POST /keys/verify : oidc-provider introspection, PostgreSQL',
+    name: 'introspection-postgres', target: 5, label: 'POST /keys/verify : oidc-provider introspection, PostgreSQL',
     prepare: prepareVerify, file: 'oidc-provider.mjs', request: 'introspection',
   },
   {
@@ -56,7 +56,7 @@ export const ROWS = [
     prepare: prepareVerify, file: 'oidc-provider.mjs', request: 'introspection', inMemory: true,
   },
   {
-    name: 'rate-limit', label: 'POST /keys/verify, Redis : @fastify/rate-limit alone, Redis',
+    name: 'rate-limit', target: 1.2, label: 'POST /keys/verify, Redis : @fastify/rate-limit alone, Redis',
     prepare: prepareVerify, file: 'rate-limit.mjs', request: 'limit', needsRedis: true,
   },
 ]
