@@ -44,32 +44,47 @@ const RESOLUTION_MS = 1
 
 export interface Excess {
   key: number
+  algorithm: LimitedKey['algorithm']
   quota: number
   windowMs: number
-  /** windows that begin with an admission and certainly hold more than the quota */
+  /** stretches of time that begin with an admission and certainly hold more than the limit allows in them */
   windows: number
-  /** the most that one of them certainly holds, and where it begins */
-  most: number
+  /** the most that one of them certainly holds above that, and where it begins and ends */
+  above: number
   fromMs: number
+  toMs: number
 }
 
-/** No true window holds more admissions than its quota: all that was sent and answered inside a window was admitted inside it. */
+/** How much a stretch that begins with an admission may hold, and which stretches are to be looked at. */
+function ruleOf({ algorithm, quota, windowMs, burst = quota }: LimitedKey): { lastsMs: number; allowed: (ms: number) => number } {
+  if (algorithm === 'gcra') return { lastsMs: Infinity, allowed: (ms) => burst + (ms + RESOLUTION_MS) * quota / windowMs }
+  return { lastsMs: algorithm === 'window' ? windowMs - RESOLUTION_MS : Infinity, allowed: () => quota }
+}
+
+/**
+ * No true window holds more admissions than its quota, no stretch more than a burst and what the rate gives meanwhile, no period
+ * more than its quota: all that was sent and answered inside a stretch was admitted inside it.
+ */
 export function excessOf(limited: readonly LimitedKey[], firstKey: number, answers: readonly Answer[]): Excess[] {
-  return limited.flatMap(({ quota, windowMs }, at) => {
+  return limited.flatMap((limit, at) => {
+    const { algorithm, quota, windowMs } = limit
+    const { lastsMs, allowed } = ruleOf(limit)
     const key = firstKey + at
-    const admitted = answers.filter((answer) => answer.key === key && answer.code === 'valid').toSorted((a, b) => a.sentMs - b.sentMs)
-    const found: Excess = { key, quota, windowMs, windows: 0, most: 0, fromMs: 0 }
-    admitted.forEach(({ sentMs: fromMs }, first) => {
-      const toMs = fromMs + windowMs - RESOLUTION_MS
-      let held = 0
-      for (let index = first; index < admitted.length; index += 1) {
-        const one = admitted[index]
-        if (!one || one.sentMs >= toMs) break
-        if (one.receivedMs < toMs) held += 1
+    const admitted = answers.filter((answer) => answer.key === key && answer.code === 'valid').toSorted((a, b) => a.receivedMs - b.receivedMs)
+    const found: Excess = { key, algorithm, quota, windowMs, windows: 0, above: 0, fromMs: 0, toMs: 0 }
+    for (const { sentMs: fromMs } of admitted) {
+      let [held, above, toMs] = [0, 0, 0]
+      for (const { sentMs, receivedMs } of admitted) {
+        if (sentMs < fromMs) continue
+        if (receivedMs >= fromMs + lastsMs) break
+        held += 1
+        if (held - allowed(receivedMs - fromMs) <= above) continue
+        above = held - allowed(receivedMs - fromMs)
+        toMs = receivedMs
       }
-      if (held > quota) found.windows += 1
-      if (held > found.most) Object.assign(found, { most: held, fromMs })
-    })
+      if (above > 0) found.windows += 1
+      if (above > found.above) Object.assign(found, { above, fromMs, toMs })
+    }
     return found.windows > 0 ? [found] : []
   })
 }

@@ -11,6 +11,7 @@ import { machineText, tableOf } from './report.js'
 import { type Bench, type Outcome, runScenario } from './run-scenario.js'
 import { type Scenario, SCENARIOS } from './scenarios.js'
 import { isRedisInstalled, openPostgres, openRedisServer } from './stores.js'
+import { openWire } from './wire.js'
 
 const NODES = 3
 const RATE = 300
@@ -52,7 +53,9 @@ async function open({ ratePerSecond }: Options): Promise<{ bench: Bench; databas
   undo.push(postgres.close)
   const redis = await openRedisServer(folder)
   undo.push(redis.close)
-  const nodes = await makeNodes(NODES, { databaseUrl: postgres.url, redisUrl: redis.url, dataDir: folder })
+  const wire = await openWire(redis.url)
+  undo.push(wire.close)
+  const nodes = await makeNodes(NODES, { databaseUrl: postgres.url, redisUrls: [wire.url, redis.url, redis.url], dataDir: folder })
   undo.push(async () => {
     for (const node of nodes) node.signal('SIGCONT')
     await stopAll()
@@ -66,7 +69,7 @@ async function open({ ratePerSecond }: Options): Promise<{ bench: Bench; databas
   const body = { name: 'the API that asks', permissions: ['gatehouse:keys.verify'] }
   const { key } = await api.json<{ key: string }>('/api/v1/keys', { method: 'POST', headers: bearer(accessToken), body })
   const database = postgres.suspend === null ? "somebody's PostgreSQL" : 'embedded PostgreSQL'
-  return { bench: { nodes, postgres, redis, api, adminToken: accessToken, callerKey: key, ratePerSecond }, database }
+  return { bench: { nodes, postgres, redis, wire, api, adminToken: accessToken, callerKey: key, ratePerSecond }, database }
 }
 
 async function run(options: Options): Promise<void> {

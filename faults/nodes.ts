@@ -35,10 +35,10 @@ async function readinessOf(origin: string): Promise<Readiness | null> {
   }
 }
 
-/** Nodes that are not started yet. The same ports for ever, so that one comes back where it was. */
-export async function makeNodes(count: number, stores: { databaseUrl: string; redisUrl: string; dataDir: string }): Promise<GatehouseNode[]> {
+/** Nodes that are not started yet, each with its way to the one Redis. The same ports for ever, so that one comes back where it was. */
+export async function makeNodes(count: number, stores: { databaseUrl: string; redisUrls: string[]; dataDir: string }): Promise<GatehouseNode[]> {
   const secret = randomBytes(32).toString('base64url')
-  return Promise.all(Array.from({ length: count }, async (): Promise<GatehouseNode> => {
+  return Promise.all(Array.from({ length: count }, async (_, at): Promise<GatehouseNode> => {
     const port = await freePort()
     const origin = `http://127.0.0.1:${port}`
     const { PATH = '', HOME = '' } = process.env
@@ -46,7 +46,7 @@ export async function makeNodes(count: number, stores: { databaseUrl: string; re
       PATH, HOME, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), LOG_LEVEL: 'error',
       // one for all: it is the issuer of tokens, which every node must accept
       PUBLIC_URL: 'http://localhost:3000',
-      DATABASE_URL: stores.databaseUrl, REDIS_URL: stores.redisUrl, GATEHOUSE_SECRET: secret, GATEHOUSE_DATA_DIR: stores.dataDir,
+      DATABASE_URL: stores.databaseUrl, REDIS_URL: stores.redisUrls[at] ?? '', GATEHOUSE_SECRET: secret, GATEHOUSE_DATA_DIR: stores.dataDir,
       GATEHOUSE_ADMIN_EMAIL: ADMIN.email, GATEHOUSE_ADMIN_PASSWORD: ADMIN.password, BCRYPT_COST: '10', ACCESS_TOKEN_SECONDS: '86400',
     }
     let child: Child | null = null

@@ -2,8 +2,12 @@
 
 export interface LimitedKey {
   key: string
+  algorithm: 'window' | 'gcra' | 'calendar'
   quota: number
+  /** of a calendar quota, which holds for longer than a scenario lasts: in which time it is to be used up */
   windowMs: number
+  /** gcra only */
+  burst?: number
 }
 
 /** Keys are known by their number: first those that will be revoked, in that order, then the limited ones. */

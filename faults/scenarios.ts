@@ -4,11 +4,14 @@ import type { GatehouseNode } from './nodes.js'
 import type { Answer } from './protocol.js'
 import { steadyMs } from './protocol.js'
 import type { Postgres, PrivateRedis } from './stores.js'
+import type { Wire } from './wire.js'
 
 export interface World {
   nodes: GatehouseNode[]
   postgres: Postgres
   redis: PrivateRedis
+  /** the first node's way to Redis */
+  wire: Wire
 }
 
 /** When something was broken, on the steady clock, and until when it was. */
@@ -76,6 +79,25 @@ export const SCENARIOS: readonly Scenario[] = [
       await delay(4_000)
       return lasting(() => redis.kill({ forget: false }), 300, redis.start)
     },
+  },
+  {
+    name: 'redis-slow', does: 'one node: what Redis answers arrives 150 ms late for 6 s, where it gets 100 ms', quick: true, excuses: never,
+    cause: ({ wire }) => lasting(() => wire.delay(150), 6_000, () => wire.delay(0)),
+  },
+  {
+    name: 'redis-hiccups', does: 'one node: nothing passes between it and Redis for 200 ms, twelve times within 6 s; what was sent arrives late', quick: true, excuses: never,
+    cause: ({ wire }) => lasting(async () => {
+      for (let time = 0; time < 12; time += 1) {
+        wire.hold()
+        await delay(200)
+        wire.release()
+        await delay(300)
+      }
+    }, 0, () => undefined),
+  },
+  {
+    name: 'redis-cut-off', does: 'one node: nothing passes between it and Redis for 12 s, while the others have it', quick: true, excuses: never,
+    cause: ({ wire }) => lasting(wire.hold, 12_000, wire.release),
   },
   {
     name: 'node-paused', does: 'one node: SIGSTOP for 5 s, with requests waiting on its connections', quick: false,

@@ -22,7 +22,7 @@ export default fp(async (app) => {
   app.decorate('nodes', nodes)
 
   const connection = config.redisUrl === null ? null : openRedis(config.redisUrl)
-  const fast = await createFast({ redisUrl: config.redisUrl, ...connection, liveNodes: nodes.liveNodes, clock, log })
+  const fast = await createFast({ redisUrl: config.redisUrl, ...connection, liveNodes: nodes.liveNodes, withoutRedis: config.limitsWithoutRedis, clock, log })
   app.decorate('fast', fast)
   app.addHook('onClose', async () => {
     await fast.close()

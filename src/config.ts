@@ -27,6 +27,7 @@ export const ConfigSchema = Type.Object({
   SESSION_IDLE_SECONDS: seconds(300, 31_536_000, 1_209_600, 'A session unused for this long ends (14 days); uses are noted once a minute'),
   SESSION_ABSOLUTE_SECONDS: seconds(300, 31_536_000, 7_776_000, 'A session ends this long after its sign-in (90 days)'),
   KEY_PREFIX: Type.String({ pattern: '^[a-z][a-z0-9]{0,15}$', default: 'gk', description: 'First part of every API key' }),
+  LIMITS_WITHOUT_REDIS: Type.Union([Type.Literal('refuse'), Type.Literal('share')], { default: 'refuse', description: 'Of several nodes, one that has lost Redis: refuse keeps every limit and refuses until its window has passed; share goes on at once with its share, and may exceed a limit' }),
   REVOCATION_LEASE_MS: Type.Integer({ minimum: 500, maximum: 60_000, default: 1_500, description: 'No revoked credential is accepted later than this after its revocation. For as long a node goes on deciding while the database does not answer' }),
   DECISION_CACHE_ENTRIES: Type.Integer({ minimum: 1, maximum: 10_000_000, default: 100_000, description: 'Credentials whose decision is kept in memory' }),
   DECISION_CACHE_BYTES: Type.Integer({ minimum: 65_536, maximum: 17_179_869_184, default: 67_108_864, description: 'Memory for them, estimated; the least recently used go first' }),
@@ -57,6 +58,7 @@ export interface Config {
   sessionIdleSeconds: number
   sessionAbsoluteSeconds: number
   keyPrefix: string
+  limitsWithoutRedis: 'refuse' | 'share'
   revocationLeaseMs: number
   decisionCacheEntries: number
   decisionCacheBytes: number
@@ -99,6 +101,7 @@ function convert(name: Name, text: string): unknown {
 }
 
 function messageFor(name: Name, fallback: string): string {
+  if (name === 'LIMITS_WITHOUT_REDIS') return 'must be refuse or share'
   if (name === 'LOG_LEVEL') return 'must be fatal, error, warn, info, debug, trace or silent'
   if (name === 'DATABASE_URL') return 'must begin with postgres:// or postgresql://'
   if (name === 'REDIS_URL') return 'must begin with redis:// or rediss://'
@@ -168,7 +171,7 @@ function toConfig(env: Environment): Config {
     trustedProxies: listOf(env.TRUSTED_PROXIES), corsOrigins: listOf(env.CORS_ORIGINS), logLevel: env.LOG_LEVEL, bcryptCost: env.BCRYPT_COST,
     accessTokenSeconds: env.ACCESS_TOKEN_SECONDS, sessionIdleSeconds: env.SESSION_IDLE_SECONDS, sessionAbsoluteSeconds: env.SESSION_ABSOLUTE_SECONDS,
     revocationLeaseMs: env.REVOCATION_LEASE_MS, decisionCacheEntries: env.DECISION_CACHE_ENTRIES, decisionCacheBytes: env.DECISION_CACHE_BYTES,
-    keyPrefix: env.KEY_PREFIX, usageMinutesKeptDays: env.USAGE_MINUTES_KEPT_DAYS, usageHoursKeptDays: env.USAGE_HOURS_KEPT_DAYS,
+    keyPrefix: env.KEY_PREFIX, limitsWithoutRedis: env.LIMITS_WITHOUT_REDIS, usageMinutesKeptDays: env.USAGE_MINUTES_KEPT_DAYS, usageHoursKeptDays: env.USAGE_HOURS_KEPT_DAYS,
     usageDaysKeptDays: env.USAGE_DAYS_KEPT_DAYS,
   }
 }

@@ -1,24 +1,32 @@
-// Which counters decide. Redis does while it answers and knows what was let through. While it does not answer, this node alone
-// decides, by an equal share of every quota (rounded down, so that all nodes together stay within it) and by less of what others
-// may have spent before. When Redis is back, or is found to have forgotten (flushed, restarted, an old copy), each node first
-// tells it what it let through itself; until all have had the time for that, both must agree.
+// Which counters decide. Redis does while this node is a member of those that share limits through it (limits/membership.ts). A node
+// that has lost Redis cannot know whether the others have, too: it spends the leases it holds, and nothing else until its promise not to decide
+// alone is over and all that was admitted without regard to it has left the window. From then on it has an equal share of every quota, rounded
+// down, which the others leave to it. Before it is a member again it tells Redis what it let through: all of it to a Redis that has forgotten.
 import type { Guarantee, LimitCharge, LimitDecision, LimitStore } from '../redis/fast.js'
-import { planOf } from './lease.js'
+import { horizonMs } from './counter.js'
 import type { LeaseLimitStore, SharedDecision } from './lease-limit-store.js'
+import { ForgottenError, type Membership } from './membership.js'
 import type { MemoryLimitStore, Outage } from './memory-limit-store.js'
-import type { Ask, Epoch, Granted } from './redis-limit-store.js'
+import { NODES_KNOWN_MS } from './presence-script.js'
+import type { Ask, Granted } from './redis-limit-store.js'
+import { createTelling } from './telling.js'
+
+/** `forgotten`: look at Redis. `doubted`: and decide only what you both agree on for a while. */
+export type Alarm = 'forgotten' | 'doubted'
 
 export interface FailoverOptions {
-  shared: Pick<LeaseLimitStore, 'take' | 'guarantee' | 'reset'>
+  shared: Pick<LeaseLimitStore, 'take' | 'held' | 'guarantee' | 'reset'>
   local: MemoryLimitStore
+  membership: Membership
   /** counts in Redis whatever is left, also while it is taken for lost; rejects when it could not */
   charge: (asks: readonly Ask[]) => Promise<Granted>
   isUp: () => boolean
   /** has Redis looked at soon */
   wake: () => void
-  /** tells the other nodes that Redis has forgotten */
-  alarm: () => void
-  liveNodes: () => number
+  /** tells the other nodes */
+  alarm: (what: Alarm) => void
+  /** the most nodes that shared the limits at once within so many ms, this one included */
+  mostNodes: (withinMs: number) => number
 }
 
 export interface FailoverLimitStore extends LimitStore {
@@ -26,75 +34,84 @@ export interface FailoverLimitStore extends LimitStore {
   /** Redis does not answer. */
   lost: () => void
   /** Another node has found that Redis has forgotten. */
-  alarmed: () => void
+  alarmed: (what: Alarm) => void
   /** Redis answers: tells it what it does not know. Rejects when that fails, and then Redis is still lost. */
-  restore: (epoch: Epoch) => Promise<void>
+  restore: () => Promise<void>
 }
 
 /** Every node looks at Redis once a second while it is up, and four times a second while it is not. */
 const HOLD_MS = 2_500
-const CHARGES_A_SCRIPT = 100
 const SUSPECTS = 1_000
 
-function asTold(charge: LimitCharge): Ask {
-  const { windowMs, burst } = planOf(charge)
-  return { charge, windowMs, burst, want: 0, refund: null }
-}
-
 /** A LimitStore that never throws. */
-export function createFailoverLimitStore({ shared, local, charge, isUp, wake, alarm, liveNodes }: FailoverOptions): FailoverLimitStore {
+export function createFailoverLimitStore({ shared, local, membership, charge, isUp, wake, alarm, mostNodes }: FailoverOptions): FailoverLimitStore {
+  const startedMs = local.now()
   let outage: Outage | null = null
   let outages = 0
-  /** when Redis alone decides again; Infinity while it is lost */
-  let heldUntilMs = 0
-  let known: Epoch | null = null
+  /** until then Redis and this node must agree */
+  let heldUntilMs = -Infinity
   let suspects: LimitCharge[] = []
 
-  const nodes = (): number => Math.max(1, liveNodes())
+  const usable = (): boolean => isUp() && membership.isMember()
+  const nodesFor = (charges: readonly LimitCharge[]): number => mostNodes(Math.max(NODES_KNOWN_MS, ...charges.map(horizonMs)))
 
-  function begin(): Outage {
+  function begin(): void {
+    if (outage) return
     outages += 1
-    return { id: outages, sinceMs: local.now() }
+    outage = { id: outages, sinceMs: local.now() }
   }
-
-  /** From now on what this node counts decides, too; what it counts in the meantime adds up until all is well. */
-  function distrust(untilMs: number): void {
-    const before = current()
-    heldUntilMs = before ? Math.max(heldUntilMs, untilMs) : untilMs
-    outage = before ?? begin()
-    shared.reset()
-  }
+  // until it has been heard of for the first time
+  begin()
 
   /** The outage that still matters, if any. */
   function current(): Outage | null {
-    if (outage && isUp() && local.now() >= heldUntilMs) outage = null
+    if (outage && usable() && local.now() >= heldUntilMs) outage = null
     return outage
   }
 
-  function alone(charges: readonly LimitCharge[], { dryRun = false, charged = false } = {}): LimitDecision {
-    return local.takeShare(charges, { nodes: nodes(), outage: current(), dryRun, charged })
+  /** Ms until nothing counts that was admitted elsewhere without regard to this node's share. */
+  function closedMs(of: LimitCharge): number {
+    if (of.strict !== true) return 0
+    return Math.max(membership.quietUntilMs(), startedMs + NODES_KNOWN_MS) + horizonMs(of) - local.now()
   }
 
-  async function report(owed: readonly LimitCharge[]): Promise<void> {
-    for (let at = 0; at < owed.length; at += CHARGES_A_SCRIPT) {
-      const chunk = owed.slice(at, at + CHARGES_A_SCRIPT)
-      const sentAt = local.now()
-      try {
-        local.told(chunk, await charge(chunk.map(asTold)), sentAt)
-      } catch (error) {
-        // what may have arrived all the same is counted twice then, never too little
-        local.owe(owed.slice(at))
-        throw error
-      }
-    }
+  function alone(charges: readonly LimitCharge[], dryRun = false): LimitDecision {
+    const nodes = nodesFor(charges)
+    // what the only node has let through is all there is
+    return local.takeShare(charges, nodes === 1 ? { nodes, outage: current(), dryRun } : { nodes, outage: current(), dryRun, closedMs })
   }
 
-  /** Redis has forgotten: it has a look taken at it here and elsewhere, and what we count decides, too. */
+  function agreed(charges: readonly LimitCharge[], { dryRun }: { dryRun: boolean }): LimitDecision {
+    return local.takeShare(charges, { nodes: nodesFor(charges), outage: current(), dryRun, charged: true })
+  }
+
+  function withoutRedis(charges: readonly LimitCharge[], dryRun: boolean): LimitDecision {
+    const leased = !dryRun && local.fits(charges) ? shared.held(charges) : null
+    if (!leased) return alone(charges, dryRun)
+    local.note(charges, local.now())
+    return leased
+  }
+
+  function forgotten(): void {
+    membership.leave()
+    begin()
+    shared.reset()
+  }
+
+  const telling = createTelling({ local, membership, charge, forgotten, alarm: () => alarm('forgotten') })
+
+  /** Redis has forgotten some counters: it has a look taken at it here and elsewhere, and what we count decides, too. */
   function doubt(charges: readonly LimitCharge[]): void {
     if (suspects.length < SUSPECTS) suspects.push(...charges)
-    if (!current()) alarm()
-    distrust(local.now() + HOLD_MS)
+    if (!current()) alarm('doubted')
+    hold()
     wake()
+  }
+
+  function hold(): void {
+    begin()
+    heldUntilMs = local.now() + HOLD_MS
+    shared.reset()
   }
 
   async function ask(asked: SharedDecision | Promise<SharedDecision>, charges: readonly LimitCharge[], at: number): Promise<LimitDecision> {
@@ -102,32 +119,36 @@ export function createFailoverLimitStore({ shared, local, charge, isUp, wake, al
       const { allowed, states, retryAfterMs, asked: answer } = await asked
       const trusted = current() === null
       if (answer && !local.agrees(charges, { states, ...answer }, at, trusted)) doubt(charges)
-      if (current()) return allowed ? alone(charges, { charged: true }) : { allowed, states, retryAfterMs }
+      if (local.now() < heldUntilMs) return allowed ? agreed(charges, { dryRun: false }) : { allowed, states, retryAfterMs }
       return allowed && !local.record(charges, at) ? local.takeShare(charges, { nodes: 1, outage: null }) : { allowed, states, retryAfterMs }
-    } catch {
-      // the guard has logged it and may have opened; this node decides alone
+    } catch (error) {
+      if (error instanceof ForgottenError) {
+        forgotten()
+        wake()
+      }
+      // else the guard has logged it and may have opened
       return alone(charges)
     }
   }
 
   async function look(charges: readonly LimitCharge[]): Promise<LimitDecision> {
-    const here = current() ? alone(charges, { dryRun: true }) : local.take(charges, true)
+    const here = current() ? agreed(charges, { dryRun: true }) : local.take(charges, true)
     if (!here.allowed) return here
     try {
       const { allowed, states, retryAfterMs } = await shared.take(charges, true)
       return { allowed, states, retryAfterMs }
     } catch {
-      return alone(charges, { dryRun: true })
+      return alone(charges, true)
     }
   }
 
   return {
     take(charges, dryRun = false) {
-      if (!isUp()) return alone(charges, { dryRun })
+      if (!usable()) return withoutRedis(charges, dryRun)
       if (dryRun) return look(charges)
       const held = current()
       if (held) {
-        const here = alone(charges, { dryRun: true })
+        const here = agreed(charges, { dryRun: true })
         if (!here.allowed) return here
       } else if (!local.fits(charges)) return local.takeShare(charges, { nodes: 1, outage: null })
       // noted before asking: our copy of a charge must not outlive Redis's
@@ -138,32 +159,25 @@ export function createFailoverLimitStore({ shared, local, charge, isUp, wake, al
       return decision
     },
     guarantee(of): Guarantee {
-      if (isUp() && !outage) return shared.guarantee(of)
-      return { guarantee: 'leased', earlyBy: of.quota - Math.floor(of.quota / (2 * nodes())) }
+      if (usable() && !outage) return shared.guarantee(of)
+      const nodes = nodesFor([of])
+      if (nodes === 1) return local.guarantee(of)
+      return { guarantee: 'leased', earlyBy: of.strict === true ? of.quota : of.quota - Math.floor(of.quota / (2 * nodes)) }
     },
-    lost: () => distrust(Infinity),
-    alarmed() {
-      distrust(local.now() + HOLD_MS)
+    lost() {
+      membership.leave()
+      begin()
+    },
+    alarmed(what) {
+      if (what === 'doubted') hold()
       wake()
     },
-    async restore(epoch) {
-      const forgot = known !== null && (epoch.id !== known.id || epoch.seq <= known.seq)
-      const wasLost = heldUntilMs === Infinity
-      if (forgot || wasLost || suspects.length > 0) {
-        known = epoch
-        if (forgot) {
-          distrust(local.now() + HOLD_MS)
-          alarm()
-        }
-        const named = suspects
-        suspects = []
-        await report(local.owed(forgot ? 'all' : named))
-        // what was let through while it was told, too
-        if (wasLost) for (let owed = local.owed('untold'); owed.length > 0; owed = local.owed('untold')) await report(owed)
-        // others may have had no time yet to tell it what they let through
-        heldUntilMs = local.now() + HOLD_MS
-      }
-      known = epoch
+    async restore() {
+      const named = suspects
+      suspects = []
+      await telling.restore(named)
+      // others may have had no time yet to tell what they counted
+      if (named.length > 0) heldUntilMs = local.now() + HOLD_MS
     },
   }
 }

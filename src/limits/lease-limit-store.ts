@@ -46,6 +46,8 @@ export interface SharedDecision extends LimitDecision {
 
 export interface LeaseLimitStore extends LimitStore {
   take: (charges: readonly LimitCharge[], dryRun?: boolean) => SharedDecision | Promise<SharedDecision>
+  /** From leases alone, also while Redis is lost: Redis has counted them. Null when they do not cover it. */
+  held: (charges: readonly LimitCharge[]) => LimitDecision | null
   /** Hands unspent units of ended leases back to Redis, and forgets counters that are idle. Never rejects. */
   sweep: () => Promise<void>
   /** Forgets all leases, and what Redis had left. */
@@ -206,6 +208,12 @@ export function createLeaseLimitStore({ store, clock, liveNodes, isUp, every = s
         if (counter) noteDemand(counter.demand, now, cost)
       })
       return decideHere(charges, used) ?? ask(charges, used)
+    },
+    held(charges) {
+      const used = charges.map((charge) => counters.get(counterName(charge)))
+      if (!used.every((counter) => counter?.lease)) return null
+      const decision = decideHere(charges, used.filter((counter) => counter !== undefined))
+      return decision?.allowed === true ? decision : null
     },
     guarantee: (charge) => guaranteeOf(charge, Math.max(1, liveNodes())),
     sweep,

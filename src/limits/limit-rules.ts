@@ -67,7 +67,7 @@ export function checkLimits(limits: readonly Limit[]): void {
 
 export function chargeOf(key: string, { quota, windowSeconds = 0, algorithm = 'window', burst, period }: Limit, cost = 1): LimitCharge {
   return {
-    key, quota, windowMs: windowSeconds * 1000, cost, ...(algorithm === 'window' ? {} : { algorithm }),
+    key, quota, windowMs: windowSeconds * 1000, cost, strict: true, ...(algorithm === 'window' ? {} : { algorithm }),
     ...(burst === undefined ? {} : { burst }), ...(period === undefined ? {} : { period }),
   }
 }

@@ -19,6 +19,8 @@ export interface ShareOptions {
   dryRun?: boolean
   /** Redis has counted it, too */
   charged?: boolean
+  /** ms for which nothing of a charge may be let through; 0 or less: it may */
+  closedMs?: (charge: LimitCharge) => number
 }
 
 interface Answered {
@@ -59,6 +61,8 @@ export interface MemoryLimitStore extends LimitStore {
 const SAMPLE = 16
 // A share rounded down may be too small for ever, but the outage is not: worth asking again when Redis may be back.
 const SHARE_RETRY_MS = 5_000
+// what is closed for a whole window is not when Redis is back
+const CLOSED_RETRY_MS = 1_000
 export const EXACT: Guarantee = Object.freeze({ guarantee: 'exact', earlyBy: 0 })
 const ALONE: ShareOptions = { nodes: 1, outage: null }
 const ALONE_DRY: ShareOptions = { ...ALONE, dryRun: true }
@@ -78,14 +82,16 @@ function allowance({ seen, charge, outage: last, spent }: Counter, { nodes, outa
 
 /** Ms until what is pending on this counter could pass here: 0 when it does. */
 function waitFor(counter: Counter, charge: LimitCharge, options: ShareOptions, at: number): number {
+  const closed = options.closedMs?.(charge) ?? 0
+  if (closed > 0 && charge.cost > 0 && counter.pending <= mostAtOnce(charge)) return Math.min(closed, CLOSED_RETRY_MS)
   const ms = counterWaitMs(counter, charge, at, options.nodes, counter.pending)
   if (ms === Infinity && counter.pending <= mostAtOnce(charge)) return Math.min(charge.windowMs, SHARE_RETRY_MS)
   const { units, forMs } = allowance(counter, options, at)
   return counter.pending > units ? Math.max(ms, Math.min(forMs, SHARE_RETRY_MS)) : ms
 }
 
-function spendHere(counter: Counter, charge: LimitCharge, { outage, charged }: ShareOptions, at: number): void {
-  admitCounter(counter, charge, at)
+function spendHere(counter: Counter, charge: LimitCharge, { nodes, outage, charged }: ShareOptions, at: number): void {
+  admitCounter(counter, charge, at, nodes)
   if (!outage) return
   counter.spent = (counter.outage === outage.id ? counter.spent : 0) + charge.cost
   counter.outage = outage.id
@@ -157,6 +163,7 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
       const counter = held[index]
       if (!counter) return { remaining: 0, resetMs: 0 }
       const state = stateOf(counter, charge, at, options.nodes)
+      if ((options.closedMs?.(charge) ?? 0) > 0) state.remaining = 0
       if (options.outage) state.remaining = Math.max(0, Math.min(state.remaining, allowance(counter, options, at).units))
       return state
     })
@@ -207,7 +214,7 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
       const named = typeof of === 'string' ? [...counters.values()] : of.flatMap((charge) => counters.get(counterName(charge)) ?? [])
       return [...new Set(named)].flatMap((counter) => {
         settleCounter(counter, at)
-        const units = of === 'untold' ? counter.owed : Math.ceil(weight(counter))
+        const units = of === 'untold' ? counter.owed : weight(counter)
         counter.owed = 0
         // from here on it may count anew
         if (of !== 'untold' && counter.seen) counter.seen.version = null

@@ -1,28 +1,17 @@
 // Limits counted in Redis, for all nodes together: one script a decision, one round trip, Redis's own clock. It throws when
 // Redis does not answer; limits/failover-limit-store.ts decides what then.
 import type { Redis } from 'ioredis'
-import { newId } from '../kernel/ids.js'
 import type { LimitCharge, LimitDecision, LimitState } from '../redis/fast.js'
 import { counterName } from './counter.js'
+import { ForgottenError, presenceKey, type Ticket } from './membership.js'
 import { ANSWERED, TAKE_SCRIPT } from './take-script.js'
 
 interface Commands {
   gatehouseTake: (keyCount: number, ...keysAndArguments: (string | number)[]) => Promise<number[]>
-  gatehouseEpoch: (key: string, id: string) => Promise<[string, number]>
 }
 
-const EPOCH_SCRIPT = `
-local id = redis.call('HGET', KEYS[1], 'id')
-if not id then
-  id = ARGV[1]
-  redis.call('HSET', KEYS[1], 'id', id)
-end
-redis.call('PEXPIRE', KEYS[1], 86400000)
-return { id, redis.call('HINCRBY', KEYS[1], 'seq', 1) }
-`
-
-// more than any quota, and still exact
-const WHATEVER = 1e12
+// for `want`: counted whatever is left
+const WHATEVER = -1
 
 export interface RedisLimitStoreOptions {
   client: Redis
@@ -31,6 +20,8 @@ export interface RedisLimitStoreOptions {
   run: <T>(command: () => Promise<T>) => Promise<T>
   /** whole ms; only tests pass it, else Redis's own clock counts, which is the same for all nodes */
   now?: () => number
+  /** what questions carry; null: none may be asked now. Without it Redis answers whatever it remembers */
+  ticket?: () => Ticket | null
 }
 
 /** Where in a window's counter units were charged, so that they can be taken back. */
@@ -62,20 +53,13 @@ export interface Granted extends LimitDecision {
   versions: Version[]
 }
 
-export interface Epoch {
-  id: string
-  seq: number
-}
-
 export interface RedisLimitStore {
-  /** Charges nothing when denied, and no lease is given then. `nodes` share what is left for leases. */
+  /** Charges nothing when denied, and no lease is given then. `nodes` share the limits. Rejects with ForgottenError. */
   ask: (asks: readonly Ask[], options: { nodes: number; dryRun: boolean }) => Promise<Granted>
   /** The charges as they are, without leases. */
   take: (charges: readonly LimitCharge[]) => Promise<LimitDecision>
   /** Counts these, whatever is left. */
   charge: (asks: readonly Ask[]) => Promise<Granted>
-  /** Who Redis is: another id, or a number that does not grow, is a Redis that has forgotten. Writes, as a decision does. */
-  epoch: () => Promise<Epoch>
 }
 
 function decisionOf(answer: readonly number[], count: number): Granted {
@@ -95,32 +79,33 @@ function decisionOf(answer: readonly number[], count: number): Granted {
  * The window is part of the counter's name: one key under two windows is two counters. Keys that are charged together should
  * hold the same `{tag}`, which keeps them on one server where keys are spread over several.
  */
-export function createRedisLimitStore({ client, keyPrefix, run, now }: RedisLimitStoreOptions): RedisLimitStore {
+export function createRedisLimitStore({ client, keyPrefix, run, now, ticket }: RedisLimitStoreOptions): RedisLimitStore {
   client.defineCommand('gatehouseTake', { lua: TAKE_SCRIPT })
-  client.defineCommand('gatehouseEpoch', { lua: EPOCH_SCRIPT, numberOfKeys: 1 })
   const commands = client as Redis & Commands
 
-  async function ask(asks: readonly Ask[], { nodes, dryRun }: { nodes: number; dryRun: boolean }): Promise<Granted> {
+  async function send(asks: readonly Ask[], { nodes, dryRun, as }: { nodes: number; dryRun: boolean; as: Ticket | null }): Promise<Granted> {
     const count = asks.length
     if (count === 0) return { allowed: true, states: [], retryAfterMs: 0, leases: [], versions: [] }
-    const sent: (string | number)[] = []
-    for (const { charge } of asks) sent.push(`${keyPrefix}limit:${counterName(charge)}`)
-    sent.push(now ? now() : '', nodes, dryRun ? 1 : 0)
-    for (const { charge: { algorithm, quota, cost }, windowMs, burst, want, refund } of asks) {
-      sent.push(algorithm === 'gcra' ? 'g' : 'w', windowMs, quota, burst, cost, want, refund?.slot.number ?? 0, refund?.slot.first ?? 0, refund?.units ?? 0)
+    const keys = asks.map(({ charge }) => `${keyPrefix}limit:${counterName(charge)}`)
+    const values: (string | number)[] = [nodes, dryRun ? 1 : 0, as?.id ?? '', as?.seq ?? '', as?.node ?? '']
+    for (const { charge: { algorithm, strict, quota, cost }, windowMs, burst, want, refund } of asks) {
+      values.push(algorithm === 'gcra' ? 'g' : 'w', strict === true ? 1 : 0, windowMs, quota, burst, cost, want, refund?.slot.number ?? 0, refund?.slot.first ?? 0, refund?.units ?? 0)
     }
-    return decisionOf(await run(() => commands.gatehouseTake(count, ...sent)), count)
+    const answer = await run(() => commands.gatehouseTake(count + 1, ...keys, presenceKey(keyPrefix), now ? now() : '', ...values))
+    if (answer[0] === -1) throw new ForgottenError()
+    return decisionOf(answer, count)
+  }
+
+  async function ask(asks: readonly Ask[], options: { nodes: number; dryRun: boolean }): Promise<Granted> {
+    const as = ticket ? ticket() : null
+    if (ticket && !as) throw new ForgottenError()
+    return send(asks, { ...options, as })
   }
 
   return {
     ask,
     charge(asks) {
-      const forced = asks.map((one) => (one.charge.algorithm === 'gcra' ? { ...one, burst: WHATEVER } : { ...one, charge: { ...one.charge, quota: WHATEVER } }))
-      return ask(forced, { nodes: 1, dryRun: false })
-    },
-    async epoch() {
-      const [id, seq] = await run(() => commands.gatehouseEpoch(`${keyPrefix}limit-epoch`, newId()))
-      return { id, seq }
+      return send(asks.map((one) => ({ ...one, want: WHATEVER })), { nodes: 1, dryRun: false, as: null })
     },
     async take(charges) {
       const asks = charges.map((charge) => ({ charge, windowMs: charge.windowMs, burst: charge.burst ?? charge.quota, want: 0, refund: null }))

@@ -2,17 +2,18 @@
 // one hash: h and t are the numbers of its oldest and newest bucket, n what is counted, w its length, and each bucket a field
 // "first last count". A meter is a hash of its level and at. Both have b, when they
 // began, and v, which grows with each charge. A contract test holds both to the rules' answers. Redis 5 and newer.
+import { PRESENCE } from './presence-script.js'
 
-/** How many values of ARGV describe one charge, after the three that describe the request. */
-export const FIELDS = 9
+/** How many values of ARGV describe one charge, after the six that describe the request. */
+export const FIELDS = 10
 
 /** How many values of the answer describe one charge, after the two that describe the decision. */
 export const ANSWERED = 7
 
 /**
- * KEYS: one for each charge. ARGV: now in ms, or '' for the server's own clock; nodes that share; 1 to charge nothing. Then for
- * each charge: w or g, windowMs, quota, burst, cost, units wanted on top as a lease, and the bucket's number, its first and
- * the units of it to take back. Answers allowed (1 or 0), retryAfterMs (-1 for never), then for each charge remaining, resetMs,
+ * KEYS: one for each charge, and last who shares the limits. ARGV: now in ms, or '' for the server's own clock; nodes that share; 1 to charge
+ * nothing; what the asking node knows of the memory of this Redis (see presence-script.ts). Then for each charge: w or g, 1 if strict, windowMs, quota, burst, cost, units wanted on top as a lease (-1: to be counted whatever is left), and the bucket's number, its first and
+ * the units of it to take back. Answers only -1 when this is not what the node knows; else allowed (1 or 0), retryAfterMs (-1 for never), then for each charge remaining, resetMs,
  * units leased, the number and first of the bucket that holds them, b and v.
  */
 export const TAKE_SCRIPT = `
@@ -24,7 +25,7 @@ if not now then
 end
 local nodes = tonumber(ARGV[2])
 local dry = ARGV[3] == '1'
-
+${PRESENCE}
 local function text(value) return string.format('%.0f', value) end
 
 local function line(b) return text(b.first) .. ' ' .. text(b.last) .. ' ' .. text(b.count) end
@@ -143,6 +144,8 @@ end
 
 function Meter.admit(key, m, c, units)
   m.level = level_at(m, c) + units * UNIT
+  -- what nodes tell of a meter is at least their part, and all of it is at most the burst
+  if c.want < 0 then m.level = math.min(m.level, c.burst * UNIT) end
   m.at = now
   m.version = m.version + 1
   redis.call('HSET', key, 'level', text(m.level), 'at', text(now), 'v', text(m.version), 'b', text(m.born))
@@ -154,16 +157,23 @@ function Meter.remaining(m, c) return math.max(0, math.floor((c.burst * UNIT - l
 function Meter.reset(m, c) return level_at(m, c) == 0 and 0 or m.at + drain_ms(m.level, c) - now end
 
 local charges, states, retry, allowed = {}, {}, 0, 1
-for i, key in ipairs(KEYS) do
-  local at = 3 + (i - 1) * ${FIELDS}
-  local c = { rule = ARGV[at + 1] == 'g' and Meter or Window }
-  for offset, name in ipairs({ 'windowMs', 'quota', 'burst', 'cost', 'want', 'number', 'first', 'units' }) do c[name] = tonumber(ARGV[at + 1 + offset]) end
+local keys = { unpack(KEYS, 1, #KEYS - 1) }
+for i, key in ipairs(keys) do
+  local at = 6 + (i - 1) * ${FIELDS}
+  local gcra = ARGV[at + 1] == 'g'
+  local c = { rule = gcra and Meter or Window, gcra = gcra }
+  for offset, name in ipairs({ 'strict', 'windowMs', 'quota', 'burst', 'cost', 'want', 'number', 'first', 'units' }) do c[name] = tonumber(ARGV[at + 1 + offset]) end
   charges[i] = c
+  local most = gcra and c.burst or c.quota
+  local closed = c.strict == 1 and reserve(c) or 0
   local state = states[key] or c.rule.load(key, c)
   states[key] = state
   if c.units > 0 then c.rule.refund(key, state, c.number, c.first, c.units) end
   state.pending = state.pending + c.cost
-  local ms = c.rule.wait(key, state, c, state.pending)
+  local ms = c.want < 0 and 0 or c.rule.wait(key, state, c, state.pending)
+  -- what is kept for absent nodes is not kept for ever
+  if ms < 0 and state.pending <= most then ms = 1000 end
+  if closed > 0 and ms >= 0 then ms = math.max(ms, closed) end
   if ms ~= 0 then
     allowed = 0
     if ms < 0 or retry < 0 then retry = -1 elseif ms > retry then retry = ms end
@@ -171,7 +181,7 @@ for i, key in ipairs(KEYS) do
 end
 
 if allowed == 1 and not dry then
-  for i, key in ipairs(KEYS) do
+  for i, key in ipairs(keys) do
     local c, state = charges[i], states[key]
     local left = c.rule.remaining(state, c) - state.pending
     c.extra = math.max(0, math.min(c.want, math.floor(left / (2 * nodes))))
@@ -181,7 +191,7 @@ if allowed == 1 and not dry then
 end
 
 local answer = { allowed, retry }
-for i, key in ipairs(KEYS) do
+for i, key in ipairs(keys) do
   local c, state = charges[i], states[key]
   answer[#answer + 1] = c.rule.remaining(state, c)
   answer[#answer + 1] = c.rule.reset(state, c)

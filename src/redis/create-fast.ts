@@ -3,12 +3,14 @@
 import { once } from 'node:events'
 import type { Redis } from 'ioredis'
 import type { Clock } from '../kernel/clock.js'
-import { createFailoverLimitStore, type FailoverLimitStore } from '../limits/failover-limit-store.js'
+import { type Alarm, createFailoverLimitStore, type FailoverLimitStore } from '../limits/failover-limit-store.js'
 import { createLeaseLimitStore } from '../limits/lease-limit-store.js'
+import { createMembership } from '../limits/membership.js'
 import { createMemoryLimitStore } from '../limits/memory-limit-store.js'
 import { createRedisLimitStore } from '../limits/redis-limit-store.js'
+import { createMostNodes } from '../nodes/most-nodes.js'
 import { DEFAULT_PREFIX, openRedis } from './connect.js'
-import type { Fast } from './fast.js'
+import type { Fast, LimitCharge, LimitStore } from './fast.js'
 import { createGuard, type FastLog, type Guard } from './guard.js'
 import { createMemoryBus } from './memory-bus.js'
 import { createMemoryCache } from './memory-cache.js'
@@ -24,11 +26,13 @@ export interface FastOptions {
   client?: Redis
   /** nodes that share the limits, this one included */
   liveNodes: () => number
+  /** what strict limits do while this node has lost Redis; default: refuse */
+  withoutRedis?: 'refuse' | 'share'
   clock: Clock
   log: FastLog
 }
 
-const ALARM = 'limits-forgotten'
+const ALARM = 'limits-alarm'
 const START_WAIT_MS = 1_500
 
 /** Until connected, or refused, or 1.5 s have passed; the client goes on trying. */
@@ -37,8 +41,15 @@ async function connect(client: Redis): Promise<void> {
   if (client.status !== 'ready') await once(client, 'ready', { signal: AbortSignal.timeout(START_WAIT_MS) }).catch(() => undefined)
 }
 
+const eased = (charge: LimitCharge): LimitCharge => ({ ...charge, strict: false })
+
+/** The same store for an operator who would rather exceed a limit than refuse while Redis is lost: no charge is strict. */
+function withoutStrictness(limits: LimitStore): LimitStore {
+  return { take: (charges, dryRun) => limits.take(charges.map(eased), dryRun), guarantee: (charge) => limits.guarantee(eased(charge)) }
+}
+
 /** The fast store, ready: with Redis within 1.5 s, degraded when it has not answered by then. Never rejects for Redis's sake. */
-export async function createFast({ redisUrl, keyPrefix, client, liveNodes, clock, log }: FastOptions): Promise<Fast> {
+export async function createFast({ redisUrl, keyPrefix, client, liveNodes, withoutRedis = 'refuse', clock, log }: FastOptions): Promise<Fast> {
   const local = createMemoryLimitStore({ clock })
   if (redisUrl === null) {
     return { cache: createMemoryCache({ clock }), bus: createMemoryBus({ log }), limits: local, state: () => 'memory', close: async () => undefined }
@@ -47,32 +58,43 @@ export async function createFast({ redisUrl, keyPrefix, client, liveNodes, clock
   const redis = opened.client
   const prefix = keyPrefix ?? opened.keyPrefix
 
+  const membership = createMembership({ client: redis, keyPrefix: prefix, now: local.now })
   const unguarded = createRedisLimitStore({ client: redis, keyPrefix: prefix, run: (command) => command() })
+  const mostNodes = createMostNodes({ liveNodes, now: local.now })
   // it writes and runs a script, as a decision does; and Redis is up only once it knows again what this node let through
-  const guard: Guard = createGuard({ clock, log, onLost: () => limits.lost(), probe: async () => limits.restore(await unguarded.epoch()) })
-  const counted = createRedisLimitStore({ client: redis, keyPrefix: prefix, run: guard.run })
-  const leases = createLeaseLimitStore({ store: counted, clock, liveNodes, isUp: guard.isUp })
+  const guard: Guard = createGuard({
+    clock, log, onLost: () => limits.lost(),
+    async probe() {
+      mostNodes(0)
+      await limits.restore()
+    },
+  })
+  const counted = createRedisLimitStore({ client: redis, keyPrefix: prefix, run: guard.run, ticket: membership.ticket })
+  const isUp = (): boolean => guard.isUp() && membership.isMember()
+  const leases = createLeaseLimitStore({ store: counted, clock, liveNodes, isUp })
+  const wake = (): void => void guard.wake()
   const limits: FailoverLimitStore = createFailoverLimitStore({
-    shared: leases, local, charge: unguarded.charge, isUp: guard.isUp, wake: guard.wake, alarm: () => void bus.publish(ALARM, ''), liveNodes,
+    shared: leases, local, membership, charge: unguarded.charge, isUp: guard.isUp, wake, alarm: (what) => void bus.publish(ALARM, what), mostNodes,
   })
   // the probe names what is wrong; the client's own words for it would repeat at every attempt to reconnect
   redis.on('error', () => undefined)
-  redis.on('ready', guard.wake)
-  redis.on('close', guard.wake)
+  redis.on('ready', wake)
+  redis.on('close', wake)
   const subscriber = redis.duplicate({ connectionName: 'gatehouse-bus' })
   const bus = createRedisBus({ client: redis, subscriber, keyPrefix: prefix, guard, log })
   await Promise.all([connect(redis), connect(subscriber)])
-  await bus.subscribe(ALARM, limits.alarmed)
-  guard.wake()
+  await bus.subscribe(ALARM, (what) => limits.alarmed(what as Alarm))
+  await guard.wake()
 
   return {
     cache: createRedisCache({ client: redis, keyPrefix: prefix, guard }),
     bus,
-    limits,
-    state: () => (guard.isUp() && bus.isListening() ? 'up' : 'degraded'),
+    limits: withoutRedis === 'share' ? withoutStrictness(limits) : limits,
+    state: () => (isUp() && bus.isListening() ? 'up' : 'degraded'),
     async close() {
       leases.close()
       guard.stop()
+      if (isUp()) await membership.farewell()
       bus.close()
       redis.disconnect()
     },

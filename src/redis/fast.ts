@@ -18,7 +18,8 @@ export interface Bus {
 /**
  * One limit to be charged. `window` (the default): at most `quota` in any `windowMs`. `gcra`: at most `burst` (default: quota) at
  * once, refilled at quota per windowMs. `calendar`: at most `quota` in an hour, day or month (`period`) of UTC; windowMs does not matter.
- * Limits with the same key share one counter.
+ * Limits with the same key share one counter. `strict`: never above the quota on all nodes together, also while this node has lost
+ * Redis and others may not: then nothing is let through for a window. Without it a node goes on with its share at once.
  */
 export interface LimitCharge {
   key: string
@@ -28,6 +29,7 @@ export interface LimitCharge {
   algorithm?: 'window' | 'gcra' | 'calendar'
   burst?: number
   period?: 'hour' | 'day' | 'month'
+  strict?: boolean
 }
 
 /** What is left of a limit after the decision, and in how many ms it is whole again. */

@@ -12,13 +12,15 @@ export interface Guard {
   /** Runs a command. Rejects at once while Redis is lost, else as the command does. */
   run: <T>(command: () => Promise<T>) => Promise<T>
   isUp: () => boolean
-  /** Probes now: something happened to the connection. */
-  wake: () => void
+  /** Probes now: something happened to the connection, or to what Redis remembers. Resolves when that is done; never rejects. */
+  wake: () => Promise<void>
   stop: () => void
 }
 
 const PROBE_UP_MS = 1_000
 const PROBE_LOST_MS = 250
+// it may have been a hiccup, of Redis or of this process
+const PROBE_FIRST_MS = 50
 const COMPLAIN_EVERY_MS = 10_000
 // errors of one command (a key of another type, say): the server answers, and the next command may well succeed
 const OF_THE_COMMAND = /^(WRONGTYPE|NOSCRIPT|NOPERM|ERR)\b/
@@ -36,7 +38,8 @@ export function createGuard({ probe, onLost, clock, log }: { probe: () => Promis
   const breaker = circuitBreaker(handleWhen(isServerLost), { breaker: new ConsecutiveBreaker(1), halfOpenAfter: 0 })
   const lost = new Error('Redis does not answer')
   let timer: NodeJS.Timeout | undefined
-  let probing = false
+  let looking: Promise<void> | null = null
+  let again = false
   let stopped = false
   let told = false
   let complainedAt = -Infinity
@@ -46,8 +49,8 @@ export function createGuard({ probe, onLost, clock, log }: { probe: () => Promis
     onLost?.()
     // every failed probe breaks it anew: an outage is told once
     if (!stopped && !told) log.warn({ err: 'error' in reason ? reason.error : undefined }, 'Redis does not answer: this node goes on without it')
+    schedule(told ? PROBE_LOST_MS : PROBE_FIRST_MS)
     told = true
-    schedule(PROBE_LOST_MS)
   })
   breaker.onReset(() => {
     told = false
@@ -67,17 +70,23 @@ export function createGuard({ probe, onLost, clock, log }: { probe: () => Promis
     log.warn({ err: error }, 'a Redis command failed')
   }
 
-  async function look(): Promise<void> {
-    if (probing || stopped) return
-    probing = true
+  async function probeNow(): Promise<void> {
     try {
       await breaker.execute(probe)
     } catch (error) {
       if (!isServerLost(error)) complain(error)
     } finally {
-      probing = false
-      schedule(isUp() ? PROBE_UP_MS : PROBE_LOST_MS)
+      looking = null
+      const soon = again && isUp()
+      again = false
+      schedule(soon ? 0 : isUp() ? PROBE_UP_MS : PROBE_LOST_MS)
     }
+  }
+  /** One at a time. What happens during one calls for another. */
+  async function look(): Promise<void> {
+    if (stopped) return
+    again ||= looking !== null
+    await (looking ??= probeNow())
   }
 
   schedule(PROBE_UP_MS)
@@ -92,7 +101,7 @@ export function createGuard({ probe, onLost, clock, log }: { probe: () => Promis
         throw error
       }
     },
-    wake: () => void look(),
+    wake: look,
     stop() {
       stopped = true
       clearTimeout(timer)

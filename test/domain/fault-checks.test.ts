@@ -17,12 +17,23 @@ t.test('a revoked key that is accepted too late is found', async (t) => {
 })
 
 t.test('a window that certainly holds more than its quota is found', async (t) => {
-  const limited = [{ key: 'k', quota: 2, windowMs: 1_000 }]
+  const limited = [{ key: 'k', algorithm: 'window' as const, quota: 2, windowMs: 1_000 }]
   const at = (sentMs: number, receivedMs = sentMs + 1): Answer => answer({ key: 7, sentMs, receivedMs })
-  t.same(excessOf(limited, 7, [at(997), at(0), at(500)]), [{ key: 7, quota: 2, windowMs: 1_000, windows: 1, most: 3, fromMs: 0 }])
+  t.same(excessOf(limited, 7, [at(997), at(0), at(500)]), [{ key: 7, algorithm: 'window', quota: 2, windowMs: 1_000, windows: 1, above: 1, fromMs: 0, toMs: 998 }])
   t.same(excessOf(limited, 7, [at(0), at(500), at(1_000)]), [], 'the first has left the window')
   t.same(excessOf(limited, 7, [at(0), at(500), at(990, 1_000)]), [], 'the last may have been admitted after it')
   t.same(excessOf(limited, 7, [at(0), at(500), { ...at(600), code: 'rate_limited' }]), [], 'refusals do not count')
+})
+
+t.test('a stretch above burst and rate is found, and a period above its quota', async (t) => {
+  const at = (sentMs: number): Answer => answer({ key: 0, sentMs, receivedMs: sentMs + 1 })
+  const smooth = [{ key: 'k', algorithm: 'gcra' as const, quota: 10, windowMs: 1_000, burst: 2 }]
+  t.same(excessOf(smooth, 0, [at(0), at(0), at(99), at(199), at(299)]), [])
+  t.match(excessOf(smooth, 0, [at(0), at(0), at(99), at(120), at(299)]), [{ windows: 2, fromMs: 0, toMs: 121 }], 'the one at 120 came too early')
+  t.same(excessOf(smooth, 0, [at(0), at(0), at(10)])[0]?.above.toFixed(2), '0.88')
+  const monthly = [{ key: 'k', algorithm: 'calendar' as const, quota: 2, windowMs: 1_000 }]
+  t.same(excessOf(monthly, 0, [at(0), at(50_000)]), [])
+  t.match(excessOf(monthly, 0, [at(0), at(50_000), at(100_000)]), [{ windows: 1, above: 1 }])
 })
 
 t.test('what the ledger must hold is told from what it may hold', async (t) => {

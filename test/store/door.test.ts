@@ -95,7 +95,7 @@ t.test('the door', async (t) => {
       expiresAt: at(10_000).toISOString(), limits: [{ name: 'calls', quota: 5, remaining: 3, resetSeconds: 2, guarantee: 'exact', earlyBy: 0, windowSeconds: 60 }],
     }
     t.same(await door.verify({ key: made.key, permissions: ['reports:read'], cost: 2 }), expected)
-    t.same(charged.pop(), [{ key: `key:{${ownerUserId}}:${made.group}:calls`, quota: 5, windowMs: 60_000, cost: 2 }])
+    t.same(charged.pop(), [{ key: `key:{${ownerUserId}}:${made.group}:calls`, quota: 5, windowMs: 60_000, cost: 2, strict: true }])
     t.same(await authenticate('key', made.key), { type: 'key', id: ownerUserId, keyId: made.id, permissions: ['reports:*'], authenticatedBy: 'key' })
     t.equal(charged.length, 0, 'authenticating charges nothing')
   })

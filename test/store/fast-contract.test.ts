@@ -108,6 +108,16 @@ for (const { name, skip, options } of MODES) {
   })
 }
 
+t.test('a node that has no Redis refuses what is strict, or takes its share of it, as it was told', async (t) => {
+  for (const withoutRedis of ['refuse', 'share'] as const) {
+    const fast = await createFast({ redisUrl: 'redis://127.0.0.1:1', liveNodes: () => 2, withoutRedis, clock: fakeClock(), log: SILENT })
+    t.teardown(() => fast.close())
+    const strict = charge({ quota: 10, strict: true })
+    const decisions = await Promise.all(Array.from({ length: 10 }, () => fast.limits.take([strict])))
+    t.equal(decisions.filter(({ allowed }) => allowed).length, withoutRedis === 'share' ? 5 : 0, withoutRedis)
+  }
+})
+
 t.test('two nodes on one Redis', { skip: NO_REDIS }, async (t) => {
   const { url, client, keyPrefix } = ownRedis(t)
   const clock = fakeClock()
