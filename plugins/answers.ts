@@ -54,9 +54,14 @@ export function createAnswers({ fixed, clock }: { fixed: readonly (readonly [str
   const lines = fixed.map(([name, value]) => ({ name, line: `${name}: ${value}\r\n` }))
   const all = lines.map(({ line }) => line).join('')
 
+  const names = new Set(fixed.map(([name]) => name))
+
   function linesFor(headers: OutgoingHttpHeaders | undefined): string {
-    if (headers === undefined || !lines.some(({ name }) => headers[name] !== undefined)) return all
-    return lines.map(({ name, line }) => (headers[name] === undefined ? line : '')).join('')
+    // an answer has two or three headers of its own: these are looked up among the fixed, not the other way round
+    for (const own in headers) {
+      if (names.has(own)) return lines.map(({ name, line }) => (headers[name] === undefined ? line : '')).join('')
+    }
+    return all
   }
 
   class Answer<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {

@@ -15,8 +15,8 @@ declare module 'fastify' {
   }
 
   interface FastifyContextConfig {
-    /** what the route has answered, by method */
-    counts?: Record<string, RouteCounts>
+    /** what the route has answered, one for each of its methods */
+    counts?: RouteCounts[]
   }
 }
 
@@ -59,10 +59,10 @@ export default fp(async (app) => {
   }))
 
   function countsOf({ method, declared }: FastifyRequest): RouteCounts {
-    const byMethod = (declared.counts ??= {})
-    const known = byMethod[method]
-    if (known) return known
-    const counts = byMethod[method] = createRouteCounts(method, declared.url ?? 'none')
+    const known = (declared.counts ??= [])
+    for (const counts of known) if (counts.method === method) return counts
+    const counts = createRouteCounts(method, declared.url ?? 'none')
+    known.push(counts)
     counted.push(counts)
     return counts
   }

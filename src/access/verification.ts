@@ -36,7 +36,7 @@ export interface VerifyInput {
 /** What a gateway wants of a request's credential. */
 export interface Wanted {
   permissions?: readonly string[]
-  /** charged together with the key's own limits: all or none */
+  /** charged together with the key's own limits: all or none. A function gives each principal a list of its own, the same one every time */
   charges?: readonly LimitCharge[] | ((principal: Principal) => readonly LimitCharge[])
   /** for the key's own limits */
   cost?: number
@@ -70,16 +70,22 @@ export function described(entry: KeyEntry, limits: LimitReport[]): Verification 
 }
 
 const NO_LIMITS: Bound = { limits: [], charges: [] }
+/** What was bound for charges that are made once for each principal: the same list means the same key. */
+const made = new WeakMap<readonly LimitCharge[], Bound>()
 
 /** All that a gateway's request is charged. A limit of the gateway's is named after the first part of its counter. */
 export function boundOf(entry: KeyEntry | null, principal: Principal, { charges, cost = 1, keyLimits = true }: Wanted): Bound {
-  const own = entry && keyLimits ? forRequest(entry.bound, entry, cost) : NO_LIMITS
   const more = typeof charges === 'function' ? charges(principal) : charges
+  const known = more && made.get(more)
+  if (known) return known
+  const own = entry && keyLimits ? forRequest(entry.bound, entry, cost) : NO_LIMITS
   if (more === undefined || more.length === 0) return own
-  return {
+  const bound = {
     limits: [...own.limits, ...more.map(({ key, quota }) => ({ name: key.slice(0, key.indexOf(':')), quota }))],
     charges: [...own.charges, ...more],
   }
+  if (typeof charges === 'function' && cost === 1) made.set(more, bound)
+  return bound
 }
 
 /** Charges what is bound, all of it or nothing, and reports on it. Null when nothing is. */

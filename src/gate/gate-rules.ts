@@ -153,18 +153,30 @@ function planOf(rules: readonly CompiledRule[], method: string, host: string, ta
 /** Throws an Error for a rule that `checkGateRule` would refuse: no request must pass by a rule that cannot be read. */
 export function compileGateTable(rules: readonly GateRule[]): GateTable {
   const compiled = rules.toSorted(inOrder).map(compileRule)
-  const plans = new Map<string, GatePlan>()
+  /** method -> host -> path: three look-ups cost less than to join the three */
+  let plans = new Map<string, Map<string, Map<string, GatePlan>>>()
+  let kept = 0
+
+  function keep(method: string, host: string, path: string, plan: GatePlan): void {
+    if (host.length + path.length > PLAN_KEY_LENGTH) return
+    if (kept >= PLANS_KEPT) {
+      plans = new Map()
+      kept = 0
+    }
+    const hosts = plans.get(method) ?? new Map<string, Map<string, GatePlan>>()
+    const paths = hosts.get(host) ?? new Map<string, GatePlan>()
+    plans.set(method, hosts.set(host, paths.set(path, plan)))
+    kept += 1
+  }
+
   return {
     plan(method, host, target) {
       const query = target.indexOf('?')
-      const key = `${method} ${host} ${query === -1 ? target : target.slice(0, query)}`
-      const known = plans.get(key)
+      const path = query === -1 ? target : target.slice(0, query)
+      const known = plans.get(method)?.get(host)?.get(path)
       if (known !== undefined) return known
       const plan = planOf(compiled, method, host, target)
-      if (key.length <= PLAN_KEY_LENGTH) {
-        if (plans.size >= PLANS_KEPT) plans.clear()
-        plans.set(key, plan)
-      }
+      keep(method, host, path, plan)
       return plan
     },
   }
