@@ -61,6 +61,13 @@ export function childOf(child: ChildProcess): Child {
   return handle
 }
 
+/** Lets a process and its children run on any core again, and those that they start. Does nothing where nothing was pinned. */
+export function letRunAnywhere(pid: number, placement: Placement): void {
+  if (placement.server.length === 0) return
+  const children = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' }).stdout.split('\n').filter(Boolean)
+  for (const one of [String(pid), ...children]) spawnSync('taskset', ['-a', '-c', '-p', `0-${availableParallelism() - 1}`, one], { stdio: 'ignore' })
+}
+
 /** Starts one of the compiled files as a process of its own; `file` is relative to dist/bench. */
 export function startChild(file: string, prefix: readonly string[], environment: NodeJS.ProcessEnv, options: { cwd?: string; ipc: boolean; nodeFlags?: readonly string[] }): Child {
   const [command, ...wrapped] = [...prefix, process.execPath]

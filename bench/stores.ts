@@ -18,6 +18,11 @@ export function databaseUrlOf(databaseUrl: string | null): string {
   return `postgres://${SUPERUSER}@localhost:${SOCKET_PORT}/postgres?host=${encodeURIComponent(postmaster.socketFolder)}`
 }
 
+/** The embedded PostgreSQL's first process; null with DATABASE_URL. */
+export function embeddedPostmaster(databaseUrl: string | null): number | null {
+  return databaseUrl === null ? (readPostmaster(join(DATA_FOLDER, 'postgres'))?.pid ?? null) : null
+}
+
 /** The URL of a Redis that answers, or null when none was asked for and there is none. Throws when REDIS_URL does not answer. */
 export async function findRedis(given: string | null | undefined): Promise<string | null> {
   const asked = given !== undefined && given !== null && given !== ''

@@ -94,7 +94,8 @@ export function createDecisionCache({ revocations, restore, maxEntries, maxBytes
       if (!found) return null
       const held: Held = {
         kind, key: found.key, session: found.session, principal: found.principal, ids: found.ids, asOf: found.asOf, endsAtMs: found.endsAtMs,
-        steadyMs: askedAt.steadyMs, wallMs: askedAt.wallMs, checkedVersion: -1,
+        // a whole number takes no memory of its own; rounded down, the reading is no younger than it is
+        steadyMs: Math.floor(askedAt.steadyMs), wallMs: askedAt.wallMs, checkedVersion: -1,
       }
       const isOutdated = revocations.epoch() !== epoch || revocations.isOutdated(held)
       if (isOutdated && !wasOutdated) {
