@@ -7,7 +7,7 @@ import { type Every, systemTimer } from '../kernel/timers.js'
 const NOTE_EVERY_MS = 60_000
 const FLUSH_EVERY_MS = 1_000
 const REMEMBERED = 200_000
-const ROWS_A_STATEMENT = 1_000
+const ROWS_A_STATEMENT = 250
 const MOST_DUE = 50_000
 
 /** id -> when it was last used, ms since 1970 */
