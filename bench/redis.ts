@@ -1,22 +1,27 @@
-// What Redis costs a decision: two nodes of the same database, one with Redis and one without, and the same question to both.
-import { alternate, loadFor, sample } from './measure.js'
+// What Redis costs a decision: the same question to a node with Redis, on a database of its own, and to the one without.
+import { alternate, loadFor, sample, type Side } from './measure.js'
 import type { Bench, Findings } from './rows.js'
 import { prepareVerify } from './scenarios.js'
-import { withNodes } from './stores.js'
+import { withNodes, withOwnDatabase } from './stores.js'
+import type { World } from './world.js'
 
 const TARGET = 0.9
+const SECRET = 'the secret of a database that holds nothing but a benchmark'
+
+async function sideOf(who: string, world: World): Promise<Side> {
+  const prepared = await prepareVerify(world)
+  return { who, load: loadFor(world.api.origin, prepared, await sample(world.api, prepared)) }
+}
 
 export async function measureRedis({ world, config, placement, generator, options, redisUrl }: Bench): Promise<Findings> {
   if (redisUrl === null) return { skipped: 'no Redis at 127.0.0.1:6379, and REDIS_URL is not set' }
-  const prepared = await prepareVerify(world)
-  const node = (url: string | null) => ({ prefix: placement.server, databaseUrl: config.databaseUrl, redisUrl: url })
-  const [ours, other] = await withNodes([node(redisUrl), node(null)], async (nodes) => {
-    const [leased, plain] = nodes.map(({ api }) => api)
-    if (!leased || !plain) throw new Error('There are not two nodes')
-    return alternate(generator, options.rounds, [
-      { who: 'the node with Redis', load: loadFor(leased.origin, prepared, await sample(leased, prepared)) },
-      { who: 'the node without Redis', load: loadFor(plain.origin, prepared, await sample(plain, prepared)) },
-    ] as const)
+  const [ours, other] = await withOwnDatabase(config.databaseUrl, async (databaseUrl) => {
+    const node = { prefix: placement.server, databaseUrl, redisUrl, environment: { GATEHOUSE_SECRET: SECRET } }
+    return withNodes([node], async ([leased]) => {
+      if (!leased) throw new Error('There is no node')
+      const sides = [await sideOf('the node with Redis', { ...world, api: leased.api }), await sideOf('the node without Redis', world)] as const
+      return alternate(generator, options.rounds, sides)
+    })
   })
   return { compared: [{
     label: 'POST /keys/verify with Redis (leases) : without', target: TARGET,

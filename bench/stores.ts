@@ -1,6 +1,7 @@
 // The stores of the measured Gatehouse, for those who come to them beside it: more nodes of the same database, and peers.
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import pg from 'pg'
 import { SUPERUSER } from '../src/database/embedded-postgres-cluster.js'
 import { readPostmaster, SOCKET_PORT } from '../src/database/embedded-postgres-process.js'
 import { embeddedSecret } from '../src/database/embedded-secret.js'
@@ -16,6 +17,23 @@ export function databaseUrlOf(databaseUrl: string | null): string {
   const postmaster = readPostmaster(join(DATA_FOLDER, 'postgres'))
   if (!postmaster) throw new Error('The embedded PostgreSQL is not running')
   return `postgres://${SUPERUSER}@localhost:${SOCKET_PORT}/postgres?host=${encodeURIComponent(postmaster.socketFolder)}`
+}
+
+/** An empty database of its own beside the bench's, for as long as `work` takes: a node whose Redis no other node of a database has must be alone there. */
+export async function withOwnDatabase<T>(databaseUrl: string | null, work: (url: string) => Promise<T>): Promise<T> {
+  const name = 'gatehouse_bench_own'
+  const client = new pg.Client({ connectionString: databaseUrlOf(databaseUrl) })
+  await client.connect()
+  try {
+    await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+    await client.query(`CREATE DATABASE ${name}`)
+    const url = new URL(databaseUrlOf(databaseUrl))
+    url.pathname = `/${name}`
+    return await work(url.href)
+  } finally {
+    await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`).catch(() => undefined)
+    await client.end()
+  }
 }
 
 /** The embedded PostgreSQL's first process; null with DATABASE_URL. */
