@@ -60,7 +60,7 @@ export async function ensureSeeded(minimum: number, whenEmpty: number, say: (lin
     const startedMs = performance.now()
     await withPatientClient(database.pool, (client) => insertRange(client, seeded + 1, wanted))
     // or PostgreSQL does it by itself in the first rounds, on the server's core
-    await withPatientClient(database.pool, (client) => client.query('VACUUM (ANALYZE) users'))
+    await withPatientClient(database.pool, async (client) => void (await client.query('VACUUM (ANALYZE) users')))
     say(`Seeded in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`)
     return { users: wanted, database: description }
   })
