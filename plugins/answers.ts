@@ -53,7 +53,6 @@ export function createAnswers({ fixed, clock }: { fixed: readonly (readonly [str
   let listener: OnHead | null = null
   const lines = fixed.map(([name, value]) => ({ name, line: `${name}: ${value}\r\n` }))
   const all = lines.map(({ line }) => line).join('')
-
   const names = new Set(fixed.map(([name]) => name))
 
   function linesFor(headers: OutgoingHttpHeaders | undefined): string {

@@ -41,7 +41,7 @@ const viewFields = {
   version: Type.Integer({ description: 'Second half of the ETag' }),
   createdAt: Time,
   updatedAt: Time,
-  lastUsedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], { description: 'Noted at most once a minute, and later where more than 250 keys a second come into use' }),
+  lastUsedAt: { ...NullableTime, description: 'Noted at most once a minute, and later where more than 250 keys a second come into use' },
   expiresAt: NullableTime,
   revokedAt: NullableTime,
   rotatedToId: Type.Optional(Type.String({ format: 'uuid', description: 'The key that took this one\'s place' })),

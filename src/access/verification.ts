@@ -76,7 +76,7 @@ const made = new WeakMap<readonly LimitCharge[], Bound>()
 /** All that a gateway's request is charged. A limit of the gateway's is named after the first part of its counter. */
 export function boundOf(entry: KeyEntry | null, principal: Principal, { charges, cost = 1, keyLimits = true }: Wanted): Bound {
   const more = typeof charges === 'function' ? charges(principal) : charges
-  const known = more && made.get(more)
+  const known = more && cost === 1 ? made.get(more) : undefined
   if (known) return known
   const own = entry && keyLimits ? forRequest(entry.bound, entry, cost) : NO_LIMITS
   if (more === undefined || more.length === 0) return own

@@ -2,7 +2,10 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { type CredentialHeaders, findCredential } from '../../src/access/credential.js'
+import { foundKey } from '../../src/access/entry.js'
 import { type Access, covers, holds, notHeld, type Principal, satisfies } from '../../src/access/principal.js'
+import { boundOf } from '../../src/access/verification.js'
+import { createShare } from '../../src/kernel/shared.js'
 
 const JWT = 'eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl'
 const KEY = 'gk_0123456789ABCDEFGHIJKLMNOPQRSTabcdef'
@@ -105,4 +108,25 @@ t.test('only gatehouse: permissions must be held to be given', async (t) => {
   t.same(notHeld(['gatehouse:users.read'], ['gatehouse:users.read', 'gatehouse:users.write']), ['gatehouse:users.write'])
   t.same(notHeld(['gatehouse:users.read'], ['gatehouse:*']), ['gatehouse:*'], 'a wildcard is more than one of what it covers')
   t.same(notHeld(['gatehouse:*'], ['gatehouse:*', 'gatehouse:x:*', 'gatehouse:users.write']), [])
+})
+
+t.test('charges that are made once for each principal stand beside the key\'s own, which have the cost of the question', (t) => {
+  const { key, principal } = foundKey({
+    asOf: 1,
+    entry: {
+      keyId: 'k', ownerUserId: 'o', ownerActive: true, name: 'n', permissions: [], metadata: {}, revoked: false, expiresAtMs: null, limitGroupId: 'k', ownerLimits: [],
+      limits: [{ name: 'calls', quota: 10, windowSeconds: 60 }],
+    },
+  })
+  const more = [{ key: 'gate:rule', quota: 5, windowMs: 60_000, cost: 1 }]
+  for (const cost of [1, 2, 1]) t.same(boundOf(key, principal, { charges: () => more, cost }).charges.map((charge) => charge.cost), [cost, 1])
+  t.end()
+})
+
+t.test('what keys repeat is one object, and what is long is not kept', (t) => {
+  const share = createShare(2)
+  t.equal(share({ plan: 'free' }), share({ plan: 'free' }))
+  const long = { text: 'x'.repeat(600) }
+  t.not(share({ ...long }), share({ ...long }))
+  t.end()
 })
