@@ -1,5 +1,5 @@
 // How a verification is written. All but the limits of a valid key's answer is the same as long as the key is: that text is made once
-// for each key in the decision cache, by the serializer of the route's schema, and only the limits are written anew.
+// for each key in the decision cache, by the serializer of the route's schema, kept on the entry itself, and only the limits are written anew.
 import fp from 'fastify-plugin'
 import type { FastifyReply } from 'fastify'
 import type { Soon, Verification } from '../src/access/verification.js'
@@ -22,25 +22,18 @@ function textBeforeLimits(reply: FastifyReply, verification: Verification): stri
   return text.slice(0, -NO_LIMITS.length)
 }
 
-export default fp(async (app) => {
-  // an entry's list of permissions is its own, and as unchanging as the rest of it
-  const texts = new WeakMap<readonly string[], string>()
-
-  function send(reply: FastifyReply, verification: Verification, schema: object): void {
-    const { permissions, limits } = verification
-    if (permissions === undefined || !verification.valid) {
-      void reply.send(verification)
-      return
-    }
-    let text = texts.get(permissions)
-    if (text === undefined) {
-      text = textBeforeLimits(reply, verification)
-      texts.set(permissions, text)
-    }
-    const write = reply.compileSerializationSchema(schema as Record<string, unknown>) as Write // compiled once a route
-    void reply.type(JSON_TYPE).send(`${text}${write(limits)}}`)
+function send(reply: FastifyReply, verification: Verification, schema: object): void {
+  const { answer, limits, valid } = verification
+  if (answer === undefined || !valid) {
+    void reply.send(verification)
+    return
   }
+  if (answer.text === '') answer.text = textBeforeLimits(reply, verification)
+  const write = reply.compileSerializationSchema(schema as Record<string, unknown>) as Write // compiled once a route
+  void reply.type(JSON_TYPE).send(`${answer.text}${write(limits)}}`)
+}
 
+export default fp(async (app) => {
   app.decorateReply('verification', function sendVerification(this: FastifyReply, verification, schema) {
     if (!(verification instanceof Promise)) {
       send(this, verification, schema)

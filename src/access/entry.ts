@@ -29,6 +29,14 @@ export interface KeyEntry extends Omit<KeyFacts, 'limits' | 'ownerLimits'> {
   expiresAt: string | null
   /** all limits, as charges of cost 1 */
   bound: Bound
+  /** where plugins/verification.ts keeps what it wrote of this entry: the entry's own, so that it goes with it */
+  answer: PreparedAnswer
+}
+
+/** The part of an answer that is the same as long as its entry is. */
+export interface PreparedAnswer {
+  /** empty until it is first asked for */
+  text: string
 }
 
 export interface SessionEntry {
@@ -88,12 +96,13 @@ const share = createShare()
 /** A key's principal and the conditions under which its entry may be kept. */
 export function foundKey({ entry, asOf }: Snapshot<KeyFacts>): Found {
   const { keyId, ownerUserId, expiresAtMs } = entry
-  const permissions = [...share(entry.permissions)] // a list of its own: plugins/verification.ts tells entries apart by it
+  const permissions = share(entry.permissions)
   const limitGroupId = entry.limitGroupId === keyId ? keyId : entry.limitGroupId
   // property by property, here and in the cache: a copied object takes twice the memory
   const key: KeyEntry = {
     keyId, ownerUserId, ownerActive: entry.ownerActive, name: entry.name, permissions, metadata: share(entry.metadata), revoked: entry.revoked, expiresAtMs,
     limitGroupId, expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(), bound: limitsOfKey({ ownerUserId, limitGroupId, limits: share(entry.limits), ownerLimits: share(entry.ownerLimits) }),
+    answer: { text: '' },
   }
   const principal: Principal = Object.freeze({ type: 'key', id: ownerUserId, keyId, permissions, authenticatedBy: 'key' })
   const endsAtMs = entry.revoked || !entry.ownerActive ? 0 : (expiresAtMs ?? Infinity)

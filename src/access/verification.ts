@@ -2,7 +2,7 @@
 import type { Metadata } from '../keys/key-rules.js'
 import { type Bound, forRequest, type LimitOverride, type LimitReport, reportOf, retryAfterSeconds } from '../limits/limit-rules.js'
 import type { LimitCharge, LimitDecision, LimitStore } from '../redis/fast.js'
-import type { KeyEntry, KeyVerdict } from './entry.js'
+import type { KeyEntry, KeyVerdict, PreparedAnswer } from './entry.js'
 import type { Principal } from './principal.js'
 
 export type { LimitReport } from '../limits/limit-rules.js'
@@ -21,6 +21,8 @@ export interface Verification {
   limits?: LimitReport[]
   /** null: no waiting helps, the cost is above a quota */
   retryAfterSeconds?: number | null
+  /** of a valid key's entry; no schema names it, so no client sees it */
+  answer?: PreparedAnswer
 }
 
 export interface VerifyInput {
@@ -65,7 +67,7 @@ export function overLimit(limits: LimitReport[], { retryAfterMs }: LimitDecision
 export function described(entry: KeyEntry, limits: LimitReport[]): Verification {
   return {
     valid: true, code: 'valid', keyId: entry.keyId, name: entry.name, owner: { type: 'user', id: entry.ownerUserId }, permissions: entry.permissions, metadata: entry.metadata,
-    expiresAt: entry.expiresAt, limits,
+    expiresAt: entry.expiresAt, limits, answer: entry.answer,
   }
 }
 

@@ -136,6 +136,26 @@ t.test('hostile requests', async (t) => {
     for (const [name, raw] of raws) refused(name, await sendRaw(port, raw), t)
   })
 
+  await t.test('what may be sent once and is sent twice is refused, alike or not, however it is spelled', async (t) => {
+    // those that say who asks, for whom, what the body is or on which condition: two servers could each take another one
+    const once: Record<string, [string, string, string]> = {
+      host: ['request.malformed', 'localhost', 'other'], 'content-type': ['request.malformed', 'application/json', 'text/plain'], 'if-match': ['request.malformed', '"a.1"', '"a.2"'],
+      'idempotency-key': ['request.malformed', 'a', 'b'], 'x-csrf-token': ['request.malformed', 'a', 'b'], authorization: ['credentials.ambiguous', 'Bearer a', 'Bearer b'],
+      'x-api-key': ['credentials.ambiguous', 'a', 'b'],
+    }
+    for (const [name, [code, first, second]] of Object.entries(once)) {
+      for (const [again, value] of [[name, second], [name, first], [name.toUpperCase(), second], [name, '']] as const) {
+        const host = name === 'host' ? '' : 'host: localhost\r\n'
+        const answer = await sendRaw(port, `GET /livez HTTP/1.1\r\n${host}connection: close\r\n${name}: ${first}\r\naccept: */*\r\n${again}: ${value}\r\n\r\n`)
+        sent += 1
+        t.equal(answer.status, 400, `${name} and ${again}: ${value}`)
+        t.ok(answer.text.includes(`"code":"${code}"`) && answer.text.includes(`More than one ${name} header`), answer.text.slice(-200))
+      }
+    }
+    const list = await sendRaw(port, 'GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\naccept: text/html\r\naccept: */*\r\n\r\n')
+    t.equal(list.status, 200, 'what is a list may come in parts')
+  })
+
   await t.test('malformed credentials are 400 or 401', async (t) => {
     const b64 = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
     const claims = b64({ sub: '1', sid: '2', exp: 9_999_999_999 })

@@ -93,6 +93,25 @@ t.test('POST /keys/verify', async (t) => {
     t.match(await verify({ key: next.key }), { code: 'rate_limited' })
   })
 
+  t.test('200 keys that are alike in everything are told apart, each time, and a change of one is its own', async (t) => {
+    const plan = { name: 'Plan', permissions: ['reports:read'], metadata: { plan: 'pro' }, limits: [] }
+    const [first, second] = [await issue(plan), await issue(plan)]
+    for (let round = 0; round < 3; round += 1) {
+      for (const { id, key } of [first, second]) t.match(await verify({ key }), { valid: true, keyId: id, name: 'Plan', limits: [] })
+    }
+    const stored = await app.inject({ url: `/api/v1/keys/${first.id}`, headers: owner.headers })
+    const changed = await app.inject({
+      method: 'PATCH', url: `/api/v1/keys/${first.id}`, headers: { ...owner.headers, 'if-match': String(stored.headers.etag) }, payload: { name: 'Renamed' },
+    })
+    t.equal(changed.statusCode, 200)
+    await app.revocations.settle()
+    for (let round = 0; round < 2; round += 1) {
+      t.match(await verify({ key: first.key }), { keyId: first.id, name: 'Renamed', permissions: ['reports:read'] })
+      t.match(await verify({ key: second.key }), { keyId: second.id, name: 'Plan', permissions: ['reports:read'] })
+    }
+    t.notOk('answer' in (await verify({ key: first.key })), 'what is kept for the answer is no part of it')
+  })
+
   t.test('200 by a token of who holds the permission', async (t) => {
     const { key } = await issue({})
     const response = await app.inject({ method: 'POST', url: '/api/v1/keys/verify', headers: await as.admin(), payload: { key } })

@@ -1,10 +1,10 @@
 // The door on a real database: each credential resolved and judged, what is charged, and what is noted of its use.
-import { randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import t from 'tap'
 import { createCredentialStore } from '../../src/access/credential-store.js'
 import { createDoor, type Verification } from '../../src/access/door.js'
 import { createDecisionCache } from '../../src/access/decision-cache.js'
-import { createRevocations } from '../../src/access/revocations.js'
+import { createRevocations, type LoggedRevocation } from '../../src/access/revocations.js'
 import { createTouches, type TouchesDeps, type Uses } from '../../src/access/touches.js'
 import { problem } from '../../src/kernel/errors.js'
 import { newId } from '../../src/kernel/ids.js'
@@ -23,11 +23,15 @@ t.test('the door', async (t) => {
   const clock = fakeClock()
   const credentials = createCredentialStore({ pool })
   let reads = 0
+  // what happens between the reading of a key and the coming of its answer
+  const beforeAnswerOf = new Map<string, () => Promise<void>>()
   const store = {
     ...credentials,
     keyByHash: async (hash: Buffer) => {
       reads += 1
-      return credentials.keyByHash(hash)
+      const snapshot = await credentials.keyByHash(hash)
+      await beforeAnswerOf.get(snapshot?.entry.keyId ?? '')?.()
+      return snapshot
     },
   }
   const charged: (readonly LimitCharge[])[] = []
@@ -41,7 +45,11 @@ t.test('the door', async (t) => {
   }
   // a log that is heard at once, and of nothing: what the cache keeps is dropped by hand
   const revocations = createRevocations({ clock, leaseMs: 1_500 })
-  const restore = async (): Promise<void> => revocations.applyPoll({ startedAt: revocations.now(), server: 's', head: 0, rows: [] })
+  const unheard: LoggedRevocation[] = []
+  const restore = async (): Promise<void> => {
+    const rows = unheard.splice(0)
+    revocations.applyPoll({ startedAt: revocations.now(), server: 's', head: rows.at(-1)?.seq ?? revocations.cursor(), rows })
+  }
   let seq = 0
   const forget = (tag: string): void => revocations.apply({ seq: (seq += 1), tag })
   const cache = createDecisionCache({ revocations, restore, maxEntries: 100, maxBytes: 100_000 })
@@ -94,7 +102,9 @@ t.test('the door', async (t) => {
       valid: true, code: 'valid', keyId: made.id, name: 'k', owner: { type: 'user', id: ownerUserId }, permissions: ['reports:*'], metadata: { plan: 'free' },
       expiresAt: at(10_000).toISOString(), limits: [{ name: 'calls', quota: 5, remaining: 3, resetSeconds: 2, guarantee: 'exact', earlyBy: 0, windowSeconds: 60 }],
     }
-    t.same(await door.verify({ key: made.key, permissions: ['reports:read'], cost: 2 }), expected)
+    const { answer, ...shown } = await door.verify({ key: made.key, permissions: ['reports:read'], cost: 2 })
+    t.same(shown, expected)
+    t.same(answer, { text: '' }, 'and comes with the place for what is written of it')
     t.same(charged.pop(), [{ key: `key:{${ownerUserId}}:${made.group}:calls`, quota: 5, windowMs: 60_000, cost: 2, strict: true }])
     t.same(await authenticate('key', made.key), { type: 'key', id: ownerUserId, keyId: made.id, permissions: ['reports:*'], authenticatedBy: 'key' })
     t.equal(charged.length, 0, 'authenticating charges nothing')
@@ -173,6 +183,31 @@ t.test('the door', async (t) => {
     clock.advance(1_000)
     t.equal(await verify(ending.key), 'valid', 'it was prolonged')
     charged.length = 0
+  })
+
+  t.test('a batch that waits for one key judges the others by what is known when they are answered', async (t) => {
+    const batch = async (meanwhile: (id: string) => Promise<void>): Promise<string[]> => {
+      const [early, late] = [await key({ limits: [] }), await key({ limits: [] })]
+      beforeAnswerOf.set(late.id, async () => {
+        beforeAnswerOf.delete(late.id)
+        // by then the first key has been read, and the cache holds it
+        while (cache.find('key', hash('sha256', early.key, 'binary')) === null) await new Promise((resolve) => { setImmediate(resolve) })
+        await meanwhile(early.id)
+      })
+      const answers = await door.verifyAll([{ key: early.key }, { key: late.key }, { key: early.key }])
+      return answers.map(({ code }) => code)
+    }
+    const revoke = async (id: string): Promise<LoggedRevocation> => {
+      await prisma.apiKey.update({ where: { id }, data: { revokedAt: at() } })
+      const { rows: [head] } = await pool.query<{ seq: string }>('SELECT seq FROM revocation_head')
+      return { seq: (seq = Math.max(seq, Number(head?.seq))), tag: `key:${id}` }
+    }
+    t.same(await batch(async () => undefined), ['valid', 'valid', 'valid'])
+    t.same(await batch(async (id) => revocations.apply(await revoke(id))), ['revoked', 'valid', 'revoked'], 'a revocation was heard of')
+    t.same(await batch(async (id) => {
+      unheard.push(await revoke(id))
+      clock.advance(1_600)
+    }), ['revoked', 'valid', 'revoked'], 'the reading has become older than the lease, and nothing was heard')
   })
 
   t.test('a session carries the permissions of all roles of its user', async (t) => {
