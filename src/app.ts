@@ -9,6 +9,7 @@ import { type LoggerOptions, pino, stdSerializers } from 'pino'
 import access from '../plugins/access.js'
 import answering, { createAnswers } from '../plugins/answers.js'
 import authenticate from '../plugins/authenticate.js'
+import clientAddress from '../plugins/client-address.js'
 import conditional from '../plugins/conditional.js'
 import csrf from '../plugins/csrf.js'
 import errors, { rawProblem, sendProblem } from '../plugins/errors.js'
@@ -64,7 +65,6 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
     childLoggerFactory: () => log,
     genReqId: () => `${boot}-${(count += 1).toString(36)}`,
     rewriteUrl: ({ url }) => withVersion(url ?? '/'),
-    trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
     // Fastify leaves these open
     bodyLimit: 256 * 1024,
     requestTimeout: 30_000,
@@ -94,6 +94,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(prisma, { config, secret, database, clock })
   await app.register(errors)
   await app.register(answering, { answers })
+  await app.register(clientAddress)
   await app.register(requestGuard)
   await app.register(validation)
   await app.register(headers)

@@ -1,5 +1,6 @@
 // How each gateway tells of the request it holds, and which answers it can pass on. Only headers that the gateway's
 // configuration in docs/gateways sets anew are read; the query of the asking request never is. Pure.
+import { readAddress } from '../kernel/address.js'
 
 export const GATEWAYS = ['nginx', 'caddy', 'traefik', 'envoy', 'haproxy'] as const
 export type Gateway = (typeof GATEWAYS)[number]
@@ -38,9 +39,9 @@ function text(headers: Headers, name: string): string {
   return typeof value === 'string' ? value : ''
 }
 
-/** The client's address. A gateway appends the one it sees to the chain: what stands before it is the client's own word. */
+/** The client's address in its one spelling, '' when none is told. A gateway appends the one it sees to the chain: what stands before it is the client's own word. */
 export function lastAddress(addresses: string): string {
-  return addresses.slice(addresses.lastIndexOf(',') + 1).trim()
+  return readAddress(addresses.slice(addresses.lastIndexOf(',') + 1)) ?? ''
 }
 
 /** nginx and HAProxy ask with headers of our choosing, which no client's header shares a meaning with. */

@@ -1,26 +1,91 @@
-// Network addresses as counters see them.
-import { isIPv6 } from 'node:net'
+// Network addresses: how one is read from what a proxy tells, its one spelling, and by how much of it a client is counted.
+// Nothing here believes a header: who may tell addresses is the caller's to say.
+import { BlockList } from 'node:net'
+import ipaddr from 'ipaddr.js'
 
-/** The eight groups of an IPv6 address, without leading zeros; `::` is spelled out. */
-function groupsOf(address: string): string[] {
-  // the last 32 bits may be written as IPv4
-  const hex = address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_all, ...bytes: string[]) => {
-    const [a = 0, b = 0, c = 0, d = 0] = bytes.slice(0, 4).map(Number)
-    return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`
-  })
-  const [head = '', tail] = hex.split('::')
-  const front = head === '' ? [] : head.split(':')
-  const back = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length)
-  return [...front, ...Array<string>(zeros).fill('0'), ...back].map((group) => group.replace(/^0+(?=.)/, ''))
+// a port, or an obfuscated one (RFC 7239 6.3): both say nothing of the address
+const PORT = /^:(?:\d{1,5}|_[A-Za-z0-9._-]+)$/
+const FOUR_PARTS = /^\d{1,3}(?:\.\d{1,3}){3}$/
+
+function readIpv4(text: string): string | null {
+  if (!FOUR_PARTS.test(text)) return null
+  // zeros in front are filling: read as octal, 010 would be another address than the proxy meant
+  const decimal = text.split('.').map(Number).join('.')
+  return ipaddr.IPv4.isValidFourPartDecimal(decimal) ? decimal : null
 }
 
-/** The address a client is counted by: an IPv4 address whole (also inside IPv6), an IPv6 one by its /64, which one household or host holds. */
-export function countedAddress(address: string): string {
-  if (!isIPv6(address)) return address.toLowerCase()
-  const groups = groupsOf((address.split('%')[0] ?? '').toLowerCase())
-  if (groups.slice(0, 5).every((group) => group === '0') && groups[5] === 'ffff') {
-    return groups.slice(6).map((group) => Number.parseInt(group, 16)).map((word) => `${word >> 8}.${word & 255}`).join('.')
+function readIpv6(text: string): string | null {
+  // a zone (RFC 4007) names an interface of the machine that says it, not a part of the address
+  const address = text.replace(/%.*$/, '')
+  return ipaddr.IPv6.isValid(address) ? ipaddr.process(address).toString() : null
+}
+
+/**
+ * The one spelling of an address (RFC 5952; IPv4 inside IPv6 as IPv4), however a proxy wrote it: with a port, quoted, in brackets,
+ * with zeros in front, with a zone (RFC 7239 6). Null for what is no address: `unknown`, `_hidden`, garbage.
+ */
+export function readAddress(text: string): string | null {
+  let node = text.trim()
+  if (node.length > 100) return null
+  if (node.length > 1 && node.startsWith('"') && node.endsWith('"')) node = node.slice(1, -1).trim()
+  if (node.startsWith('[')) {
+    const end = node.indexOf(']')
+    const port = node.slice(end + 1)
+    return end > 0 && (port === '' || PORT.test(port)) ? readIpv6(node.slice(1, end)) : null
   }
-  return `${groups.slice(0, 4).join(':')}::/64`
+  const colon = node.indexOf(':')
+  if (colon === -1) return readIpv4(node)
+  // IPv6 has two colons at least: with one, it stands before a port
+  if (node.indexOf(':', colon + 1) !== -1) return readIpv6(node)
+  return PORT.test(node.slice(colon)) ? readIpv4(node.slice(0, colon)) : null
+}
+
+/** Is an address in its one spelling among these addresses and ranges (CIDR)? */
+export function addressMatcher(ranges: readonly string[]): (address: string) => boolean {
+  const list = new BlockList()
+  for (const range of ranges) {
+    const [address = '', bits] = range.split('/')
+    const family = address.includes(':') ? 'ipv6' : 'ipv4'
+    list.addSubnet(address, Number(bits ?? (family === 'ipv6' ? 128 : 32)), family)
+  }
+  return (address) => list.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
+}
+
+/**
+ * Whose request it is, by the chain that proxies wrote: the last one that is not a trusted proxy's. What stands before it is that
+ * one's own word, and where a proxy tells what is no address, the proxy itself is who is known.
+ */
+export function clientAddress(remote: string, chain: string | undefined, isTrusted: (address: string) => boolean): string {
+  let client = readAddress(remote) ?? remote
+  if (chain === undefined) return client
+  let end = chain.length
+  while (end >= 0 && isTrusted(client)) {
+    const start = end === 0 ? -1 : chain.lastIndexOf(',', end - 1)
+    const told = chain.slice(start + 1, end)
+    end = start
+    if (told.trim() === '') continue // an empty member of a list says nothing (RFC 9110 5.6.1)
+    const next = readAddress(told)
+    if (next === null) return client
+    client = next
+  }
+  return client
+}
+
+function prefixOf(address: string, bits: number): string | null {
+  if (!ipaddr.IPv6.isValid(address)) return null
+  const bytes = ipaddr.IPv6.parse(address).toByteArray().map((byte, at) => (at * 8 < bits ? byte : 0))
+  return `${ipaddr.fromByteArray(bytes).toString()}/${bits}`
+}
+
+/** What a client is counted by: an IPv4 address whole, an IPv6 one by its /56, which is what one household is given. */
+export function countedAddress(address: string): string {
+  const one = readAddress(address)
+  if (one === null) return address.toLowerCase()
+  return prefixOf(one, 56) ?? one
+}
+
+/** The wider net of an IPv6 address, which one customer of a network may hold: its /48. Null for IPv4, which is scarce. */
+export function countedNetwork(address: string): string | null {
+  const one = readAddress(address)
+  return one === null ? null : prefixOf(one, 48)
 }

@@ -1,7 +1,7 @@
 // The kernel's rules, as tables: errors, ETags, addresses, ids, secrets, sorts and cursors.
 import t from 'tap'
 import fc from 'fast-check'
-import { countedAddress } from '../../src/kernel/address.js'
+import { addressMatcher, clientAddress, countedAddress, countedNetwork, readAddress } from '../../src/kernel/address.js'
 import { systemClock } from '../../src/kernel/clock.js'
 import { AppError, ERRORS, type ErrorCode, problem } from '../../src/kernel/errors.js'
 import { etagOf, expectedVersion, matches } from '../../src/kernel/etag.js'
@@ -59,32 +59,79 @@ t.test('ETags', async (t) => {
   })
 })
 
-t.test('addresses are counted by IPv4 address and by IPv6 /64', async (t) => {
-  const table: [string, string][] = [
-    ['192.0.2.1', '192.0.2.1'],
-    ['::ffff:192.0.2.1', '192.0.2.1'],
-    ['::FFFF:192.0.2.1', '192.0.2.1'],
-    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
-    ['2001:DB8:1:2::9', '2001:db8:1:2::/64'],
-    ['2001:0db8:0001:0002:0000:0000:0000:0001', '2001:db8:1:2::/64'],
-    ['2001:db8::1', '2001:db8:0:0::/64'],
-    ['2001:db8:0:0:8000::1', '2001:db8:0:0::/64'],
-    ['::1', '0:0:0:0::/64'],
-    ['::', '0:0:0:0::/64'],
-    ['1:2:3:4:5:6:7::', '1:2:3:4::/64'],
-    ['::2:3:4:5:6:7:8', '0:2:3:4::/64'],
-    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
-    ['64:ff9b::192.0.2.1', '64:ff9b:0:0::/64'],
-  ]
-  for (const [address, counted] of table) t.equal(countedAddress(address), counted, address)
-  t.test('one host cannot be two, two networks are not one', async (t) => {
+t.test('addresses', async (t) => {
+  t.test('one is read in every spelling a proxy may use, and has one of its own (RFC 7239 6, RFC 5952)', async (t) => {
+    const spellings: Record<string, string[]> = {
+      '203.0.113.9': [
+        '203.0.113.9', ' 203.0.113.9 ', '203.0.113.9:443', '203.0.113.9:0', '203.0.113.9:_port', '"203.0.113.9"', '"203.0.113.9:4711"', '203.0.113.009', '203.000.113.09:1',
+        '::ffff:203.0.113.9', '[::ffff:203.0.113.9]:80', '::FFFF:CB00:7109', '0:0:0:0:0:ffff:203.0.113.9', '\t203.0.113.9',
+      ],
+      '203.0.113.10': ['203.0.113.010', '203.0.113.10'],
+      '2001:db8::9': ['2001:db8::9', '[2001:db8::9]', '[2001:db8::9]:443', '"[2001:db8::9]:443"', '[2001:DB8::9]:_x.y', '2001:0db8:0000::0009', '2001:db8:0:0:0:0:0:9', '2001:db8::9%eth0', '[2001:db8::9%25eth0]:1', '2001:db8::9%a%b'],
+      'fe80::1': ['fe80::1%lo', 'fe80::1%', 'FE80:0::1'],
+    }
+    for (const [canonical, texts] of Object.entries(spellings)) for (const text of texts) t.equal(readAddress(text), canonical, text)
+    const none = [
+      '', ' ', 'unknown', '"unknown"', '_hidden', '_SEVKISEK:1', 'localhost', 'a.b.c.d', '203.0.113', '203.0.113.9.1', '203.0.113.256', '203.0.113.0009', '3405803785', '0xcb007109', '0xcb.0.113.9', '203.0.113.9:', '203.0.113.9:x',
+      '203.0.113.9:1234567', '203.0.113.9 :1', '203.0.113.9 203.0.113.9', ':80', '::ffff:203.0.113.256', '[203.0.113.9]', '[2001:db8::9', '2001:db8::9]', '[2001:db8::9]443', '[2001:db8::9]:', '[]', '[', '"', '""', '1::2::3', '1:2:3:4:5:6:7:8:9',
+      '12345::', '\u0662\u0660\u0663.0.113.9', '203.0.113.9/32', 'http://203.0.113.9', 'for=203.0.113.9', '-1.0.0.1', '1e1.0.0.1', '0'.repeat(16_000), `[${':'.repeat(16_000)}`, `fe80::1%${'z'.repeat(200)}`,
+    ]
+    for (const text of none) t.equal(readAddress(text), null, text.slice(0, 40))
+  })
+
+  t.test('a client is the last of the chain that is no trusted proxy', async (t) => {
+    const isTrusted = addressMatcher(['127.0.0.1', '10.0.0.0/8', '2001:db8:ffff::/48'])
+    const table: [string, string | undefined, string][] = [
+      ['203.0.113.1', '198.51.100.1', '203.0.113.1'],
+      ['::ffff:203.0.113.1', undefined, '203.0.113.1'],
+      ['127.0.0.1', undefined, '127.0.0.1'],
+      ['::ffff:127.0.0.1', '198.51.100.1', '198.51.100.1'],
+      ['127.0.0.1', '198.51.100.1:4711', '198.51.100.1'],
+      ['127.0.0.1', '6.6.6.6, [2001:DB8::9]:1', '2001:db8::9'],
+      ['127.0.0.1', '6.6.6.6, 198.51.100.1, 10.1.2.3:80, 010.001.002.004', '198.51.100.1'],
+      ['127.0.0.1', '198.51.100.1, "[2001:db8:ffff::1]:443"', '198.51.100.1'],
+      ['127.0.0.1', '198.51.100.1, unknown', '127.0.0.1'],
+      ['127.0.0.1', '198.51.100.1, _hidden, 10.0.0.9', '10.0.0.9'],
+      ['127.0.0.1', '10.0.0.8, 10.0.0.9', '10.0.0.8'],
+      ['127.0.0.1', ',,198.51.100.1, ,', '198.51.100.1'],
+      ['127.0.0.1', '', '127.0.0.1'],
+      ['127.0.0.1', ',', '127.0.0.1'],
+      ['127.0.0.1', 'x'.repeat(16_000), '127.0.0.1'],
+      ['', '198.51.100.1', ''],
+    ]
+    for (const [remote, chain, client] of table) t.equal(clientAddress(remote, chain, isTrusted), client, `${remote} ${chain?.slice(0, 60)}`)
+    t.equal(clientAddress('127.0.0.1', Array.from({ length: 2_000 }, () => '10.0.0.1').join(','), isTrusted), '10.0.0.1', 'however long')
+    t.ok(addressMatcher(['0.0.0.0/0'])('203.0.113.9'))
+    t.notOk(addressMatcher([])('127.0.0.1'))
+  })
+
+  t.test('they are counted by IPv4 address and by IPv6 /56, with a /48 above it', async (t) => {
+    const table: [string, string, string | null][] = [
+      ['192.0.2.1', '192.0.2.1', null],
+      ['192.0.2.1:80', '192.0.2.1', null],
+      ['::ffff:192.0.2.1', '192.0.2.1', null],
+      ['2001:db8:1:2:3:4:5:6', '2001:db8:1::/56', '2001:db8:1::/48'],
+      ['2001:DB8:1:ff::9', '2001:db8:1::/56', '2001:db8:1::/48'],
+      ['2001:0db8:0001:0102:0000:0000:0000:0001', '2001:db8:1:100::/56', '2001:db8:1::/48'],
+      ['::1', '::/56', '::/48'],
+      ['1:2:3:4:5:6:7::', '1:2:3::/56', '1:2:3::/48'],
+      ['::2:3:f104:5:6:7:8', '0:2:3:f100::/56', '0:2:3::/48'],
+      ['fe80::1%eth0', 'fe80::/56', 'fe80::/48'],
+      ['', '', null],
+    ]
+    for (const [address, counted, network] of table) {
+      t.equal(countedAddress(address), counted, address)
+      t.equal(countedNetwork(address), network, address)
+    }
     const group = fc.integer({ min: 0, max: 0xffff }).map((value) => value.toString(16))
-    fc.assert(fc.property(fc.array(group, { minLength: 4, maxLength: 4 }), fc.array(group, { minLength: 4, maxLength: 4 }), fc.array(group, { minLength: 4, maxLength: 4 }), (net, host, other) => {
-      const one = countedAddress([...net, ...host].join(':'))
-      const padded = countedAddress([...net, ...other].map((part) => part.padStart(4, '0').toUpperCase()).join(':'))
-      return one === padded && one === `${net.join(':')}::/64`
+    const groups = fc.array(group, { minLength: 4, maxLength: 4 })
+    const byte = fc.integer({ min: 0, max: 0xff })
+    fc.assert(fc.property(groups, groups, groups, byte, byte, (net, host, other, low, otherLow) => {
+      const subnet = (last: number): string[] => [...net.slice(0, 3), (256 * Number.parseInt(net[3] ?? '', 16) % 65_536 + last).toString(16)]
+      const padded = [...subnet(otherLow), ...other].map((part) => part.padStart(4, '0').toUpperCase()).join(':')
+      return countedAddress([...subnet(low), ...host].join(':')) === countedAddress(`[${padded}]:443`)
     }), { seed: 7 })
-    t.pass('100 random networks')
+    t.pass('one household is one, in 100 random networks')
   })
 })
 
