@@ -28,6 +28,7 @@ import { createLimitService, type LimitService } from '../src/limits/limit-servi
 import { createQuotaBlocks } from '../src/limits/quota-blocks.js'
 import { createQuotaCounterStore } from '../src/limits/quota-counter-store.js'
 import { createQuotaLimitStore } from '../src/limits/quota-limit-store.js'
+import { createSoundLimitStore } from '../src/limits/sound-limit-store.js'
 import { createCursors } from '../src/kernel/page.js'
 import { createCookieSigner, readSessionCookie } from '../src/sessions/session-cookie.js'
 import { createSessionService, type SessionService } from '../src/sessions/session-service.js'
@@ -96,7 +97,7 @@ export default fp(async (app) => {
   app.decorate('login', createLoginService({ store: accountStore, accounts, hasher, throttle, sessions, audit, transact, clock }))
   app.decorate('setup', createSetupService({ store: createInstallationStore({ prisma }), accounts, sessions, audit, secrets, transact, clock }))
   const blocks = createQuotaBlocks({ store: createQuotaCounterStore({ pool }), clock, liveNodes: app.nodes.liveNodes })
-  const limits = createQuotaLimitStore({ counters: fast.limits, blocks })
+  const limits = createSoundLimitStore({ counters: createQuotaLimitStore({ counters: fast.limits, blocks }), clock, log: app.log })
   const definitions = createLimitDefinitionStore({ prisma, pool, cursors })
   app.decorate('limits', createLimitService({ store: definitions, limits, bus, audit, transact, afterCommit, narrowed, clock }))
   const door = createDoor({ store: credentials, cache: decisionCache, tokens, readCookie, limits, touches, usage, clock, config })

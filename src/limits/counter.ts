@@ -3,6 +3,7 @@
 import type { LimitCharge, LimitState } from '../redis/fast.js'
 import { admitGcra, createGcra, type Gcra, type Rate, remainingGcra, resetGcraMs, settleGcra, waitGcraMs } from './gcra.js'
 import { LEASE_MS } from './lease.js'
+import { MOST_MS } from './limit-bounds.js'
 import type { Version } from './redis-limit-store.js'
 import { admit, createWindow, resetMs, settle, waitMs, type Window } from './window.js'
 
@@ -49,7 +50,7 @@ export function createCounter(charge: LimitCharge): Counter {
 
 /** After this long nothing that was admitted counts any more. */
 export function horizonMs({ algorithm, quota, windowMs, burst = quota }: LimitCharge): number {
-  return (algorithm === 'gcra' ? Math.ceil(windowMs * burst / quota) : windowMs) + LEASE_MS
+  return (algorithm === 'gcra' ? Math.min(MOST_MS, Math.ceil(windowMs * burst / quota)) : windowMs) + LEASE_MS
 }
 
 /** Nodes tell of a meter one after the other, and what was told drains meanwhile: for the time that takes they look back further. */

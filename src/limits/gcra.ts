@@ -1,6 +1,8 @@
 // The smoothing limit of one counter: pure arithmetic. A meter fills by what is admitted and drains at quota per windowMs; what
 // would lift it above the burst is refused. This is GCRA (ITU-T I.371, its leaky-bucket form): any time of d ms admits at most
-// burst + d * quota / windowMs. limits/take-script.ts says the same in Lua, operation for operation, so both round alike.
+// burst + d * quota / windowMs. limits/take-script.ts says the same in Lua, operation for operation. Every answer is exact and takes a dozen
+// operations, whatever the numbers (limits/limit-bounds.ts): products that could pass 2^53 are made in two halves, long division by base 2^15.
+import { MOST_MS, MOST_UNITS } from './limit-bounds.js'
 
 /** The level is in millionths of a unit, a whole number, and stood there at `at` (whole ms). */
 export interface Gcra {
@@ -16,22 +18,31 @@ export interface Rate {
 }
 
 const UNIT = 1_000_000
+const HALF = 32_768
+/** Two bursts of the largest kind: what is told of a meter may lift it above its own, and sums stay exact below this. */
+export const MOST_LEVEL = 2 * MOST_UNITS * UNIT
 
 export function createGcra(): Gcra {
   return { level: 0, at: 0 }
 }
 
+/** Millionths that drain in so many ms, rounded down: elapsedMs * quota * UNIT / windowMs. */
 function drained(elapsedMs: number, { quota, windowMs }: Rate): number {
-  return Math.floor(elapsedMs * quota * UNIT / windowMs)
+  const rest = elapsedMs % windowMs
+  const high = rest * Math.floor(quota / HALF)
+  const low = (high % windowMs) * HALF + rest * (quota % HALF)
+  const units = Math.floor(elapsedMs / windowMs) * quota + Math.floor(high / windowMs) * HALF + Math.floor(low / windowMs)
+  return units * UNIT + Math.floor((low % windowMs) * UNIT / windowMs)
 }
 
-/** Ms until at least `amount` millionths have drained; Infinity for a quota of 0. */
-function drainMs(amount: number, rate: Rate): number {
+/** Ms until at least `amount` millionths have drained, amount * windowMs / (quota * UNIT) rounded up, never above MOST_MS; Infinity for a quota of 0. */
+function drainMs(amount: number, { quota, windowMs }: Rate): number {
   if (amount <= 0) return 0
-  if (rate.quota <= 0) return Infinity
-  let ms = Math.ceil(amount * rate.windowMs / (rate.quota * UNIT))
-  while (drained(ms, rate) < amount) ms += 1
-  return ms
+  if (quota <= 0) return Infinity
+  const units = Math.floor(amount / UNIT)
+  const high = Math.floor(units / HALF) * windowMs
+  const low = (high % quota) * HALF + (units % HALF) * windowMs + Math.ceil((amount % UNIT) * windowMs / UNIT)
+  return Math.min(MOST_MS, Math.floor(high / quota) * HALF + Math.ceil(low / quota))
 }
 
 function levelAt(gcra: Gcra, now: number, rate: Rate): number {
@@ -45,7 +56,7 @@ export function settleGcra(gcra: Gcra, now: number): void {
 
 /** Counts an admission, whatever is left. */
 export function admitGcra(gcra: Gcra, now: number, rate: Rate, cost: number): void {
-  gcra.level = levelAt(gcra, now, rate) + cost * UNIT
+  gcra.level = Math.min(MOST_LEVEL, levelAt(gcra, now, rate) + cost * UNIT)
   gcra.at = now
 }
 
@@ -54,7 +65,7 @@ export function waitGcraMs(gcra: Gcra, now: number, rate: Rate, cost: number): n
   const excess = gcra.level + cost * UNIT - rate.burst * UNIT
   if (levelAt(gcra, now, rate) + cost * UNIT <= rate.burst * UNIT) return 0
   if (cost > rate.burst) return Infinity
-  return gcra.at + drainMs(excess, rate) - now
+  return Math.max(1, gcra.at + drainMs(excess, rate) - now)
 }
 
 /** Whole units that fit now. */
@@ -64,5 +75,5 @@ export function remainingGcra(gcra: Gcra, now: number, rate: Rate): number {
 
 /** Ms until the meter is empty. */
 export function resetGcraMs(gcra: Gcra, now: number, rate: Rate): number {
-  return levelAt(gcra, now, rate) === 0 ? 0 : gcra.at + drainMs(gcra.level, rate) - now
+  return levelAt(gcra, now, rate) === 0 ? 0 : Math.max(1, gcra.at + drainMs(gcra.level, rate) - now)
 }

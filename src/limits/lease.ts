@@ -2,6 +2,7 @@
 // spent up to LEASE_MS after it was charged, so a limit that is leased counts for as much longer (window) or allows as much
 // less at once (gcra): no true window of its length ever holds more than the quota, whoever spends when. Pure.
 import type { Guarantee, LimitCharge } from '../redis/fast.js'
+import { MOST_UNITS } from './limit-bounds.js'
 
 /** A lease ends this long after it was asked for. */
 export const LEASE_MS = 250
@@ -57,7 +58,7 @@ export function noteDemand(demand: Demand, nowMs: number, cost: number, periodMs
     demand.current = 0
     demand.sinceMs = nowMs
   }
-  demand.current += cost
+  demand.current = Math.min(MOST_UNITS, demand.current + cost)
 }
 
 /** Units to ask for on top of the cost: as many as were spent lately, none when that was little. */

@@ -2,7 +2,8 @@
 import { type FieldError, problem } from '../kernel/errors.js'
 import { flat } from '../kernel/shared.js'
 import type { Guarantee, LimitCharge, LimitState } from '../redis/fast.js'
-import type { Period } from './calendar.js'
+import { type Period, PERIODS } from './calendar.js'
+import { drainsInTime, isUnits, isWindowMs, MOST_LIMITS } from './limit-bounds.js'
 
 export const ALGORITHMS = ['window', 'gcra', 'calendar'] as const
 
@@ -42,12 +43,18 @@ export interface Bound {
   charges: readonly LimitCharge[]
 }
 
-function mistakeOf({ windowSeconds, algorithm = 'window', burst, period }: Limit): string | null {
+function mistakeOf({ quota, windowSeconds, algorithm = 'window', burst, period }: Limit): string | null {
   if (burst !== undefined && algorithm !== 'gcra') return 'burst goes with the algorithm gcra'
   if (period !== undefined && algorithm !== 'calendar') return 'period goes with the algorithm calendar'
-  if (algorithm !== 'calendar') return windowSeconds === undefined ? 'windowSeconds is missing' : null
-  if (windowSeconds !== undefined) return 'a calendar limit has a period, no windowSeconds'
-  return period === undefined ? 'period is missing' : null
+  if (!isUnits(quota) || (burst !== undefined && !isUnits(burst))) return 'quota and burst are whole numbers from 1 to 10^9'
+  if (algorithm === 'calendar') {
+    if (windowSeconds !== undefined) return 'a calendar limit has a period, no windowSeconds'
+    return period === undefined ? 'period is missing' : null
+  }
+  if (windowSeconds === undefined) return 'windowSeconds is missing'
+  const windowMs = windowSeconds * 1000
+  if (!isWindowMs(windowMs)) return 'windowSeconds is a whole number from 1 to 2592000'
+  return algorithm === 'gcra' && !drainsInTime({ quota, windowMs, burst }) ? 'burst x windowSeconds / quota must be at most 10^9 seconds' : null
 }
 
 /** The part of a list of limits that a schema cannot check. */
@@ -57,6 +64,27 @@ export function limitMistakes(limits: readonly Limit[], path = '/limits'): Field
     return message === null ? [] : [{ path: `${path}/${at}`, message }]
   })
   return new Set(limits.map(({ name }) => name)).size < limits.length ? [...found, { path, message: 'must have different names' }] : found
+}
+
+const NAME = /^[a-z][a-z0-9_.-]{0,63}$/
+
+function isReadable(stored: unknown): stored is Limit {
+  if (typeof stored !== 'object' || stored === null) return false
+  const limit = stored as Limit
+  if (typeof limit.name !== 'string' || !NAME.test(limit.name) || (limit.period !== undefined && !PERIODS.includes(limit.period))) return false
+  return (limit.algorithm === undefined || ALGORITHMS.includes(limit.algorithm)) && mistakeOf(limit) === null
+}
+
+/** One that is denied whatever it counts: no row that cannot be read stands for "unlimited". */
+function unreadable(stored: unknown): Limit {
+  const name = typeof stored === 'object' && stored !== null && 'name' in stored ? stored.name : null
+  return { name: typeof name === 'string' && NAME.test(name) ? name : 'unreadable', quota: 0, windowSeconds: 1 }
+}
+
+/** A list of limits as it stands in the database, whoever wrote it: the same list when it can be decided, else one whose bad limits deny. */
+export function readLimits(stored: unknown): readonly Limit[] {
+  if (!Array.isArray(stored) || stored.length > MOST_LIMITS) return [unreadable(null)]
+  return stored.every(isReadable) ? stored : stored.map((one) => (isReadable(one) ? one : unreadable(one)))
 }
 
 /** Throws request.invalid, naming every mistake. */
@@ -82,7 +110,8 @@ const OWNER = 'owner:'
 
 /** All limits of a key, at cost 1: its own (rotated keys share them) and those its owner's keys share. */
 export function limitsOfKey(key: { ownerUserId: string; limitGroupId: string; limits: readonly Limit[]; ownerLimits: readonly Limit[] }): Bound {
-  const { ownerUserId, limitGroupId, limits, ownerLimits } = key
+  const { ownerUserId, limitGroupId } = key
+  const [limits, ownerLimits] = [readLimits(key.limits), readLimits(key.ownerLimits)]
   return {
     limits: ownerLimits.length === 0 ? limits : [...limits, ...ownerLimits.map((limit) => ({ ...limit, name: OWNER + limit.name }))],
     charges: [

@@ -12,7 +12,7 @@ import { newId } from '../kernel/ids.js'
 import type { ListQuery, Page } from '../kernel/page.js'
 import type { Bus, LimitStore } from '../redis/fast.js'
 import type { LimitDefinitionStore, NamespaceRow, OwnerRow } from './limit-definition-store.js'
-import { type Bound, chargeOf, checkLimits, type Limit, type LimitReport, reportOf, retryAfterSeconds } from './limit-rules.js'
+import { type Bound, chargeOf, checkLimits, type Limit, type LimitReport, readLimits, reportOf, retryAfterSeconds } from './limit-rules.js'
 
 export interface NamespaceView {
   id: string
@@ -104,9 +104,10 @@ export function createLimitService({ store, limits: counters, bus, audit, transa
     return viewOf(row)
   }
 
-  function charged({ id, limits }: NamespaceView, { identifier, cost = 1, dryRun }: CheckInput): CheckAnswer | Promise<CheckAnswer> {
+  function charged({ id, limits: stored }: NamespaceView, { identifier, cost = 1, dryRun }: CheckInput): CheckAnswer | Promise<CheckAnswer> {
     // an identifier may be a person's: it is counted under its hash. The braces keep the counters of one in one slot
     const counter = `ns:{${id}:${hash('sha256', identifier, 'base64url').slice(0, 27)}}`
+    const limits = readLimits(stored)
     const bound: Bound = { limits, charges: limits.map((limit) => chargeOf(`${counter}:${limit.name}`, limit, cost)) }
     const answer = ({ allowed, states, retryAfterMs }: Awaited<ReturnType<LimitStore['take']>>): CheckAnswer => {
       const reports = reportOf(bound, states, counters.guarantee)

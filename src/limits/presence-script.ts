@@ -1,6 +1,7 @@
 // Who shares the limits, as Redis knows it: one hash with the id of what Redis remembers (`id`), the server that holds it (`run`), since
 // when (`born`), a number that grows with each look (`seq`), and for each node that has told all it let through since then, until
 // when it has promised not to decide alone (`n:NODE`). A node that is not heard of may be deciding alone: its share is kept for it.
+import { MOST_MS } from './limit-bounds.js'
 
 /** A promise not to decide alone holds this long. Every node renews its own each second. */
 export const PROMISE_MS = 3_000
@@ -90,7 +91,7 @@ end
 -- ms for which nothing may be admitted: not all have told yet what they let through before this memory began
 local function reserve(c)
   if absent == 0 then return 0 end
-  local horizon = (c.gcra and math.ceil(c.windowMs * c.burst / math.max(1, c.quota)) or c.windowMs) + 500
+  local horizon = (c.gcra and math.min(${MOST_MS}, math.ceil(c.windowMs * c.burst / math.max(1, c.quota))) or c.windowMs) + 500
   if untold and now < born + horizon then return math.min(1000, born + horizon - now) end
   c.quota = c.quota - absent * math.floor(c.quota / nodes)
   c.burst = c.burst - absent * math.floor(c.burst / nodes)

@@ -1,8 +1,12 @@
 // limits/window.ts and limits/gcra.ts in Lua, so that Redis decides and charges in one step, and hands out leases. A window is
 // one hash: h and t are the numbers of its oldest and newest bucket, n what is counted, w its length, and each bucket a field
 // "first last count". A meter is a hash of its level and at. Both have b, when they
-// began, and v, which grows with each charge. A contract test holds both to the rules' answers. Redis 5 and newer.
+// began, and v, which grows with each charge. A contract test holds both to the rules' answers. However full a counter is and whatever is
+// asked, a charge takes a handful of commands: its buckets are read, and dropped, in one. Redis 5 and newer.
+import { MOST_LEVEL } from './gcra.js'
+import { MOST_MS } from './limit-bounds.js'
 import { PRESENCE } from './presence-script.js'
+import { MOST_BUCKETS } from './window.js'
 
 /** How many values of ARGV describe one charge, after the six that describe the request. */
 export const FIELDS = 10
@@ -30,12 +34,25 @@ local function text(value) return string.format('%.0f', value) end
 
 local function line(b) return text(b.first) .. ' ' .. text(b.last) .. ' ' .. text(b.count) end
 
-local function bucket(key, number)
-  local first, last, count = string.match(redis.call('HGET', key, text(number)), '^(%d+) (%d+) (%d+)$')
+local function parse(value)
+  local first, last, count = string.match(value, '^(%d+) (%d+) (%d+)$')
   return { first = tonumber(first), last = tonumber(last), count = tonumber(count) }
 end
 
+local function bucket(key, number) return parse(redis.call('HGET', key, text(number))) end
+
 local Window = {}
+
+-- all of a window's buckets by their number, read once
+local function buckets(key, w)
+  if w.all then return w.all end
+  local names = {}
+  for number = w.head, w.tail do names[#names + 1] = text(number) end
+  w.all = {}
+  for at, value in ipairs(redis.call('HMGET', key, unpack(names))) do w.all[w.head + at - 1] = parse(value) end
+  w.all[w.tail] = w.newest
+  return w.all
+end
 
 function Window.load(key, c)
   local found = redis.call('HMGET', key, 'h', 't', 'n', 'w', 'v', 'b')
@@ -56,37 +73,36 @@ function Window.load(key, c)
     redis.call('DEL', key)
     return { head = 1, tail = 0, used = 0, pending = 0, length = c.windowMs, version = 0, born = now }
   end
-  local head = w.head
-  while true do
-    local oldest = bucket(key, w.head)
-    if oldest.last + w.length > now then break end
-    w.used = w.used - oldest.count
-    redis.call('HDEL', key, text(w.head))
-    w.head = w.head + 1
+  if w.head < w.tail and bucket(key, w.head).last + w.length <= now then
+    local all, gone = buckets(key, w), {}
+    while all[w.head].last + w.length <= now do
+      w.used = w.used - all[w.head].count
+      gone[#gone + 1] = text(w.head)
+      w.head = w.head + 1
+    end
+    redis.call('HDEL', key, unpack(gone))
+    redis.call('HSET', key, 'h', text(w.head), 'n', text(w.used))
   end
-  if w.head > head then redis.call('HSET', key, 'h', text(w.head), 'n', text(w.used)) end
   return w
 end
 
 function Window.refund(key, w, number, first, units)
   if number < w.head or number > w.tail then return end
-  local b = bucket(key, number)
+  local b = number == w.tail and w.newest or w.all and w.all[number] or bucket(key, number)
   if b.first ~= first then return end
   local back = math.min(units, b.count)
   b.count = b.count - back
   w.used = w.used - back
-  if number == w.tail then w.newest = b end
   redis.call('HSET', key, 'n', text(w.used), text(number), line(b))
 end
 
 function Window.wait(key, w, c, cost)
   if w.used + cost <= c.quota then return 0 end
   if cost > c.quota then return -1 end
-  local excess = w.used + cost - c.quota
+  local excess, all = w.used + cost - c.quota, buckets(key, w)
   for number = w.head, w.tail do
-    local b = bucket(key, number)
-    excess = excess - b.count
-    if excess <= 0 then return b.last + w.length - now end
+    excess = excess - all[number].count
+    if excess <= 0 then return all[number].last + w.length - now end
   end
   return -1
 end
@@ -94,7 +110,7 @@ end
 function Window.admit(key, w, c, units)
   w.used = w.used + units
   w.version = w.version + 1
-  if w.newest and now < w.newest.first + math.ceil(c.windowMs / 59) then
+  if w.newest and (now < w.newest.first + math.ceil(c.windowMs / 59) or w.tail - w.head + 1 >= ${MOST_BUCKETS}) then
     w.newest.last = now
     w.newest.count = w.newest.count + units
   else
@@ -112,13 +128,21 @@ function Window.reset(w, c) return w.newest and w.used > 0 and w.newest.last + w
 
 local Meter = {}
 
-local function drained(elapsed, c) return math.floor(elapsed * c.quota * UNIT / c.windowMs) end
+local function drained(elapsed, c)
+  local rest = elapsed % c.windowMs
+  local high = rest * math.floor(c.quota / 32768)
+  local low = (high % c.windowMs) * 32768 + rest * (c.quota % 32768)
+  local units = math.floor(elapsed / c.windowMs) * c.quota + math.floor(high / c.windowMs) * 32768 + math.floor(low / c.windowMs)
+  return units * UNIT + math.floor((low % c.windowMs) * UNIT / c.windowMs)
+end
 
 local function drain_ms(amount, c)
   if amount <= 0 then return 0 end
-  local ms = math.ceil(amount * c.windowMs / (c.quota * UNIT))
-  while drained(ms, c) < amount do ms = ms + 1 end
-  return ms
+  if c.quota <= 0 then return ${MOST_MS} end
+  local units = math.floor(amount / UNIT)
+  local high = math.floor(units / 32768) * c.windowMs
+  local low = (high % c.quota) * 32768 + (units % 32768) * c.windowMs + math.ceil((amount % UNIT) * c.windowMs / UNIT)
+  return math.min(${MOST_MS}, math.floor(high / c.quota) * 32768 + math.ceil(low / c.quota))
 end
 
 local function level_at(m, c) return math.max(0, m.level - drained(math.max(0, now - m.at), c)) end
@@ -139,22 +163,22 @@ function Meter.refund() end
 function Meter.wait(_, m, c, cost)
   if level_at(m, c) + cost * UNIT <= c.burst * UNIT then return 0 end
   if cost > c.burst or c.quota <= 0 then return -1 end
-  return m.at + drain_ms(m.level + cost * UNIT - c.burst * UNIT, c) - now
+  return math.max(1, m.at + drain_ms(m.level + cost * UNIT - c.burst * UNIT, c) - now)
 end
 
 function Meter.admit(key, m, c, units)
-  m.level = level_at(m, c) + units * UNIT
+  m.level = math.min(${MOST_LEVEL}, level_at(m, c) + units * UNIT)
   -- what nodes tell of a meter is at least their part, and all of it is at most the burst
   if c.want < 0 then m.level = math.min(m.level, c.burst * UNIT) end
   m.at = now
   m.version = m.version + 1
   redis.call('HSET', key, 'level', text(m.level), 'at', text(now), 'v', text(m.version), 'b', text(m.born))
-  redis.call('PEXPIRE', key, text(math.min(drain_ms(m.level, c) + 1000, 2592000000)))
+  redis.call('PEXPIRE', key, text(drain_ms(m.level, c) + 1000))
 end
 
 function Meter.remaining(m, c) return math.max(0, math.floor((c.burst * UNIT - level_at(m, c)) / UNIT)) end
 
-function Meter.reset(m, c) return level_at(m, c) == 0 and 0 or m.at + drain_ms(m.level, c) - now end
+function Meter.reset(m, c) return level_at(m, c) == 0 and 0 or math.max(1, m.at + drain_ms(m.level, c) - now) end
 
 local charges, states, retry, allowed = {}, {}, 0, 1
 local keys = { unpack(KEYS, 1, #KEYS - 1) }

@@ -2,6 +2,9 @@
 // the admissions of windowMs/59 from its first one, and stays counted in full until its LAST one has left the window: so no
 // true window of that length, wherever it begins, ever holds more than the quota. limits/take-script.ts says the same in Lua.
 
+/** Beyond this the newest bucket takes what comes, and stays for as long: a counter whose length changes between requests grows no further. */
+export const MOST_BUCKETS = 60
+
 /** Admissions still counted, oldest bucket first; three parallel arrays, for one window exists per key in use. */
 export interface Window {
   first: number[]
@@ -43,7 +46,7 @@ export function admit(window: Window, now: number, windowMs: number, cost: numbe
   const { first, last, count } = window
   const at = first.length - 1
   window.used += cost
-  if (at >= 0 && now < (first[at] ?? 0) + Math.ceil(windowMs / 59)) {
+  if (at >= 0 && (now < (first[at] ?? 0) + Math.ceil(windowMs / 59) || first.length >= MOST_BUCKETS)) {
     last[at] = now
     count[at] = (count[at] ?? 0) + cost
     return

@@ -164,6 +164,23 @@ t.test('limits of keys', async (t) => {
     }
   })
 
+  t.test('no arithmetic without end: refused at every entrance, denied where it is stored already, and the node goes on', async (t) => {
+    for (const [quota, windowSeconds, cost] of [[1, 2_592_000, 999_999_999], [1, 2_591_999, 1_000_000_000], [3, 2_591_992, 999_999_937]] as const) {
+      const endless = { name: 'g', algorithm: 'gcra', quota, windowSeconds, burst: 1_000_000_000 }
+      const { key } = await issue([{ name: 'g', quota: 5, windowSeconds: 60 }])
+      for (const [url, of, errors] of [['/api/v1/keys', { name: 'k', limits: [endless] }, [{ path: '/limits/0' }]], ['/api/v1/keys/verify', { key, cost, limits: [endless] }, []]] as const) {
+        const refused = await app.inject({ method: 'POST', url, headers: url.endsWith('verify') ? overrider.headers : owner.headers, payload: of })
+        t.match(expectJson(refused, 400), { code: 'request.invalid', errors })
+      }
+      t.equal((await put([endless], 1)).statusCode, 400)
+      t.equal((await app.inject({ method: 'PUT', url: '/api/v1/limits/endless', headers: admin, payload: { limits: [endless] } })).statusCode, 400)
+      const stored = await issue([])
+      await database.prisma.apiKey.update({ where: { id: stored.id }, data: { limits: [endless] } })
+      t.match(await verify({ key: stored.key, cost }), { code: 'rate_limited', retryAfterSeconds: null })
+      t.match(await verify({ key: stored.key }), { code: 'rate_limited', retryAfterSeconds: null })
+    }
+  })
+
   t.test('limits of an owner are shared by all of the owner\'s keys', async (t) => {
     const [a, b] = [await issue([{ name: 'calls', quota: 5, windowSeconds: 60 }]), await issue([])]
     t.match(expectJson(await app.inject({ url: `/api/v1/limits/owners/${owner.user.id}`, headers: admin }), 200), { limits: [], version: 1 })

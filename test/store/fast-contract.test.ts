@@ -1,13 +1,15 @@
 // One contract of the fast store, on Redis and on the stand-in of this process; and the proof that both count limits alike.
 import { deepStrictEqual } from 'node:assert/strict'
 import fc from 'fast-check'
+import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { createFast } from '../../src/redis/create-fast.js'
 import type { Fast, LimitCharge, LimitDecision } from '../../src/redis/fast.js'
 import { createMemoryLimitStore } from '../../src/limits/memory-limit-store.js'
 import { createRedisLimitStore } from '../../src/limits/redis-limit-store.js'
 import { fakeClock } from '../support/clock.js'
-import { eventually, NO_REDIS, ownRedis, SILENT } from '../support/redis.js'
+import { soundCharges } from '../support/limits.js'
+import { eventually, NO_REDIS, ownRedis, privateRedis, SILENT } from '../support/redis.js'
 
 const charge = (changes: Partial<LimitCharge> = {}): LimitCharge => ({ key: '{one}:a', quota: 5, windowMs: 600_000, cost: 1, ...changes })
 
@@ -185,6 +187,46 @@ t.test('Redis and the stand-in decide alike, to the millisecond', { skip: NO_RED
     }
   }), { numRuns: 50 })
   t.pass('50 runs')
+})
+
+t.test('at the corners, too: the largest numbers, costs at, below and above what fits, gaps of 30 days', { skip: NO_REDIS }, async (t) => {
+  const { client, keyPrefix } = ownRedis(t)
+  let series = 0
+  const gaps = fc.constantFrom(0, 1, 999, 60_000, 2_147_483_648, 2_592_000_000, -30_000)
+  const takes = fc.array(fc.record({ afterMs: gaps, charges: fc.array(soundCharges, { minLength: 1, maxLength: 3 }) }), { minLength: 1, maxLength: 20 })
+  await fc.assert(fc.asyncProperty(takes, async (sequence) => {
+    let now = 1_800_000_000_000
+    const clock = { now: () => now, monotonic: () => now }
+    const memory = createMemoryLimitStore({ clock })
+    const redis = createRedisLimitStore({ client, keyPrefix: `${keyPrefix}c${(series += 1)}:`, run: (command) => command(), now: () => now })
+    for (const { afterMs, charges } of sequence) {
+      now += afterMs
+      const [one, other]: LimitDecision[] = await Promise.all([memory.take(charges), redis.take(charges)])
+      deepStrictEqual(one, other)
+    }
+  }), { numRuns: 150 })
+  t.pass('150 runs')
+})
+
+t.test('the fullest counters cost Redis a handful of commands each, and a meter that fills for years is kept for years', { skip: NO_REDIS }, async (t) => {
+  const { url, command } = await privateRedis(t)
+  const client = new Redis(url)
+  t.teardown(() => client.disconnect())
+  let now = 1_800_000_000_000
+  const redis = createRedisLimitStore({ client, keyPrefix: 'full:', run: (one) => one(), now: () => now })
+  const many = Array.from({ length: 20 }, (_, at) => charge({ key: `{g}:${at}`, quota: 60, windowMs: 590_000 }))
+  for (let n = 0; n < 60; n += 1) {
+    await redis.take(many)
+    now += 9_900
+  }
+  const calls = async (): Promise<number> => String(await command('INFO', 'commandstats')).split('\n')
+    .filter((line) => line.startsWith('cmdstat_h')).reduce((sum, line) => sum + Number(/calls=(\d+)/.exec(line)?.[1] ?? 0), 0)
+  const before = await calls()
+  t.equal((await redis.take(many.map((one) => ({ ...one, cost: 60 })))).allowed, false, 'all buckets are looked at for the wait')
+  t.ok((await calls()) - before <= 20 * 8, `${(await calls()) - before} commands`)
+  const slow = charge({ key: '{g}:slow', algorithm: 'gcra', quota: 1, windowMs: 2_592_000_000, burst: 385 })
+  await redis.take([{ ...slow, cost: 385 }])
+  t.ok((await client.pttl('full:limit:g2592000000:{g}:slow')) > 385 * 2_592_000_000 - 60_000)
 })
 
 t.test('the stand-in is bounded, and a flood of keys pushes out the light counters first', async (t) => {

@@ -1,4 +1,6 @@
 // What was let through, and whether it was too much: the exact log that limits are held against.
+import fc from 'fast-check'
+import { isSound } from '../../src/limits/sound-limit-store.js'
 import type { LimitCharge } from '../../src/redis/fast.js'
 
 export interface Admission {
@@ -30,3 +32,17 @@ export function worstExcess(log: readonly Admission[], { quota, windowMs, burst 
   }
   return worst
 }
+
+/** Where arithmetic breaks first: the ends of what may be written, powers of two, and primes beside them. */
+export const UNITS = [1, 2, 3, 7, 1_000, 32_767, 32_768, 65_537, 2 ** 30 - 1, 999_999_937, 999_999_999, 1_000_000_000]
+export const WINDOWS_MS = [1, 7, 59, 1_000, 59_000, 60_000, 3_600_000, 2_591_992_000, 2_591_999_000, 2_592_000_000]
+
+/** Charges from those corners that a limit may have: cost 1, below, at and above what fits. */
+export const soundCharges: fc.Arbitrary<LimitCharge> = fc.record({
+  key: fc.constantFrom('{g}:a', '{g}:b'), quota: fc.constantFrom(...UNITS), windowMs: fc.constantFrom(...WINDOWS_MS),
+  algorithm: fc.constantFrom('window' as const, 'gcra' as const), burst: fc.constantFrom(...UNITS), part: fc.constantFrom('1', 'below', 'all', 'above', 'most'),
+}).map(({ part, burst, ...rest }) => {
+  const most = rest.algorithm === 'gcra' ? burst : rest.quota
+  const cost = { 1: 1, below: Math.max(0, most - 1), all: most, above: Math.min(1_000_000_000, most + 1), most: 1_000_000_000 }[part] ?? 1
+  return { ...rest, cost, ...(rest.algorithm === 'gcra' ? { burst } : {}) }
+}).filter(isSound)
