@@ -3,10 +3,9 @@
 // the operator in one line, and never stands for "unlimited".
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../kernel/clock.js'
-import type { LimitCharge, LimitDecision, LimitStore } from '../redis/fast.js'
+import type { Guarantee, LimitCharge, LimitDecision, LimitStore } from '../redis/fast.js'
 import { PERIODS } from './calendar.js'
 import { drainsInTime, isCost, isUnits, isWindowMs } from './limit-bounds.js'
-import { EXACT } from './memory-limit-store.js'
 
 export interface SoundLimitStoreOptions {
   counters: LimitStore
@@ -14,6 +13,8 @@ export interface SoundLimitStoreOptions {
   log: { warn: (details: object, message: string) => void }
 }
 
+// it refuses everything, and nothing early
+const NOTHING_FITS: Guarantee = Object.freeze({ guarantee: 'exact', earlyBy: 0 })
 const TOLD = 1_000
 const TELL_AGAIN_MS = 3_600_000
 
@@ -41,6 +42,6 @@ export function createSoundLimitStore({ counters, clock, log }: SoundLimitStoreO
 
   return {
     take: (charges, dryRun) => (charges.every(isSound) ? counters.take(charges, dryRun) : refuse(charges)),
-    guarantee: (charge) => (isSound(charge) ? counters.guarantee(charge) : EXACT),
+    guarantee: (charge) => (isSound(charge) ? counters.guarantee(charge) : NOTHING_FITS),
   }
 }
