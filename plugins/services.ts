@@ -1,7 +1,9 @@
 // The only place where services are built and meet: each gets exactly what it needs, and becomes one decorator.
+import { availableParallelism } from 'node:os'
 import fp from 'fastify-plugin'
 import { createAccountService, type AccountService } from '../src/accounts/account-service.js'
 import { createAccountStore } from '../src/accounts/account-store.js'
+import { createHashQueue } from '../src/accounts/hash-queue.js'
 import { createLoginCounterStore } from '../src/accounts/login-counter-store.js'
 import { createLoginService, type LoginService } from '../src/accounts/login-service.js'
 import { createLoginThrottle } from '../src/accounts/login-throttle-service.js'
@@ -66,7 +68,9 @@ export default fp(async (app) => {
   const { bus, cache } = fast
   const cursors = createCursors(secrets)
   const audit = createAuditStore({ pool, cursors, clock })
-  const hasher = createPasswordHasher({ secrets, cost: config.bcryptCost })
+  const hasher = createPasswordHasher({
+    secrets, cost: config.bcryptCost, limits: fast.limits, queue: createHashQueue({ clock, cores: availableParallelism() }),
+  })
   const known = createRevocations({ clock, leaseMs: config.revocationLeaseMs })
   const revocations = createRevocationPoller({ store: createRevocationStore({ pool, nodeId: app.nodes.id }), revocations: known, bus, log: app.log })
   const narrowed = (): Promise<void> => afterCommit(revocations.settle)
@@ -114,5 +118,8 @@ export default fp(async (app) => {
     clearInterval(idle)
     await blocks.giveBack(true)
   })
+  // a wrong password for a cheap hash must not answer sooner than one for a dear hash: sign-ins that come before this is read learn it themselves
+  const learning = accountStore.dearestCost().then((cost) => cost !== null && hasher.noteCost(cost), (error: unknown) => app.log.warn({ err: error }, 'the costs of kept passwords could not be read'))
+  app.addHook('onClose', async () => void (await learning))
   app.addHook('onClose', async () => touches.close())
 }, { name: 'services', dependencies: ['prisma', 'redis', 'jwt'] })

@@ -9,10 +9,10 @@ export default (async (app) => {
 
   app.post('/signup', {
     schema: { summary: 'Sign up', description: 'Opens a member\'s account and signs in.', tags, body: SignUp, response: { 201: SignedIn } },
-    config: { access: ['public'], idempotent: true, errors: ['email.taken', 'password.weak', 'server.busy'] },
+    config: { access: ['public'], idempotent: true, errors: ['email.taken', 'password.weak', 'rate.limited', 'server.busy'] },
   }, async (request, reply) => {
     // hashed before the transaction that Idempotency-Key opens: strangers must not hold connections for the time of a hash
-    const draft = await login.draft(request.body)
+    const draft = await login.draft(request.caller, request.body)
     return request.once(reply, 201, () => login.open(request.caller, draft))
   })
 

@@ -34,7 +34,7 @@ export default (async (app) => {
       body: PasswordChange,
       response: { 204: NoContent },
     },
-    config: { access: ['user'], errors: ['credentials.invalid', 'password.weak', 'login.throttled', 'server.busy'] },
+    config: { access: ['user'], errors: ['credentials.invalid', 'password.weak', 'login.throttled', 'rate.limited', 'server.busy'] },
   }, async (request, reply) => {
     await accounts.changePassword(request.caller, request.body)
     return reply.code(204).send(null)

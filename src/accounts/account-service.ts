@@ -12,6 +12,7 @@ import type { SessionService } from '../sessions/session-service.js'
 import type { AccountStore, UserStatus } from './account-store.js'
 import { accountListQuery, type UserView, viewOf } from './account-view.js'
 import { normaliseEmail } from './email.js'
+import { checkOrigin, newOrigin } from './hash-origin.js'
 import type { LoginThrottle } from './login-throttle-service.js'
 import type { PasswordHasher } from './password-hasher.js'
 import { requireStrong } from './password-rules.js'
@@ -49,8 +50,8 @@ export interface AccountService {
   list: (query: ListQuery) => Promise<Page<UserView>>
   /** Throws user.not_found. */
   find: (id: string) => Promise<UserView>
-  /** Checks and hashes what was typed; opens nothing. Throws request.invalid, password.weak, server.busy. */
-  draft: (input: AccountInput) => Promise<AccountDraft>
+  /** Checks and hashes what was typed; opens nothing. Throws request.invalid, password.weak, rate.limited, server.busy. */
+  draft: (caller: Caller, input: AccountInput) => Promise<AccountDraft>
   /** A draft with roles that the caller may give. Throws permission.not_held and role.unknown, and what `draft` throws. */
   draftFor: (caller: Caller, input: AccountInput & { roles?: string[] }) => Promise<AccountDraft>
   /** Opens a drafted account. Throws email.taken. */
@@ -134,16 +135,16 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
       return viewOf(row)
     },
 
-    async draft({ email: typed, password, name }) {
+    async draft(caller, { email: typed, password, name }) {
       const email = normaliseEmail(typed)
       if (password !== undefined) requireStrong(password, [email, name ?? ''])
-      const passwordHash = password === undefined ? null : await hasher.hash(password)
+      const passwordHash = password === undefined ? null : await hasher.hash(password, newOrigin(caller))
       return { email, name: name?.trim() ?? '', passwordHash, roles: [MEMBER] }
     },
 
     async draftFor(caller, { roles: names = [MEMBER], ...input }) {
       await act(caller, '', async () => checkGrant(heldBy(caller), names, await roles.list()))
-      return { ...(await service.draft(input)), roles: [...new Set(names)] }
+      return { ...(await service.draft(caller, input)), roles: [...new Set(names)] }
     },
 
     open: (caller, draft) => transact((tx) => service.createIn(tx, caller, draft)),
@@ -212,12 +213,12 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
       const attempt = await throttle.reserve(caller, account.email)
       const target = { targetType: 'user', targetId: account.id }
       const { passwordHash: checkedHash } = account
-      const right = await throttle.whileReserved(attempt, () => hasher.verify(currentPassword, checkedHash))
+      const right = await throttle.whileReserved(attempt, () => hasher.verify(currentPassword, checkedHash, checkOrigin(caller)))
       if (!right || checkedHash === null) {
         await transact((tx) => audit.record(tx, caller, { action: 'password.change_failed', ...target }))
         throw problem('credentials.invalid')
       }
-      const newHash = await throttle.whileReserved(attempt, () => hasher.hash(newPassword))
+      const newHash = await throttle.whileReserved(attempt, () => hasher.hash(newPassword, newOrigin(caller)))
       await transact(async (tx) => {
         // two changes at once: the second finds another password than the one it checked
         if (!(await store.replacePassword(tx, account.id, checkedHash, newHash, now()))) throw problem('credentials.invalid')

@@ -56,8 +56,10 @@ export interface AccountStore {
   delete: (tx: Tx, id: string, expected: number | '*') => Promise<boolean>
   /** Replaces a password that is still the one that was checked, of an account that is still active; false when not. */
   replacePassword: (tx: Tx, id: string, checkedHash: string, newHash: string, at: Date) => Promise<boolean>
-  /** Notes a sign-in of an account that is still active with the password that was checked; false when not. */
-  noteLogin: (tx: Tx, id: string, checkedHash: string, at: Date) => Promise<boolean>
+  /** Notes a sign-in of an account that is still active with the password that was checked, and keeps `renewedHash` of the same password instead when given; false when not. */
+  noteLogin: (tx: Tx, id: string, checkedHash: string, at: Date, renewedHash?: string) => Promise<boolean>
+  /** the dearest bcrypt cost among all passwords; null when there are none. Reads the whole table. */
+  dearestCost: () => Promise<number | null>
   /** Makes transactions that may leave no administrator wait for one another. */
   lockAdmins: (tx: Tx) => Promise<void>
   countActiveAdmins: (tx: Tx) => Promise<number>
@@ -130,11 +132,16 @@ export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaCl
       const { count } = await tx.user.updateMany({ where, data: { passwordHash: newHash, updatedAt: at, version: { increment: 1 } } })
       return count === 1
     },
-    async noteLogin(tx, id, checkedHash, at) {
+    async noteLogin(tx, id, checkedHash, at, renewedHash) {
       // lastLoginAt is shown, so a strong validator must change with it (RFC 9110 8.8.1)
       const where = { id, status: 'active', passwordHash: checkedHash } as const
-      const { count } = await tx.user.updateMany({ where, data: { lastLoginAt: at, version: { increment: 1 } } })
+      const renewed = renewedHash === undefined ? {} : { passwordHash: renewedHash }
+      const { count } = await tx.user.updateMany({ where, data: { ...renewed, lastLoginAt: at, version: { increment: 1 } } })
       return count === 1
+    },
+    async dearestCost() {
+      const [row] = await prisma.$queryRaw<{ cost: number | null }[]>`SELECT max(substring(password_hash FROM '[$]2[aby][$]([0-9]{2})[$]')::int) AS cost FROM users`
+      return row?.cost ?? null
     },
     async lockAdmins(tx) {
       // NO KEY: giving somebody the role takes a key-share lock on this row, and must not wait (it would deadlock)

@@ -4,12 +4,14 @@ import type { Caller } from '../access/principal.js'
 import type { AuditStore } from '../audit/audit-store.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { problem } from '../kernel/errors.js'
+import { AppError, problem } from '../kernel/errors.js'
 import type { SessionService, SessionView, TokenPair } from '../sessions/session-service.js'
 import type { AccountDraft, AccountService } from './account-service.js'
 import type { AccountStore } from './account-store.js'
 import { type UserView, viewOf } from './account-view.js'
 import { normaliseEmail } from './email.js'
+import { checkOrigin } from './hash-origin.js'
+import type { HashOrigin } from './hash-queue.js'
 import type { LoginThrottle } from './login-throttle-service.js'
 import type { PasswordHasher } from './password-hasher.js'
 
@@ -21,8 +23,8 @@ export interface Login {
 export type SignedIn = { user: UserView } & TokenPair
 
 export interface LoginService {
-  /** Checks and hashes; opens nothing. Throws request.invalid, password.weak, server.busy. */
-  draft: (input: Login & { name?: string }) => Promise<AccountDraft>
+  /** Checks and hashes; opens nothing. Throws request.invalid, password.weak, rate.limited, server.busy. */
+  draft: (caller: Caller, input: Login & { name?: string }) => Promise<AccountDraft>
   /** Opens a drafted account and signs in. Throws email.taken. */
   open: (caller: Caller, draft: AccountDraft) => Promise<SignedIn>
   /** draft, then open */
@@ -50,6 +52,17 @@ export function createLoginService({ store, accounts, hasher, throttle, sessions
     throw problem('credentials.invalid')
   }
 
+  /** The hash to keep from now on of a password that was right, when it was made with another cost than today's. A busy server leaves it for the next time. */
+  async function renewedHash(password: string, checkedHash: string, origin: HashOrigin): Promise<string | undefined> {
+    if (!hasher.isOutdated(checkedHash)) return undefined
+    try {
+      return await hasher.renew(password, origin)
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'server.busy') return undefined
+      throw error
+    }
+  }
+
   /** Checks the password and, in one transaction, notes the sign-in and opens what `open` opens. */
   async function signIn<T>(
     caller: Caller, { email: typed, password }: Login, open: (tx: Tx, userId: string) => Promise<T>,
@@ -58,11 +71,13 @@ export function createLoginService({ store, accounts, hasher, throttle, sessions
     const attempt = await throttle.reserve(caller, email)
     const account = await store.findCredentials({ email })
     const checkedHash = account?.passwordHash ?? null
-    const right = await throttle.whileReserved(attempt, () => hasher.verify(password, checkedHash))
+    const origin = checkOrigin(caller, { guessed: email })
+    const right = await throttle.whileReserved(attempt, () => hasher.verify(password, checkedHash, origin))
     if (!right || !account || checkedHash === null || account.status !== 'active') return fail(caller, account?.id ?? '')
+    const renewed = await renewedHash(password, checkedHash, origin)
     const done = await transact(async (tx) => {
       // the account may have been suspended, or its password changed, while the hash was worked out
-      if (!(await store.noteLogin(tx, account.id, checkedHash, new Date(clock.now())))) return null
+      if (!(await store.noteLogin(tx, account.id, checkedHash, new Date(clock.now()), renewed))) return null
       const opened = await open(tx, account.id)
       await throttle.succeeded(tx, attempt)
       await audit.record(tx, caller, { action: 'login.succeeded', targetType: 'user', targetId: account.id, actorUserId: account.id })
@@ -73,12 +88,12 @@ export function createLoginService({ store, accounts, hasher, throttle, sessions
   }
 
   const service: LoginService = {
-    draft: async (input) => ({ ...(await accounts.draft(input)), signsIn: true }),
+    draft: async (caller, input) => ({ ...(await accounts.draft(caller, input)), signsIn: true }),
     open: (caller, draft) => transact(async (tx) => {
       const user = await accounts.createIn(tx, caller, draft)
       return { user, ...(await sessions.openToken(tx, user.id, caller)) }
     }),
-    signUp: async (caller, input) => service.open(caller, await service.draft(input)),
+    signUp: async (caller, input) => service.open(caller, await service.draft(caller, input)),
     async logIn(caller, input) {
       const { user, opened } = await signIn(caller, input, (tx, userId) => sessions.openToken(tx, userId, caller))
       return { user, ...opened }

@@ -24,7 +24,7 @@ export interface SetupService {
   /** The token that proves who installed this; the same on every node and after a restart. */
   token: () => string
   isDone: () => Promise<boolean>
-  /** Opens the first administrator and signs in. Throws setup.done, setup.token_invalid, email.taken, password.weak. */
+  /** Opens the first administrator and signs in. Throws setup.done, setup.token_invalid, email.taken, password.weak, rate.limited, server.busy. */
   setUp: (caller: Caller, input: SetupInput) => Promise<{ user: UserView } & TokenPair>
   /** Opens the configured administrator when there is no user yet; false when there is one. */
   bootstrapAdmin: (input: { email: string; password: string }) => Promise<boolean>
@@ -57,16 +57,19 @@ export function createSetupService({ store, accounts, sessions, audit, secrets, 
   return {
     token: () => token,
     isDone: () => store.exists(),
-    setUp: (caller, { token: given, ...input }) => transact(async (tx) => {
-      if (await store.exists(tx)) throw problem('setup.done')
+    async setUp(caller, { token: given, ...input }) {
+      if (await store.exists()) throw problem('setup.done')
       if (!equalBytes(Buffer.from(given), Buffer.from(token))) throw problem('setup.token_invalid')
-      const user = await install(tx, caller, { ...(await accounts.draft(input)), signsIn: true })
-      if (!user) throw problem('setup.done')
-      return { user, ...(await sessions.openToken(tx, user.id, caller)) }
-    }),
+      const draft = { ...(await accounts.draft(caller, input)), signsIn: true }
+      return transact(async (tx) => {
+        const user = await install(tx, caller, draft)
+        if (!user) throw problem('setup.done')
+        return { user, ...(await sessions.openToken(tx, user.id, caller)) }
+      })
+    },
     async bootstrapAdmin(input) {
       if (await store.exists()) return false
-      const draft = await accounts.draft(input)
+      const draft = await accounts.draft(AT_START, input)
       return transact(async (tx) => !(await store.hasUsers(tx)) && (await install(tx, AT_START, draft)) !== null)
     },
   }

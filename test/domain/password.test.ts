@@ -1,13 +1,31 @@
 // Passwords and e-mails as rules: what is too weak, what is one and the same, and what is kept of it.
+import { hash as bcryptHash, verify as bcryptVerify } from '@node-rs/bcrypt'
 import t from 'tap'
 import { normaliseEmail } from '../../src/accounts/email.js'
+import { createHashQueue, type HashOrigin } from '../../src/accounts/hash-queue.js'
 import { createPasswordHasher } from '../../src/accounts/password-hasher.js'
 import { requireStrong, weaknessOf } from '../../src/accounts/password-rules.js'
+import { systemClock } from '../../src/kernel/clock.js'
 import { AppError } from '../../src/kernel/errors.js'
 import { createSecrets } from '../../src/kernel/secrets.js'
+import type { LimitStore } from '../../src/redis/fast.js'
 
 const secrets = createSecrets('a secret of the tests, 32 characters or more')
-const hasher = createPasswordHasher({ secrets, cost: 10 })
+const queue = () => createHashQueue({ clock: systemClock, cores: 2 })
+// no budget for new passwords: test/routes/auth.test.ts has it
+const limits: Pick<LimitStore, 'take'> = { take: () => ({ allowed: true, states: [], retryAfterMs: 0 }) }
+const SOMEBODY: HashOrigin = { lane: 'stranger', names: [{ name: 'somebody' }] }
+
+function hasherOf({ cost = 10, root = secrets } = {}) {
+  const hasher = createPasswordHasher({ secrets: root, cost, limits, queue: queue() })
+  return {
+    ...hasher,
+    hash: (password: string) => hasher.hash(password, SOMEBODY),
+    verify: (password: string, stored: string | null) => hasher.verify(password, stored, SOMEBODY),
+  }
+}
+
+const hasher = hasherOf()
 
 t.test('weaknessOf', async (t) => {
   const weak: [string, RegExp][] = [
@@ -64,7 +82,7 @@ t.test('NUL and any other character may stand in a password', async (t) => {
 
 t.test('without the pepper the stored string verifies nothing', async (t) => {
   const stored = await hasher.hash('correct horse battery staple')
-  const other = createPasswordHasher({ secrets: createSecrets('another secret that is not the same one'), cost: 10 })
+  const other = hasherOf({ root: createSecrets('another secret that is not the same one') })
   t.equal(await other.verify('correct horse battery staple', stored), false)
   t.equal(await hasher.verify('correct horse battery staple', stored.replace('hmac1$', 'hmac2$')), false, 'an unknown scheme is no match')
 })
@@ -86,13 +104,37 @@ t.test('an account without a password costs the same work and never matches', as
   t.ok(Math.min(...unknown) > Math.min(...known) / 10, `${Math.min(...unknown)} ns without an account, ${Math.min(...known)} ns with one`)
 })
 
-t.test('what does not fit the queue is refused with server.busy, and the rest is served', async (t) => {
-  const small = createPasswordHasher({ secrets, cost: 10, concurrency: 1, queueMax: 2 })
-  const results = await Promise.allSettled(Array.from({ length: 5 }, () => small.verify('some password here', null)))
-  t.equal(results.filter(({ status }) => status === 'fulfilled').length, 3)
-  const refused = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as AppError] : []))
-  t.same(refused.map(({ code }) => code), ['server.busy', 'server.busy'])
-  t.ok((refused[0]?.retryAfterSeconds ?? 0) > 0)
+t.test('a wrong password costs what the dearest hash in use costs, whatever it is compared with', async (t) => {
+  let rounds = 0
+  const counting = {
+    hash: (text: string, options: { cost: number }) => bcryptHash(text, options),
+    verify: (text: string, stored: string) => {
+      rounds += 2 ** Number(stored.slice(4, 6))
+      return bcryptVerify(text, stored)
+    },
+  }
+  const made = async (cost: number): Promise<string> => hasherOf({ cost }).hash('correct horse battery staple')
+  const now = createPasswordHasher({ secrets, cost: 8, limits, queue: queue(), bcrypt: counting })
+  async function roundsOf(kept: string | null): Promise<number> {
+    rounds = 0
+    t.equal(await now.verify('wrong horse battery staple', kept, SOMEBODY), false)
+    return rounds
+  }
+  const [older, dearer] = [await made(6), await made(9)]
+  t.same([await roundsOf(null), await roundsOf(await made(8)), await roundsOf(older)], [256, 256, 256], 'an older, cheaper one')
+  t.same([await roundsOf(dearer), await roundsOf(older), await roundsOf(null)], [512, 512, 512], 'once one is seen that was made before the cost was lowered')
+  t.equal(await now.verify('correct horse battery staple', older, SOMEBODY), true)
+  t.same([older, dearer, await made(8)].map((stored) => now.isOutdated(stored)), [true, true, false])
+  now.noteCost(31)
+  t.equal(await roundsOf(null), 512, 'a cost that nobody can pay is nobody\'s')
+})
+
+t.test('a new password past the budget is refused before it is hashed', async (t) => {
+  const never = createPasswordHasher({
+    secrets, cost: 10, limits: { take: () => ({ allowed: false, states: [], retryAfterMs: 1_500 }) },
+    queue: { run: () => Promise.reject(new Error('it was hashed')), forgive: () => undefined },
+  })
+  await t.rejects(never.hash('correct horse battery staple', SOMEBODY), { code: 'rate.limited', retryAfterSeconds: 2 })
 })
 
 t.test('normaliseEmail', async (t) => {

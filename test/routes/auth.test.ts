@@ -145,6 +145,32 @@ t.test('POST /auth/login', async (t) => {
     t.equal(answer.statusCode, 429)
   })
 
+  t.test('200 with a hash of another BCRYPT_COST: it is made anew, once, and the password stays the same', async (t) => {
+    const owner = await as.signUp('older@example.com')
+    const hashOf = async (): Promise<string | null> => (await database.prisma.user.findUniqueOrThrow({ where: { id: owner.user.id } })).passwordHash
+    const before = await hashOf()
+    const dearer = await startApp(t, { database, clock, config: { bcryptCost: 11 } })
+    const enter = (password: string) => dearer.app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email: 'older@example.com', password } })
+    t.equal((await enter('wrong')).statusCode, 401)
+    t.equal(await hashOf(), before, 'a wrong password changes nothing')
+    const answers = await Promise.all([enter(PASSWORD), enter(PASSWORD)])
+    t.ok(answers.some(({ statusCode }) => statusCode === 200))
+    const after = await hashOf()
+    t.match(after, /^hmac1\$\$2b\$11\$/)
+    t.equal((await enter(PASSWORD)).statusCode, 200)
+    t.equal(await hashOf(), after)
+  })
+
+  t.test('429 for more new passwords from one address than its budget, before any is hashed; others go on', async (t) => {
+    const fresh = await startApp(t)
+    const signUp = (remoteAddress: string) =>
+      fresh.app.inject({ method: 'POST', url: '/api/v1/auth/signup', payload: { email: 'taken@example.com', password: PASSWORD }, remoteAddress })
+    await fresh.app.fast.limits.take([{ key: 'new-password:{address:198.51.100.9}', quota: 60, windowMs: 600_000, cost: 59 }])
+    t.same([(await signUp('198.51.100.9')).statusCode, (await signUp('198.51.100.9')).statusCode], [201, 429])
+    t.match((await signUp('198.51.100.9')).json(), { code: 'rate.limited' })
+    t.equal((await signUp('198.51.100.10')).statusCode, 409)
+  })
+
   t.test('400 refuses what is not of the schema', async (t) => {
     const headers = { 'content-type': 'application/json' }
     const tooMuch = { email: 'ada@example.com', password: PASSWORD, remember: true }
