@@ -1,6 +1,8 @@
 // The revocation log in the database: read on a connection that does nothing else, so that neither a busy pool nor a slow
 // statement holds up what this node learns. A connection that does not answer is dropped and made anew at the next question.
+// A standby is not asked: it may lag behind what has been revoked, and a lease renewed by it would be worth nothing.
 import pg from 'pg'
+import { settleSession } from '../database/session.js'
 import type { LoggedRevocation } from './revocations.js'
 
 export interface RevocationStore {
@@ -23,7 +25,7 @@ const KEPT = '1 hour'
 const POLL = {
   name: 'revocations-since',
   text: `
-    SELECT pg_postmaster_start_time()::text AS server, h.seq::float8 AS head, l.seq::float8 AS seq, l.tag
+    SELECT pg_postmaster_start_time()::text AS server, pg_is_in_recovery() AS "isReplica", h.seq::float8 AS head, l.seq::float8 AS seq, l.tag
     FROM revocation_head h LEFT JOIN LATERAL (
       SELECT seq, tag FROM revocation_log WHERE seq > $1 AND $1 >= 0 ORDER BY seq LIMIT ${MAX_ROWS + 1}
     ) l ON true
@@ -36,6 +38,7 @@ const PRUNE = `DELETE FROM revocation_log WHERE at < clock_timestamp() - interva
 
 interface Row {
   server: string
+  isReplica: boolean
   head: number
   seq: number | null
   tag: string | null
@@ -60,6 +63,7 @@ export function createRevocationStore({ pool, nodeId }: { pool: pg.Pool; nodeId:
     client.on('error', () => drop(client))
     try {
       await client.connect()
+      await settleSession(client, TIMEOUT_MS)
     } catch (error) {
       drop(client)
       throw error
@@ -76,6 +80,7 @@ export function createRevocationStore({ pool, nodeId }: { pool: pg.Pool; nodeId:
         const { rows } = await client.query<Row>({ ...POLL, values: [cursor] })
         const [first] = rows
         if (!first) throw new Error('revocation_head has no row')
+        if (first.isReplica) throw new Error('the database is a standby')
         // too many to be of use: without them the numbers have a gap, and everything is read anew
         const { server, head } = first
         if (rows.length > MAX_ROWS) return { server, head, rows: [] }

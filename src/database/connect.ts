@@ -4,6 +4,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { Prisma, PrismaClient } from './generated/client.js'
+import { InstantClient, withInstants } from './instants.js'
+import { settled } from './session.js'
 import type { Transact, Tx } from './transaction.js'
 
 export interface Database {
@@ -26,11 +28,10 @@ export interface DatabaseOptions {
 const LIMITS = { connectionTimeoutMillis: 2_000, statement_timeout: 10_000, idle_in_transaction_session_timeout: 30_000, query_timeout: 12_000 }
 
 export function connectDatabase({ connection, poolMax, onError }: DatabaseOptions): Database {
-  // times are compared in SQL: the session's zone must not depend on the server's configuration
-  const pool = new pg.Pool({ ...LIMITS, ...connection, max: poolMax, options: '-c TimeZone=UTC', application_name: 'gatehouse' })
+  const pool = settled(new pg.Pool({ ...LIMITS, ...connection, max: poolMax, application_name: 'gatehouse', Client: InstantClient }))
   pool.on('error', onError)
   const prisma = new PrismaClient({
-    adapter: new PrismaPg(pool),
+    adapter: withInstants(new PrismaPg(pool)),
     transactionOptions: { maxWait: 2_500, timeout: 20_000 },
   })
   const open = new AsyncLocalStorage<{ tx: Tx; afterCommit: (() => Promise<void>)[] }>()

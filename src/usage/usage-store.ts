@@ -156,7 +156,7 @@ export function createUsageStore({ pool }: { pool: pg.Pool }): UsageStore {
             UNION ALL
             SELECT date_trunc($1::text, minute, 'UTC'), key_id, owner_user_id, ${COLUMNS} FROM usage_live
             WHERE minute >= $2 AND minute < $3 AND minute >= $4::timestamptz
-              AND minute < coalesce((SELECT max(at) + ('1 ' || $1::text)::interval FROM history HAVING count(*) = $6), 'infinity')
+              AND minute < coalesce((SELECT (max(at) AT TIME ZONE 'UTC' + ('1 ' || $1::text)::interval) AT TIME ZONE 'UTC' FROM history HAVING count(*) = $6), 'infinity')
               AND (date_trunc($1::text, minute, 'UTC'), key_id) > ($4::timestamptz, $5::uuid)${sql}
           ) AS both_tables GROUP BY both_tables.at, key_id, owner_user_id ORDER BY both_tables.at, key_id LIMIT $6`,
         values: [granularity, from, to, after?.at ?? '-infinity', after?.keyId ?? '00000000-0000-0000-0000-000000000000', limit, ...values],

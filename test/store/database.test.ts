@@ -2,6 +2,7 @@
 import t, { type Test } from 'tap'
 import pg from 'pg'
 import { connectDatabase, type Database } from '../../src/database/connect.js'
+import { toUtcText } from '../../src/database/instants.js'
 import { isDatabaseUnavailable, isForeignKeyViolation, isUniqueViolation } from '../../src/database/failures.js'
 import type { Tx } from '../../src/database/transaction.js'
 import { newId } from '../../src/kernel/ids.js'
@@ -94,15 +95,51 @@ t.test('transact', async (t) => {
   })
 })
 
-t.test('times are UTC whatever the server says', async (t) => {
-  const { pool, url } = await createTestDatabase(t)
-  await onServer(`ALTER DATABASE "${new URL(url).pathname.slice(1)}" SET TimeZone = 'Asia/Kathmandu'`)
-  const other = connectDatabase({ connection: { connectionString: url }, poolMax: 2, onError: () => undefined })
-  t.teardown(() => other.close())
-  for (const one of [pool, other.pool]) {
-    const { rows } = await one.query<{ zone: string; text: string }>("SELECT current_setting('TimeZone') AS zone, $1::timestamptz::text AS text", [AT])
-    t.same(rows, [{ zone: 'UTC', text: '2031-01-01 00:00:00+00' }])
+const KATHMANDU = 'Asia/Kathmandu'
+
+t.test('sessions are in UTC and ISO whatever database, role and URL say, and keep the URL\'s other options', async (t) => {
+  const { url } = await createTestDatabase(t)
+  const name = new URL(url).pathname.slice(1)
+  for (const setting of [`TimeZone = '${KATHMANDU}'`, "DateStyle = 'SQL, DMY'", "default_transaction_isolation = 'serializable'", 'extra_float_digits = -15', 'IntervalStyle = iso_8601']) {
+    await onServer(`ALTER DATABASE "${name}" SET ${setting}`)
   }
+  const withOptions = new URL(url)
+  withOptions.searchParams.set('options', '-c TimeZone=America/New_York -c work_mem=3MB')
+  for (const connectionString of [url, withOptions.href]) {
+    const { pool, close } = connectDatabase({ connection: { connectionString }, poolMax: 2, onError: () => undefined })
+    t.teardown(close)
+    const { rows } = await pool.query<Record<string, unknown>>(`SELECT $1::timestamptz::text AS text, 0.1::float8 + 0.2 AS most, interval '1 day'::text AS day,
+      current_setting('transaction_isolation') AS isolation`, [AT])
+    t.same(rows, [{ text: '2031-01-01 00:00:00+00', most: 0.1 + 0.2, day: '1 day', isolation: 'read committed' }])
+    if (connectionString !== url) t.same((await pool.query('SHOW work_mem')).rows, [{ work_mem: '3MB' }])
+  }
+})
+
+t.test('a time is the same instant in a session whose zone a pooler changed, and that session is used once', async (t) => {
+  const { pool, prisma, transact } = await createTestDatabase(t, { poolMax: 1 })
+  const id = newId()
+  const at = new Date('2031-03-30T23:59:59.987Z')
+  await transact(async (tx) => {
+    await tx.$executeRaw`SELECT set_config('TimeZone', ${KATHMANDU}, false)`
+    await insertUser(tx, 'a@x.example', id)
+    await tx.user.update({ where: { id }, data: { updatedAt: at } })
+    t.same(await tx.user.findUnique({ where: { id }, select: { createdAt: true, updatedAt: true } }), { createdAt: AT, updatedAt: at }, 'read as written')
+    t.equal(await tx.user.count({ where: { createdAt: { in: [AT] }, updatedAt: { gte: at, lte: at } } }), 1, 'compared as written')
+    t.same(await tx.$queryRaw`SELECT created_at, ARRAY[updated_at] AS list, ${at} = updated_at AS same FROM users`, [{ created_at: AT, list: [at], same: true }])
+  })
+  t.same((await pool.query('SHOW TimeZone')).rows, [{ TimeZone: 'UTC' }], 'the next one is as it should be')
+  t.same((await pool.query('SELECT created_at, updated_at FROM users')).rows, [{ created_at: AT, updated_at: at }])
+  t.match(await prisma.user.findMany(), [{ createdAt: AT, updatedAt: at }])
+})
+
+t.test('times of every offset are read, and another style is refused instead of guessed', async (t) => {
+  const table: [string, string][] = [
+    ['2031-01-01 00:00:00+00', '2031-01-01 00:00:00+00'], ['2031-01-01 05:45:00.123456+05:45', '2031-01-01 00:00:00.123456+00'],
+    ['2030-12-31 19:00:00-05', '2031-01-01 00:00:00+00'], ['0001-01-01 05:41:16+05:41:16', '0001-01-01 00:00:00+00'], ['infinity', 'infinity'], ['-infinity', '-infinity'],
+    ['{"2031-01-01 01:00:00+01",NULL}', '{"2031-01-01 00:00:00+00",NULL}'], ['{}', '{}'],
+  ]
+  for (const [text, utc] of table) t.equal(toUtcText(text), utc, text)
+  for (const text of ['01/02/2031 00:00:00 EST', 'Wed Jan 01 00:00:00 2031 UTC', '']) t.throws(() => toUtcText(text), text)
 })
 
 t.test('broken constraints are told apart', async (t) => {

@@ -36,6 +36,8 @@ export async function createBareDatabase(t: Teardown, template?: string): Promis
   const name = `${prefix}_${randomBytes(6).toString('hex')}`
   await onServer(`CREATE DATABASE "${name}"${template === undefined ? '' : ` TEMPLATE "${template}"`}`)
   t.teardown(() => onServer(`DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`))
+  const zone = process.env['GATEHOUSE_TEST_TIME_ZONE'] // test/store/time-zone.test.ts: the same tests in another zone
+  if (zone !== undefined) await onServer(`ALTER DATABASE "${name}" SET TimeZone = '${zone}'`)
   const url = new URL(fromSetUp('GATEHOUSE_TEST_DATABASE_URL'))
   url.pathname = `/${name}`
   return { name, url: url.href }
