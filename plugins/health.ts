@@ -1,14 +1,17 @@
-// /livez: the process answers. /readyz: what it depends on answers, too (503 when the database or a migration is missing;
+// /livez: the process answers. /readyz: what it depends on answers, too (503 when the database or a migration is missing, or
+// the database takes no writes;
 // Redis lost is `degraded` and still 200, for limits fall back and nothing else needs it).
 import fp from 'fastify-plugin'
 import { Type } from '@sinclair/typebox'
 import { pendingMigrations } from '../src/database/pending-migrations.js'
-import { createHealthService, type CheckState } from '../src/health/health-service.js'
+import { writabilityOf } from '../src/database/session.js'
+import { createHealthService } from '../src/health/health-service.js'
 
 const State = Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('failed'), Type.Literal('off')])
 const Ready = Type.Object({
   status: Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('failed')]),
   checks: Type.Record(Type.String(), State),
+  reasons: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Why, in a few words, for each check that has more to say' })),
 }, { examples: [{ status: 'ok', checks: { database: 'ok', migrations: 'ok', redis: 'off' } }] })
 const Live = Type.Object({ status: Type.Literal('ok') }, { examples: [{ status: 'ok' }] })
 
@@ -18,10 +21,14 @@ export default fp(async (app) => {
     clock,
     checks: {
       async database() {
-        await database.pool.query('SELECT 1')
-        return 'ok'
+        const { isReplica, isReadOnly } = await writabilityOf(database.pool)
+        if (isReplica) return { state: 'failed', reason: 'is read-only: a standby' }
+        return isReadOnly ? { state: 'failed', reason: 'is read-only' } : 'ok'
       },
-      migrations: async (): Promise<CheckState> => ((await pendingMigrations(database.pool)).length === 0 ? 'ok' : 'failed'),
+      async migrations() {
+        const { length } = await pendingMigrations(database.pool)
+        return length === 0 ? 'ok' : { state: 'failed', reason: `${length} not applied` }
+      },
       async redis() {
         const state = fast.state()
         return state === 'memory' ? 'off' : state === 'up' ? 'ok' : 'degraded'

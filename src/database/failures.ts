@@ -30,11 +30,17 @@ const PRISMA_DOWN = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2028
 const SOCKET = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN'])
 const MESSAGE = /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Unable to start a transaction|Cannot use a pool after/
 
-/** Could the database not be reached, or did it break off (SQLSTATE classes 08, 53 and 57)? The change may be retried. */
+// 08: no connection; 53: no room; 57: told to end; 25006: it takes no writes now, as a standby and after a failover
+const SQLSTATE = /^(08|53|57|25006$)/
+
+/** Could the database not be reached, did it break off, or does it take no writes (SQLSTATE classes 08, 53 and 57, and 25006)? The change may be retried. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  if (PRISMA_DOWN.has(code) || SOCKET.has(code) || /^(08|53|57)/.test(code) || MESSAGE.test(error.message)) return true
-  if (/^(08|53|57)/.test(adapterCause(error)?.originalCode ?? '')) return true
-  return isDatabaseUnavailable(error.cause)
+  if (PRISMA_DOWN.has(code) || SOCKET.has(code) || SQLSTATE.test(code) || MESSAGE.test(error.message)) return true
+  if (SQLSTATE.test(adapterCause(error)?.originalCode ?? '')) return true
+  // a driver's error that Prisma has not wrapped (a COMMIT, say) carries plain facts as its cause
+  const cause = error.cause as { originalCode?: unknown } | null | undefined
+  if (typeof cause?.originalCode === 'string' && SQLSTATE.test(cause.originalCode)) return true
+  return isDatabaseUnavailable(cause)
 }

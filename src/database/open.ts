@@ -5,6 +5,7 @@ import { connectDatabase, type Database } from './connect.js'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js'
 import { embeddedSecret } from './embedded-secret.js'
 import { migrate } from './migrate.js'
+import { writabilityOf } from './session.js'
 
 const OLDEST_VERSION = 140_000
 // the lock, migrations and a person with psql need connections besides the pool's
@@ -25,10 +26,11 @@ export class DatabaseUrlError extends Error {
   override readonly name = 'DatabaseUrlError'
 }
 
-async function versionOf(pool: pg.Pool): Promise<{ version: string; number: number }> {
-  const { rows } = await pool.query<{ version: string; number: number }>("SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number")
-  const { version = '', number = 0 } = rows[0] ?? {}
-  return { version: version.split(' ')[0] ?? version, number }
+async function factsOf(pool: pg.Pool): Promise<{ version: string; number: number; encoding: string }> {
+  const { rows } = await pool.query<{ version: string; number: number; encoding: string }>(
+    "SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number, current_setting('server_encoding') AS encoding")
+  const { version = '', number = 0, encoding = '' } = rows[0] ?? {}
+  return { version: version.split(' ')[0] ?? version, number, encoding }
 }
 
 function reasonOf(error: unknown): string {
@@ -39,8 +41,11 @@ function reasonOf(error: unknown): string {
 
 async function reach(pool: pg.Pool, databaseUrl: string | null): Promise<string> {
   try {
-    const { version, number } = await versionOf(pool)
+    const { version, number, encoding } = await factsOf(pool)
     if (number < OLDEST_VERSION) throw new Error(`PostgreSQL ${version} is too old, 14 is the oldest that will do`)
+    if (encoding !== 'UTF8') throw new Error(`the database's encoding is ${encoding}: make one with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0`)
+    const { isReplica, isReadOnly } = await writabilityOf(pool)
+    if (isReadOnly) throw new Error(isReplica ? 'it is a read-only standby: name the primary' : 'it is read-only (default_transaction_read_only)')
     return version
   } catch (error) {
     throw databaseUrl === null ? error : new DatabaseUrlError(`DATABASE_URL cannot be used: ${reasonOf(error)}`, { cause: error })
