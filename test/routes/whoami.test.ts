@@ -22,7 +22,7 @@ t.test('GET /whoami', async (t) => {
     t.match(who, { type: 'user', id: member.user.id, permissions: [], authenticatedBy: 'token' })
     t.ok(await database.prisma.session.findUnique({ where: { id: who.sessionId ?? '' } }))
     t.notOk('keyId' in who)
-    t.match(expectJson<Principal>(await ask(await as.admin()), 200), { permissions: ['gatehouse:*'] })
+    t.match(expectJson<Principal>(await ask(await as.admin()), 200), { permissions: ['*:*', 'gatehouse:*'] })
   })
 
   t.test('200 by API key, in either header: the owner, the key, its own permissions', async (t) => {

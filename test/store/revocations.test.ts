@@ -185,7 +185,7 @@ t.test('the log is cut where it is too long to be of use, and after an hour', as
   await pool.query("SELECT revoke_tag('y:1')")
   t.match(await store.poll(head + 1), { head: head + 2, rows: [{ seq: head + 2, tag: 'y:1' }] })
   t.equal(await store.prune(), 0)
-  await pool.query("UPDATE revocation_log SET at = at - interval '61 minutes' WHERE tag <> 'y:1'")
+  await pool.query("UPDATE revocation_log SET at = at - interval '61 minutes' WHERE tag LIKE 'x:%'")
   t.equal(await store.prune(), 10_001)
   t.equal((await store.poll(head)).rows.length, 1)
   t.ok(await user())
