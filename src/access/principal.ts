@@ -43,7 +43,7 @@ export function satisfies(principal: Principal, access: readonly Access[]): bool
   })
 }
 
-/** The permissions of `wanted` that only a holder may give (`gatehouse:...`) and that `granted` does not cover. */
+/** The permissions of `wanted` that only a holder may give (`gatehouse:...`, but for what members may do to their own things) and that `granted` does not cover. */
 export function notHeld(granted: readonly string[], wanted: readonly string[]): string[] {
-  return wanted.filter((permission) => permission.startsWith('gatehouse:') && !holds(granted, permission))
+  return wanted.filter((permission) => permission.startsWith('gatehouse:') && !permission.startsWith('gatehouse:own.') && !holds(granted, permission))
 }
