@@ -1,11 +1,40 @@
-// One run of tap on freshly set up stores: shows its output, tears the stores down, and ends with the tally.
+// One run of tap on freshly set up stores: shares the files out to lanes, shows tap's output, tears the stores down, and ends
+// with the tally.
 import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { tallyLine, totalsOf } from './tally.mjs'
 import { setUpStores } from './test-setup.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const TAP = fileURLToPath(new URL('../node_modules/tap/dist/esm/run.mjs', import.meta.url))
+
+// these run longest: begun first, none of them is what everybody waits for at the end
+const LONG = ['test/domain/simulator.test.ts', 'test/flows/process.test.ts']
+
+/** Every test file below these folders of test/. */
+export function testFiles(folders = ['.']) {
+  return folders.flatMap((folder) => readdirSync(join(ROOT, 'test', folder), { recursive: true }).filter((name) => name.endsWith('.test.ts')).map((name) => join('test', folder, name)))
+}
+
+/** Longest first, as far as that is known: then the larger file. */
+function inOrder(files) {
+  const weight = (file) => (LONG.includes(file) ? Infinity : statSync(join(ROOT, file)).size)
+  return files.toSorted((a, b) => (weight(a) === weight(b) ? a.localeCompare(b) : weight(b) - weight(a)))
+}
+
+/** One entry file for each lane, in a folder of this run's own: what to run, and the environment that tells them. */
+function makeLanes(names) {
+  const files = inOrder([...new Set(names.map((name) => relative(ROOT, resolve(name))))])
+  mkdirSync(join(ROOT, '.tap'), { recursive: true })
+  const claims = mkdtempSync(join(ROOT, '.tap', 'lanes-'))
+  const count = Math.min(files.length, Math.max(2, Math.min(4, availableParallelism())))
+  const entries = Array.from({ length: count }, (_, index) => join(claims, `lane-${index + 1}.mjs`))
+  for (const entry of entries) writeFileSync(entry, "import '../../scripts/test-lane.mjs'\n")
+  return { entries, jobs: count, env: { GATEHOUSE_TEST_LANE: JSON.stringify({ files, claims }) }, remove: () => rmSync(claims, { recursive: true, force: true }) }
+}
 
 function spawnTap(args, env) {
   return new Promise((resolve, reject) => {
@@ -36,10 +65,10 @@ function complaintOf({ passed, failed }, code) {
 }
 
 /**
- * Runs tap with these arguments; `check` may find one more complaint afterwards. Prints the tally as the last line.
+ * Runs these test files, with these options for tap; `check` may find one more complaint afterwards. Prints the tally as the last line.
  * Resolves to the exit code: 0 only when something passed, nothing failed and there is no complaint.
  */
-export async function runTap(args, check = async () => null) {
+export async function runTap(files, options = [], check = async () => null) {
   let stores
   try {
     stores = await setUpStores()
@@ -50,10 +79,12 @@ export async function runTap(args, check = async () => null) {
   }
   const { env, notes, tearDown } = stores
   for (const note of notes) console.log(`# ${note}`)
+  const lanes = makeLanes(files)
   let result
   try {
-    result = await spawnTap(args, env)
+    result = await spawnTap([...options, `--jobs=${lanes.jobs}`, ...lanes.entries], { ...env, ...lanes.env })
   } finally {
+    lanes.remove()
     await tearDown()
   }
   const totals = totalsOf(result.output) ?? { passed: 0, failed: 1, skipped: 0 }

@@ -7,6 +7,8 @@ ensureGenerated()
 // tests that start the program find it built, and need not build it side by side
 ensureBuilt()
 // these import packages, which may not have been there until now
-const { runTap } = await import('./test-run.mjs')
+const { runTap, testFiles } = await import('./test-run.mjs')
 const { coverageComplaint } = await import('./coverage.mjs')
-process.exitCode = await runTap(process.argv.slice(2), coverageComplaint)
+const given = process.argv.slice(2)
+const named = given.filter((argument) => !argument.startsWith('-'))
+process.exitCode = await runTap(named.length > 0 ? named : testFiles(), given.filter((argument) => argument.startsWith('-')), coverageComplaint)
