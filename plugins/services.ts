@@ -9,6 +9,7 @@ import { createLoginService, type LoginService } from '../src/accounts/login-ser
 import { createLoginThrottle } from '../src/accounts/login-throttle-service.js'
 import { createPasswordHasher } from '../src/accounts/password-hasher.js'
 import { createRoleStore, type RoleStore } from '../src/accounts/role-store.js'
+import { createSignUpPolicy, type SignUpPolicy } from '../src/accounts/sign-up-policy.js'
 import { createCredentialStore } from '../src/access/credential-store.js'
 import { createDoor, type Door } from '../src/access/door.js'
 import { createDecisionCache, type DecisionCache } from '../src/access/decision-cache.js'
@@ -46,6 +47,7 @@ declare module 'fastify' {
     accounts: AccountService
     roles: RoleStore
     login: LoginService
+    signUp: SignUpPolicy
     setup: SetupService
     sessions: SessionService
     keys: KeyService
@@ -99,7 +101,9 @@ export default fp(async (app) => {
   app.decorate('roles', roles)
   app.decorate('accounts', accounts)
   app.decorate('login', createLoginService({ store: accountStore, accounts, hasher, throttle, sessions, audit, transact, clock }))
-  app.decorate('setup', createSetupService({ store: createInstallationStore({ prisma }), accounts, sessions, audit, secrets, transact, clock }))
+  const setup = createSetupService({ store: createInstallationStore({ prisma }), accounts, sessions, audit, secrets, transact, clock })
+  app.decorate('setup', setup)
+  app.decorate('signUp', createSignUpPolicy({ mode: config.signUp, isSetUp: setup.isDone }))
   const blocks = createQuotaBlocks({ store: createQuotaCounterStore({ pool }), clock, liveNodes: app.nodes.liveNodes })
   const limits = createSoundLimitStore({ counters: createQuotaLimitStore({ counters: fast.limits, blocks }), clock, log: app.log })
   const definitions = createLimitDefinitionStore({ prisma, pool, cursors })

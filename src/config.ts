@@ -3,6 +3,7 @@
 import { isIP } from 'node:net'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import type { SignUpMode } from './accounts/sign-up-policy.js'
 
 const seconds = (minimum: number, maximum: number, preset: number, description: string) =>
   Type.Integer({ minimum, maximum, default: preset, description })
@@ -22,6 +23,7 @@ export const ConfigSchema = Type.Object({
   TRUSTED_PROXIES: Type.String({ default: '', description: 'Comma-separated addresses or CIDR ranges whose X-Forwarded-* headers are believed; of anyone else they are ignored' }),
   CORS_ORIGINS: Type.String({ default: '', description: 'Comma-separated origins (https://app.example.com) that browsers may call from' }),
   LOG_LEVEL: Type.Union(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)), { default: 'info', description: 'Least level that is logged' }),
+  SIGN_UP: Type.Union([Type.Literal('closed'), Type.Literal('invited'), Type.Literal('open')], { default: 'closed', description: 'Who may open an account by themselves: open lets everybody, closed nobody; invited is for those an administrator invites, and refuses everybody as long as there are no invitations. Never anybody before the set-up' }),
   BCRYPT_COST: Type.Integer({ minimum: 10, maximum: 15, default: 12, description: 'bcrypt work factor; each step doubles the time of a sign-in' }),
   ACCESS_TOKEN_SECONDS: seconds(30, 86_400, 300, 'Life of an access token'),
   SESSION_IDLE_SECONDS: seconds(300, 31_536_000, 1_209_600, 'A session unused for this long ends (14 days); uses are noted once a minute'),
@@ -53,6 +55,7 @@ export interface Config {
   trustedProxies: string[]
   corsOrigins: string[]
   logLevel: string
+  signUp: SignUpMode
   bcryptCost: number
   accessTokenSeconds: number
   sessionIdleSeconds: number
@@ -102,6 +105,7 @@ function convert(name: Name, text: string): unknown {
 
 function messageFor(name: Name, fallback: string): string {
   if (name === 'LIMITS_WITHOUT_REDIS') return 'must be refuse or share'
+  if (name === 'SIGN_UP') return 'must be closed, invited or open'
   if (name === 'LOG_LEVEL') return 'must be fatal, error, warn, info, debug, trace or silent'
   if (name === 'DATABASE_URL') return 'must begin with postgres:// or postgresql://'
   if (name === 'REDIS_URL') return 'must begin with redis:// or rediss://'
@@ -168,7 +172,7 @@ function toConfig(env: Environment): Config {
   return {
     port: env.PORT, host: env.HOST, publicUrl: env.PUBLIC_URL === undefined ? null : new URL(env.PUBLIC_URL).origin, databaseUrl: env.DATABASE_URL ?? null,
     databasePoolMax: env.DATABASE_POOL_MAX, redisUrl: env.REDIS_URL ?? null, secret: env.GATEHOUSE_SECRET ?? null, dataDir: env.GATEHOUSE_DATA_DIR, admin,
-    trustedProxies: listOf(env.TRUSTED_PROXIES), corsOrigins: listOf(env.CORS_ORIGINS), logLevel: env.LOG_LEVEL, bcryptCost: env.BCRYPT_COST,
+    trustedProxies: listOf(env.TRUSTED_PROXIES), corsOrigins: listOf(env.CORS_ORIGINS), logLevel: env.LOG_LEVEL, signUp: env.SIGN_UP, bcryptCost: env.BCRYPT_COST,
     accessTokenSeconds: env.ACCESS_TOKEN_SECONDS, sessionIdleSeconds: env.SESSION_IDLE_SECONDS, sessionAbsoluteSeconds: env.SESSION_ABSOLUTE_SECONDS,
     revocationLeaseMs: env.REVOCATION_LEASE_MS, decisionCacheEntries: env.DECISION_CACHE_ENTRIES, decisionCacheBytes: env.DECISION_CACHE_BYTES,
     keyPrefix: env.KEY_PREFIX, limitsWithoutRedis: env.LIMITS_WITHOUT_REDIS, usageMinutesKeptDays: env.USAGE_MINUTES_KEPT_DAYS, usageHoursKeptDays: env.USAGE_HOURS_KEPT_DAYS,

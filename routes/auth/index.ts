@@ -5,11 +5,13 @@ import { LogIn, SignedIn, SignUp } from '../users/schema.js'
 const tags = ['Sign-in']
 
 export default (async (app) => {
-  const { login } = app
+  const { login, signUp } = app
 
   app.post('/signup', {
-    schema: { summary: 'Sign up', description: 'Opens a member\'s account and signs in.', tags, body: SignUp, response: { 201: SignedIn } },
-    config: { access: ['public'], idempotent: true, errors: ['email.taken', 'password.weak', 'rate.limited', 'server.busy'] },
+    schema: { summary: 'Sign up', description: 'Opens a member\'s account and signs in. Only where SIGN_UP is open; elsewhere administrators open accounts.', tags, body: SignUp, response: { 201: SignedIn } },
+    config: { access: ['public'], idempotent: true, errors: ['signup.closed', 'email.taken', 'password.weak', 'rate.limited', 'server.busy'] },
+    // after the limit by address and before the body is read: whoever is refused has cost nothing and learnt nothing
+    preParsing: () => signUp.requireOpen(),
   }, async (request, reply) => {
     // hashed before the transaction that Idempotency-Key opens: strangers must not hold connections for the time of a hash
     const draft = await login.draft(request.caller, request.body)

@@ -22,6 +22,7 @@ export const ERRORS = {
   'setup.token_invalid': [401, 'The setup token is not the one this installation printed'],
   'access.denied': [403, 'The credential does not allow this'],
   'permission.not_held': [403, 'A permission can be given only by someone who holds it'],
+  'signup.closed': [403, 'Signing up is not open here'],
   'gate.untrusted': [403, 'The address is not that of a gateway'],
   'gate.no_rule': [403, 'No gate rule covers the request'],
   'csrf.invalid': [403, 'The request lacks proof that it comes from the same site'],

@@ -103,7 +103,7 @@ t.test('a stop lets a request in flight finish, cuts one that never does, and ta
 })
 
 t.test('kill -9 loses no acknowledged write, and the next start takes over the database left running', async (t) => {
-  const first = launch(t, shared)
+  const first = launch(t, shared, { SIGN_UP: 'open' })
   const origin = await first.listening
   const pid = readFileSync(postmasterFile, 'utf8').split('\n')[0]
   const acknowledged: string[] = []

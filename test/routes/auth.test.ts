@@ -11,7 +11,14 @@ interface Answer {
 t.test('POST /auth/signup', async (t) => {
   const { app, database, as } = await startApp(t)
   const signUp = (payload: object, headers = {}) => app.inject({ method: 'POST', url: '/api/v1/auth/signup', payload, headers })
-  const users = () => database.prisma.user.count()
+  const users = async () => (await database.prisma.user.count()) - 1
+
+  t.test('403 before the set-up, though sign-up is open', async (t) => {
+    const answer = await signUp({ email: 'early@example.com', password: PASSWORD })
+    t.match(expectJson(answer, 403), { code: 'signup.closed', detail: 'Nobody signs up before this installation has been set up' })
+    t.equal(await database.prisma.user.count(), 0)
+    await as.admin()
+  })
 
   t.test('201 opens a member\'s account and signs in', async (t) => {
     const answer = await signUp({ email: ' Ada@Example.com ', password: 'пароль из двенадцати', name: 'Ada' })
@@ -23,7 +30,7 @@ t.test('POST /auth/signup', async (t) => {
     t.match(who.json(), { type: 'user', id: body.user.id, permissions: [], authenticatedBy: 'token' })
     const row = await database.prisma.user.findUniqueOrThrow({ where: { id: body.user.id } })
     t.match(row.passwordHash, /^hmac1\$\$2b\$10\$/)
-    const events = await database.prisma.auditEvent.findMany()
+    const events = await database.prisma.auditEvent.findMany({ where: { actorId: body.user.id } })
     t.match(events, [{ action: 'user.created', actorId: body.user.id, targetId: body.user.id }])
     t.notMatch(JSON.stringify(events), /ada@example|пароль/i)
   })
@@ -33,7 +40,7 @@ t.test('POST /auth/signup', async (t) => {
     t.equal(answer.statusCode, 409)
     t.match(answer.json(), { code: 'email.taken' })
     t.equal(await users(), 1)
-    t.equal(await database.prisma.session.count(), 1, 'and nobody is signed in')
+    t.equal(await database.prisma.session.count({ where: { user: { email: 'ada@example.com' } } }), 1, 'and nobody is signed in')
   })
 
   t.test('400 refuses a weak password with reasons, and one that is too long', async (t) => {
@@ -70,6 +77,28 @@ t.test('POST /auth/signup', async (t) => {
   t.test('no answer came without being declared', async (t) => {
     t.same([...app.undeclaredErrors], [])
   })
+})
+
+t.test('POST /auth/signup where it is not open', async (t) => {
+  const first = await startApp(t, { config: { signUp: 'closed' } })
+  await first.as.admin()
+  const { database } = first
+  const before = await database.prisma.auditEvent.count()
+  for (const signUp of ['closed', 'invited'] as const) {
+    const { app } = signUp === 'closed' ? first : await startApp(t, { config: { signUp }, database })
+    t.test(`403 where it is ${signUp}: for the taken, the free, the weak and the unreadable alike`, async (t) => {
+      const headers = { 'content-type': 'application/json', 'idempotency-key': 'closed-1' }
+      const payloads = ['admin@example.com', 'free@example.com'].flatMap((email) => [PASSWORD, 'short'].map((password) => JSON.stringify({ email, password })))
+      for (const payload of [...payloads, '{"email":', '{}', '']) {
+        const answer = await app.inject({ method: 'POST', url: '/api/v1/auth/signup', headers, payload })
+        const { requestId: _, ...body } = expectJson<{ requestId: string; code: string }>(answer, 403)
+        t.match(body, { code: 'signup.closed', detail: /^Accounts are opened by/ }, payload)
+      }
+      t.equal(await database.prisma.user.count(), 1)
+      t.equal(await database.prisma.idempotencyRecord.count({ where: { key: 'closed-1' } }), 0)
+      t.equal(await database.prisma.auditEvent.count(), before, 'and a flood of it writes nothing')
+    })
+  }
 })
 
 t.test('POST /auth/login', async (t) => {
