@@ -15,6 +15,8 @@ export interface Call {
 
 export interface Api {
   origin: string
+  /** Where a path is answered: that of the inside listener for gateways and metrics, else `origin`. */
+  originOf: (path: string) => string
   send: (path: string, call?: Call) => Promise<Answer>
   /** The parsed body of an answer of 2xx. Throws with the whole answer otherwise. */
   json: <T>(path: string, call?: Call) => Promise<T>
@@ -24,9 +26,12 @@ export function bearer(credential: string): Record<string, string> {
   return { authorization: `Bearer ${credential}` }
 }
 
-export function createApi(origin: string): Api {
+const INSIDE = /^\/(gate\/|metrics$)/
+
+export function createApi(origin: string, inside = origin): Api {
+  const originOf = (path: string): string => (INSIDE.test(path) ? inside : origin)
   async function send(path: string, { method = 'GET', headers = {}, body }: Call = {}): Promise<Answer> {
-    const response = await fetch(`${origin}${path}`, {
+    const response = await fetch(`${originOf(path)}${path}`, {
       method,
       headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -35,6 +40,7 @@ export function createApi(origin: string): Api {
   }
   return {
     origin,
+    originOf,
     send,
     async json<T>(path: string, call?: Call) {
       const { status, text } = await send(path, call)

@@ -25,7 +25,7 @@ async function loadOf({ world }: Bench, single: Prepared, questions: readonly Qu
   const text = await sample(world.api, batch)
   const valid = text.split('"valid":true').length - 1
   if (valid !== QUESTIONS) throw new Error(`POST /keys/verify/batch answered ${valid} of ${QUESTIONS} questions with valid`)
-  return { ...loadFor(world.api.origin, batch, text), times: QUESTIONS, slack: SLACK_A_QUESTION * QUESTIONS }
+  return { ...loadFor(world.api.originOf(batch.path), batch, text), times: QUESTIONS, slack: SLACK_A_QUESTION * QUESTIONS }
 }
 
 export async function measureBatch(bench: Bench): Promise<Findings> {
@@ -40,7 +40,7 @@ export async function measureBatch(bench: Bench): Promise<Findings> {
     distinct.push({ ...question, key })
   }
   const [alone, one, many] = await alternate(generator, options.rounds, [
-    { who: 'POST /keys/verify', load: loadFor(world.api.origin, single, await sample(world.api, single)) },
+    { who: 'POST /keys/verify', load: loadFor(world.api.originOf(single.path), single, await sample(world.api, single)) },
     { who: 'a batch about one key', load: await loadOf(bench, single, distinct.map(() => question)) },
     { who: 'a batch about many keys', load: await loadOf(bench, single, distinct) },
   ] as const)

@@ -12,8 +12,8 @@ export const DATA_FOLDER = join(migrationsFolder(), '..', '..', 'bench', 'data')
 
 const PASSED_ON = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'NODE_OPTIONS', 'DATABASE_URL', 'DATABASE_POOL_MAX', 'REDIS_URL', 'GATEHOUSE_SECRET', 'BCRYPT_COST']
 
-/** For the server on `port`. With DATABASE_URL a fixed secret stands in for a missing GATEHOUSE_SECRET: use a throw-away database. */
-export function serverEnvironment(outside: NodeJS.ProcessEnv, port: number): Record<string, string> {
+/** For the server on `port`, with its inside listener on `insidePort`. With DATABASE_URL a fixed secret stands in for a missing GATEHOUSE_SECRET: use a throw-away database. */
+export function serverEnvironment(outside: NodeJS.ProcessEnv, port: number, insidePort: number): Record<string, string> {
   const passed = PASSED_ON.flatMap((name): [string, string][] => {
     const value = outside[name]
     return value === undefined || value === '' ? [] : [[name, value]]
@@ -24,6 +24,7 @@ export function serverEnvironment(outside: NodeJS.ProcessEnv, port: number): Rec
     NODE_ENV: 'production',
     HOST: '127.0.0.1',
     PORT: String(port),
+    INSIDE_PORT: String(insidePort),
     LOG_LEVEL: 'error',
     GATEHOUSE_DATA_DIR: DATA_FOLDER,
     GATEHOUSE_ADMIN_EMAIL: ADMIN.email,
@@ -36,7 +37,7 @@ export function serverEnvironment(outside: NodeJS.ProcessEnv, port: number): Rec
 /** The same as Config, for work on the database without a server. Throws with the mistakes of DATABASE_URL and the like. */
 export function benchConfig(outside: NodeJS.ProcessEnv): Config {
   mkdirSync(DATA_FOLDER, { recursive: true, mode: 0o700 })
-  const outcome = readConfig(serverEnvironment(outside, 0))
+  const outcome = readConfig(serverEnvironment(outside, 0, 0))
   if ('config' in outcome) return outcome.config
   throw new Error(outcome.mistakes.map(({ name, message }) => `${name} ${message}`).join('\n'))
 }

@@ -43,9 +43,9 @@ export interface StartOptions {
 
 /** Starts it on the stores that the environment names. Throws with what it printed when it does not come up. */
 export async function startGatehouse(prefix: readonly string[] = [], { environment = {}, nodeFlags = [] }: StartOptions = {}): Promise<Gatehouse> {
-  const port = await freePort()
-  const child = startChild('../src/main.js', prefix, { ...serverEnvironment(process.env, port), ...environment }, { cwd: DATA_FOLDER, ipc: false, nodeFlags })
-  const api = createApi(`http://127.0.0.1:${port}`)
+  const [port, insidePort] = await Promise.all([freePort(), freePort()])
+  const child = startChild('../src/main.js', prefix, { ...serverEnvironment(process.env, port, insidePort), ...environment }, { cwd: DATA_FOLDER, ipc: false, nodeFlags })
+  const api = createApi(`http://127.0.0.1:${port}`, `http://127.0.0.1:${insidePort}`)
   await waitUntilReady(api, child)
   return {
     api,

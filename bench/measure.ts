@@ -101,7 +101,7 @@ async function openBare(bare: Child, api: Api, document: OpenApi, prepared: Prep
   }
   const base: BareRoute = { method, path: route, schema: { response: {} }, answer: null, headers: { 'x-checked': headerValues.join(' '), 'x-filler': '' }, passwordHash }
   const trial = await ask<BareReady>(bare, base)
-  const missing = await sizeOf(api.origin, path, headers) - await sizeOf(trial.origin, path, headers)
+  const missing = await sizeOf(api.originOf(path), path, headers) - await sizeOf(trial.origin, path, headers)
   const { origin } = await ask<BareReady>(bare, { ...base, headers: { ...base.headers, 'x-filler': 'x'.repeat(Math.max(0, missing)) } } satisfies BareRoute)
   return origin
 }
@@ -118,7 +118,7 @@ export async function measure({ api, document, generator, placement, rounds }: M
     const origin = await openBare(bare, api, document, prepared, text)
     const loadOf = (server: string): Load => loadFor(server, prepared, text)
     const [gatehouse, other] = await alternate(generator, rounds, [
-      { who: 'Gatehouse', load: loadOf(api.origin) }, { who: 'the bare server', load: loadOf(origin) },
+      { who: 'Gatehouse', load: loadOf(api.originOf(prepared.path)) }, { who: 'the bare server', load: loadOf(origin) },
     ])
     return { gatehouse, bare: other, ratio: gatehouse.requestsPerSecond / other.requestsPerSecond }
   } finally {

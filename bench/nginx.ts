@@ -134,7 +134,7 @@ async function run({ world, generator, options, placement }: Bench, bare: Child,
   const { key } = await issueKey(world, accessToken, { name: 'bench nginx', permissions: [PERMISSION] })
   const yes: BareRoute = { method: 'GET', path: '/gate', schema: { response: {} }, answer: null, status: 204, passwordHash: null }
   const { origin } = await ask<BareReady>(bare, yes)
-  const ours: Gate = { port: await freePort(), decider: new URL(world.api.origin).host, path: '/gate/nginx' }
+  const ours: Gate = { port: await freePort(), decider: new URL(world.api.originOf('/gate/nginx')).host, path: '/gate/nginx' }
   const theirs: Gate = { port: await freePort(), decider: new URL(origin).host, path: yes.path }
   // the bare server has no such path, and nginx makes 500 of that: it does ask
   const nowhere: Gate = { ...theirs, port: await freePort(), path: '/nowhere' }

@@ -35,7 +35,7 @@ export async function profile(scenario: Scenario, options: BenchOptions, placeme
   const { api, stop } = await startGatehouse(placement.server, { nodeFlags: ['--cpu-prof', `--cpu-prof-dir=${folder}`, `--cpu-prof-interval=${EVERY_US}`] })
   const generator = startChild('generator.js', placement.generator, process.env, { ipc: true })
   const prepared = await scenario.prepare({ api, ...facts, connections: options.connections, seconds: options.seconds })
-  const load = loadFor(api.origin, prepared, await sample(api, prepared))
+  const load = loadFor(api.originOf(prepared.path), prepared, await sample(api, prepared))
   await ask<LoadResult>(generator, { ...load, seconds: WARM_UP_SECONDS })
   const fromUs = steadyUs()
   const { faults, requestsPerSecond, generatorBusy } = await ask<LoadResult>(generator, load)

@@ -10,7 +10,7 @@ const SECRET = 'the secret of a database that holds nothing but a benchmark'
 
 async function sideOf(who: string, world: World): Promise<Side> {
   const prepared = await prepareVerify(world)
-  return { who, load: loadFor(world.api.origin, prepared, await sample(world.api, prepared)) }
+  return { who, load: loadFor(world.api.originOf(prepared.path), prepared, await sample(world.api, prepared)) }
 }
 
 export async function measureRedis({ world, config, placement, generator, options, redisUrl }: Bench): Promise<Findings> {

@@ -11,13 +11,8 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
 const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via']
 
-/** A request of this very machine that no proxy has passed on. */
-function isLocal(request: FastifyRequest): boolean {
-  return LOOPBACK.test(request.socket.remoteAddress ?? '') && FORWARDED.every((name) => request.headers[name] === undefined)
-}
-
 export default fp(async (app) => {
-  const { door, audit, csrf, database } = app
+  const { door, audit, csrf, database, inside } = app
   const findPresented = createFindPresented(app)
 
   app.decorateRequest('principal', null)
@@ -48,6 +43,12 @@ export default fp(async (app) => {
     return undefined
   }
 
+  /** A request of this very machine that no proxy has passed on. */
+  function isLocal(request: FastifyRequest): boolean {
+    const isNear = inside.by(request.raw) === 'file' || LOOPBACK.test(request.socket.remoteAddress ?? '')
+    return isNear && FORWARDED.every((name) => request.headers[name] === undefined)
+  }
+
   function identify(request: FastifyRequest): undefined | Promise<undefined> {
     const { access } = request.declared
     if (!access || access.includes('public')) return undefined
@@ -71,4 +72,4 @@ export default fp(async (app) => {
     if (pending) pending.then(() => done(), done)
     else done()
   })
-}, { name: 'authenticate', dependencies: ['services', 'answers', 'access', 'csrf'] })
+}, { name: 'authenticate', dependencies: ['services', 'answers', 'access', 'csrf', 'inside'] })

@@ -41,6 +41,12 @@ function fieldErrors(error: FastifyError): FieldError[] {
   })
 }
 
+/** The methods that a path answers. */
+interface KnownRoute {
+  pattern: RegExp
+  methods: Set<string>
+}
+
 /** The error a caller is shown for whatever was thrown. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
@@ -69,10 +75,11 @@ export function sendProblem(error: AppError, request: FastifyRequest, reply: Fas
 
 export default fp(async (app) => {
   app.decorate('undeclaredErrors', new Set<string>())
-  const methodsOf = new Map<string, { pattern: RegExp; methods: Set<string> }>()
+  const routesOf = { public: new Map<string, KnownRoute>(), inside: new Map<string, KnownRoute>() }
 
-  app.addHook('onRoute', ({ url, method }) => {
+  app.addHook('onRoute', ({ url, method, constraints }) => {
     if (url === '*') return // the preflight answers of CORS are no endpoint
+    const methodsOf = routesOf[constraints === app.inside.only ? 'inside' : 'public']
     const pattern = new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:[^/]+/g, '[^/]+').replace('\\*', '.*')}$`)
     const entry = methodsOf.get(url) ?? { pattern, methods: new Set<string>() }
     for (const one of [method].flat()) entry.methods.add(one)
@@ -89,11 +96,12 @@ export default fp(async (app) => {
 
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0] ?? ''
+    const methodsOf = routesOf[app.inside.by(request.raw) === undefined ? 'public' : 'inside']
     const known = [...methodsOf.values()].filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => [...methods])
     if (known.length === 0) return sendProblem(problem('route.not_found'), request, reply)
     return sendProblem(problem('method.not_allowed'), request, reply.header('allow', [...new Set(known)].toSorted().join(', ')))
   })
-}, { name: 'errors' })
+}, { name: 'errors', dependencies: ['inside'] })
 
 /** Status line and body for what Node's parser refuses before there is a request. */
 export function rawProblem(code: string | undefined): string {

@@ -1,6 +1,7 @@
 // Forward-auth: /gate/<gateway> answers whether the request that waits there may go on. 200 with the identity in headers, each
 // of them always there, so that a client's own can never stand in for a missing one; anything else is a denial, said in the way
-// that the gateway can pass on. Only gateways may ask: this machine, and the addresses in TRUSTED_PROXIES.
+// that the gateway can pass on. On the inside listener only, and only gateways may ask there: this machine, the addresses in
+// TRUSTED_PROXIES, and who may open the Unix socket.
 import { BlockList, isIPv6, type Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import { Type } from '@sinclair/typebox'
@@ -25,7 +26,7 @@ const ERRORS: ErrorCode[] = [
   'gate.untrusted', 'gate.headers_missing', 'gate.target_refused', 'gate.no_rule', 'credentials.missing', 'credentials.malformed', 'key.invalid',
   'token.invalid', 'token.expired', 'session.invalid', 'access.denied', 'csrf.invalid', 'rate.limited',
 ]
-const DESCRIPTION = `For the gateway's configuration, see docs/gateways. The request is judged by its original method, host and target, which the gateway tells in
+const DESCRIPTION = `On the inside listener only. For the gateway's configuration, see docs/gateways. The request is judged by its original method, host and target, which the gateway tells in
 headers, against the gate rules; its credential is that of any other request. A denial is an answer of 400 and above (nginx: always 401 or 403, the status is in
 X-Auth-Status).`
 const Passed = Type.Null({
@@ -76,7 +77,7 @@ export default fp(async (app) => {
 
   function decide(gateway: Gateway, request: FastifyRequest): GateVerdict | Promise<GateVerdict> {
     const { headers } = request
-    if (!isGateway(request.raw.socket)) throw problem('gate.untrusted', { detail: 'Add the gateway\'s address to TRUSTED_PROXIES' })
+    if (app.inside.by(request.raw) !== 'file' && !isGateway(request.raw.socket)) throw problem('gate.untrusted', { detail: 'Add the gateway\'s address to TRUSTED_PROXIES' })
     return gate.decide(
       PROFILES[gateway].read({ method: request.method, url: request.raw.url ?? '', headers }),
       () => findPresented(request),
@@ -112,13 +113,13 @@ export default fp(async (app) => {
     }
     const config = { access: ['public'] satisfies ['public'], errors: ERRORS, cors: false }
     const schema = { summary: `Forward-auth for ${gateway}`, description: DESCRIPTION, tags: ['Gate'], response: { 200: Passed } }
-    scope.get(`/gate/${gateway}`, { schema, config, handler })
+    scope.get(`/gate/${gateway}`, { constraints: app.inside.only, schema, config, handler })
     // the same once more, for gateways that ask with the client's method and path
-    const asset = { schema: { ...schema, hide: true }, config: { ...config, asset: true }, handler }
+    const asset = { constraints: app.inside.only, schema: { ...schema, hide: true }, config: { ...config, asset: true }, handler }
     const others = app.supportedMethods.filter((method) => method !== 'GET' && method !== 'HEAD')
     scope.route({ ...asset, method: others, url: `/gate/${gateway}` })
     if (gateway === 'envoy') scope.route({ ...asset, method: ['GET', 'HEAD', ...others], url: '/gate/envoy/*' })
   }
 
   for (const gateway of GATEWAYS) await app.register(async (scope) => addGateway(scope, gateway))
-}, { name: 'gate', dependencies: ['services', 'errors', 'access', 'rate-limit'] })
+}, { name: 'gate', dependencies: ['services', 'errors', 'access', 'rate-limit', 'inside'] })

@@ -36,16 +36,20 @@ export default fp(async (app) => {
     },
   })
 
-  app.get('/livez', {
-    schema: { summary: 'Is the process alive?', tags: ['Operations'], response: { 200: Live } },
-    config: { access: ['public'] },
-  }, async () => ({ status: 'ok' as const }))
+  // once for each listener; one of them is documented
+  for (const listener of [{}, { constraints: app.inside.only }]) {
+    const asset = 'constraints' in listener
+    const of = { ...listener, config: { access: ['public'] satisfies ['public'], asset } }
+    const tags = ['Operations']
+    app.get('/livez', {
+      ...of, schema: { summary: 'Is the process alive?', tags, hide: asset, response: { 200: Live } },
+    }, async () => ({ status: 'ok' as const }))
 
-  app.get('/readyz', {
-    schema: { summary: 'May this node get traffic?', description: 'Each check runs at most once a second.', tags: ['Operations'], response: { 200: Ready, 503: Ready } },
-    config: { access: ['public'] },
-  }, async (_request, reply) => {
-    const readiness = await health.readiness()
-    return reply.code(readiness.status === 'failed' ? 503 : 200).send(readiness)
-  })
-}, { name: 'health', dependencies: ['prisma', 'redis', 'access'] })
+    app.get('/readyz', {
+      ...of, schema: { summary: 'May this node get traffic?', description: 'Each check runs at most once a second.', tags, hide: asset, response: { 200: Ready, 503: Ready } },
+    }, async (_request, reply) => {
+      const readiness = await health.readiness()
+      return reply.code(readiness.status === 'failed' ? 503 : 200).send(readiness)
+    })
+  }
+}, { name: 'health', dependencies: ['prisma', 'redis', 'access', 'inside'] })

@@ -74,11 +74,12 @@ export default fp(async (app) => {
   })
 
   app.get('/metrics', {
+    constraints: app.inside.only,
     schema: {
       summary: 'Prometheus metrics', tags: ['Operations'], produces: ['text/plain'],
-      description: 'Open to unforwarded requests from this machine; elsewhere a credential with gatehouse:metrics.read is needed.',
+      description: 'On the inside listener only. Open to unforwarded requests from this machine; elsewhere a credential with gatehouse:metrics.read is needed.',
       response: { 200: Type.String({ examples: ['gatehouse_http_requests_total{method="GET",route="/livez",status="200"} 1'] }) },
     },
     config: { access: ['loopback', 'gatehouse:metrics.read'] },
   }, async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
-}, { name: 'metrics', dependencies: ['prisma', 'redis', 'access', 'answers'] })
+}, { name: 'metrics', dependencies: ['prisma', 'redis', 'access', 'answers', 'inside'] })

@@ -1,7 +1,9 @@
 // The composition root. The order of this list is the order of the hooks, and the order of the hooks is security:
 // refuse what cannot be read, then headers, then who is asking, then how often; routes come last.
 import { existsSync } from 'node:fs'
+import type { Server } from 'node:http'
 import { dirname, join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import autoload from '@fastify/autoload'
 import { fastify, LogController, type FastifyInstance } from 'fastify'
@@ -16,6 +18,7 @@ import errors, { rawProblem, sendProblem } from '../plugins/errors.js'
 import gate from '../plugins/gate.js'
 import headers, { fixedHeaders } from '../plugins/headers.js'
 import health from '../plugins/health.js'
+import inside, { createArrivals } from '../plugins/inside.js'
 import idempotency from '../plugins/idempotency.js'
 import jwks from '../plugins/jwks.js'
 import jwt from '../plugins/jwt.js'
@@ -49,6 +52,32 @@ function withVersion(url: string): string {
   return url.startsWith('/api/') && !/^\/api\/v\d+(?:[/?]|$)/.test(url) ? `/api/v1${url.slice(4)}` : url
 }
 
+// room for what a gateway sends along beside the headers of the request it holds: as much as any of them takes from a client
+const INSIDE_HEADERS_MAX = 64 * 1024
+const REQUEST_TIMEOUT_MS = 30_000
+const CONNECTION_TIMEOUT_MS = 65_000
+
+/** Time-outs and refusals that both listeners have. */
+function prepare(server: Server): void {
+  server.headersTimeout = 20_000
+  // a connection that is idle, stalled or not read has one time-out: with Node's own for keep-alive beside it, each request would
+  // set a timer twice. Fastify takes a 0 for its default.
+  server.keepAliveTimeout = 0
+}
+
+/** The inside listener beside Fastify's own: what Fastify sets on its server, and no cap of connections, for gateways keep many. */
+function prepareInside(server: Server): void {
+  prepare(server)
+  server.requestTimeout = REQUEST_TIMEOUT_MS
+  server.setTimeout(CONNECTION_TIMEOUT_MS)
+  server.on('clientError', refuse)
+}
+
+function refuse({ code }: Error & { code?: string }, socket: Duplex): void {
+  if (socket.writable) socket.end(rawProblem(code))
+  else socket.destroy()
+}
+
 /** Builds the server; it neither listens nor migrates. The database stays its caller's, to be closed after `app.close()`. */
 export async function buildApp({ config, secret, database, clock = systemClock, logger }: AppOptions): Promise<FastifyInstance> {
   if (!existsSync(ROUTES)) throw new Error(`No routes folder at ${ROUTES}`)
@@ -56,6 +85,8 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   let count = 0
   const log = pino({ level: config.logLevel, serializers: { err: stdSerializers.err }, ...logger })
   const answers = createAnswers({ fixed: fixedHeaders(config.publicUrl), clock })
+  const arrivals = createArrivals()
+  const http = { requireHostHeader: false, ServerResponse: answers.ServerResponse }
   const app = fastify({
     // what fails or is slow is logged by plugins/errors.ts and plugins/metrics.ts; the rest is counted. A logger that Fastify knows
     // of has it listen for the end of each answer, and one of its own for each request costs more than most requests log:
@@ -67,31 +98,26 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
     rewriteUrl: ({ url }) => withVersion(url ?? '/'),
     // Fastify leaves these open
     bodyLimit: 256 * 1024,
-    requestTimeout: 30_000,
-    connectionTimeout: 65_000,
-    routerOptions: { maxParamLength: 200 },
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    routerOptions: { maxParamLength: 200, constraints: { listener: arrivals.constraint } },
     // Node's own refusal of a missing Host has no body: plugins/request-guard.ts refuses it instead
-    http: { maxHeaderSize: 16 * 1024, requireHostHeader: false, ServerResponse: answers.ServerResponse },
+    http: { ...http, maxHeaderSize: 16 * 1024 },
     forceCloseConnections: 'idle',
     exposeHeadRoutes: true,
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
-    clientErrorHandler(error, socket) {
-      if (socket.writable) socket.end(rawProblem(error.code))
-      else socket.destroy()
-    },
+    clientErrorHandler: refuse,
     frameworkErrors: (error, request, reply) => {
       void sendProblem(problem('request.malformed', { cause: error }), request, reply)
     },
   })
   app.log = log
   app.server.maxConnections = 10_000
-  app.server.headersTimeout = 20_000
-  // a connection that is idle, stalled or not read has one time-out, the 65 s above: with Node's own for keep-alive beside it, each
-  // request would set a timer twice. Fastify takes a 0 for its default.
-  app.server.keepAliveTimeout = 0
+  prepare(app.server)
 
   await app.register(prisma, { config, secret, database, clock })
+  await app.register(inside, { arrivals, http: { ...http, maxHeaderSize: INSIDE_HEADERS_MAX }, prepare: prepareInside })
   await app.register(errors)
   await app.register(answering, { answers })
   await app.register(clientAddress)

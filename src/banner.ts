@@ -7,6 +7,8 @@ export interface BannerFacts {
   publicOrigin: string
   /** where this process itself can be reached */
   localOrigin: string
+  /** where gateways and Prometheus ask: an origin, or unix:PATH */
+  inside: string
   database: string
   redisUrl: string | null
   fast: FastState
@@ -42,6 +44,7 @@ export function banner(facts: BannerFacts): string {
     `Gatehouse ${facts.version}`,
     `  URL       ${facts.publicOrigin}`,
     `  Docs      ${facts.publicOrigin}/docs`,
+    `  Inside    ${facts.inside} (/gate, /metrics)`,
     `  Database  ${facts.database}`,
     `  Store     ${storeLine(facts)}`,
     ...(facts.setup ? setupLines(facts.localOrigin, facts.setup) : []),

@@ -12,6 +12,9 @@ const days = (preset: number, description: string) => Type.Integer({ minimum: 1,
 export const ConfigSchema = Type.Object({
   PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 3000, description: 'TCP port to listen on; 0 takes a free one' }),
   HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address to listen on; 0.0.0.0 or :: for all' }),
+  INSIDE_HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'Address of the inside listener, for gateways and Prometheus: /gate/... and /metrics answer there only' }),
+  INSIDE_PORT: Type.Integer({ minimum: 0, maximum: 65535, default: 3001, description: 'TCP port of the inside listener; 0 takes a free one. Another one for each node of a machine' }),
+  INSIDE_SOCKET: Type.Optional(Type.String({ maxLength: 100, description: 'Path of a Unix socket to listen on instead of INSIDE_HOST and INSIDE_PORT; who may open it may ask. Its mode is 0660' })),
   PUBLIC_URL: Type.Optional(Type.String({ description: 'The URL clients use, without a path: https, or http on localhost. Decides cookie names, HSTS and what counts as same-origin. Default: http://localhost:PORT' })),
   DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://', description: 'PostgreSQL 14 or newer, postgres://user:password@host:5432/name. Without it Gatehouse runs its own in GATEHOUSE_DATA_DIR' })),
   DATABASE_POOL_MAX: Type.Integer({ minimum: 2, maximum: 500, default: 10, description: 'Database connections of this node' }),
@@ -44,6 +47,7 @@ type Name = keyof Environment
 export interface Config {
   port: number
   host: string
+  inside: { host: string; port: number } | { path: string }
   /** origin only; null until the port is known, when PUBLIC_URL is unset */
   publicUrl: string | null
   databaseUrl: string | null
@@ -129,6 +133,11 @@ interface Bounds {
 function crossChecks(env: Partial<Environment>, given: ReadonlySet<string>): Mistake[] {
   const mistakes: Mistake[] = []
   const say = (name: Name, message: string): void => void mistakes.push({ name, message })
+  if (env.INSIDE_SOCKET !== undefined && Buffer.byteLength(env.INSIDE_SOCKET) > 100) say('INSIDE_SOCKET', 'must be a path of at most 100 bytes')
+  for (const name of ['INSIDE_HOST', 'INSIDE_PORT'] as const) {
+    if (env.INSIDE_SOCKET !== undefined && given.has(name)) say(name, 'cannot be given together with INSIDE_SOCKET')
+  }
+  if (env.INSIDE_SOCKET === undefined && env.INSIDE_PORT === env.PORT && env.PORT !== 0 && env.INSIDE_HOST === env.HOST) say('INSIDE_PORT', 'must not be PORT')
   if (env.PUBLIC_URL !== undefined && !isOrigin(env.PUBLIC_URL, true)) say('PUBLIC_URL', 'must be an https:// origin without a path (http:// only on localhost or a loopback address)')
   if (env.DATABASE_URL !== undefined && !given.has('GATEHOUSE_SECRET')) say('GATEHOUSE_SECRET', 'is required with DATABASE_URL (32 characters or more, the same on every node)')
   if (env.DATABASE_URL !== undefined && !URL.canParse(env.DATABASE_URL)) say('DATABASE_URL', 'is not a URL')
@@ -170,7 +179,7 @@ function toConfig(env: Environment): Config {
     ? { email: env.GATEHOUSE_ADMIN_EMAIL, password: env.GATEHOUSE_ADMIN_PASSWORD }
     : null
   return {
-    port: env.PORT, host: env.HOST, publicUrl: env.PUBLIC_URL === undefined ? null : new URL(env.PUBLIC_URL).origin, databaseUrl: env.DATABASE_URL ?? null,
+    port: env.PORT, host: env.HOST, inside: env.INSIDE_SOCKET === undefined ? { host: env.INSIDE_HOST, port: env.INSIDE_PORT } : { path: env.INSIDE_SOCKET }, publicUrl: env.PUBLIC_URL === undefined ? null : new URL(env.PUBLIC_URL).origin, databaseUrl: env.DATABASE_URL ?? null,
     databasePoolMax: env.DATABASE_POOL_MAX, redisUrl: env.REDIS_URL ?? null, secret: env.GATEHOUSE_SECRET ?? null, dataDir: env.GATEHOUSE_DATA_DIR, admin,
     trustedProxies: listOf(env.TRUSTED_PROXIES), corsOrigins: listOf(env.CORS_ORIGINS), logLevel: env.LOG_LEVEL, signUp: env.SIGN_UP, bcryptCost: env.BCRYPT_COST,
     accessTokenSeconds: env.ACCESS_TOKEN_SECONDS, sessionIdleSeconds: env.SESSION_IDLE_SECONDS, sessionAbsoluteSeconds: env.SESSION_ABSOLUTE_SECONDS,

@@ -10,7 +10,7 @@ import { type Config, readConfig } from './config.js'
 import { type OpenDatabase, openDatabase } from './database/open.js'
 import { migrationsFolder } from './database/migrate.js'
 import { randomBase62 } from './kernel/ids.js'
-import { exitLineOf } from './start-failure.js'
+import { exitLineOf, InsideListenError } from './start-failure.js'
 
 const CLOSE_MAX_MS = 9_500
 const REQUESTS_MAX_MS = 4_000
@@ -26,19 +26,21 @@ function versionOf(): string {
 
 /** Stops accepting, lets requests in flight finish, and after 4 s cuts those that have not. */
 async function drain(app: FastifyInstance): Promise<void> {
-  const cut = setTimeout(() => app.server.closeAllConnections(), REQUESTS_MAX_MS)
+  const cut = setTimeout(() => {
+    for (const server of [app.server, app.inside.server]) server.closeAllConnections()
+  }, REQUESTS_MAX_MS)
   await app.close()
   clearTimeout(cut)
 }
 
-async function announce(app: FastifyInstance, config: Config, database: OpenDatabase): Promise<void> {
+async function announce(app: FastifyInstance, config: Config, database: OpenDatabase, inside: string): Promise<void> {
   const address = app.server.address()
   const port = address !== null && typeof address === 'object' ? address.port : config.port
   const host = ['0.0.0.0', '::', '127.0.0.1', 'localhost'].includes(config.host) ? '127.0.0.1' : config.host
   const setup = await app.setup.isDone() ? null : { token: app.setup.token(), password: randomBase62(20) }
   const localOrigin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   console.log(banner({
-    version: versionOf(), publicOrigin: app.publicOrigin(), localOrigin, database: database.description, redisUrl: config.redisUrl, fast: app.fast.state(), setup,
+    version: versionOf(), publicOrigin: app.publicOrigin(), localOrigin, inside, database: database.description, redisUrl: config.redisUrl, fast: app.fast.state(), setup,
   }))
 }
 
@@ -52,8 +54,12 @@ async function start(config: Config, undo: Undo[]): Promise<void> {
   told.log = (message) => app.log.warn(message)
   await app.ready()
   if (config.admin) await app.setup.bootstrapAdmin(config.admin)
+  // the inside first: who is told by the public port that this node is ready may ask at both
+  const inside = await app.inside.listen(config.inside).catch((cause: unknown) => {
+    throw new InsideListenError('The inside listener could not be opened', { cause })
+  })
   await app.listen({ host: config.host, port: config.port })
-  await announce(app, config, database)
+  await announce(app, config, database, inside)
 }
 
 async function main(): Promise<void> {

@@ -5,13 +5,32 @@ import { MigrationError } from './database/migrate.js'
 import { DatabaseUrlError } from './database/open.js'
 import { AppError } from './kernel/errors.js'
 
+/** The inside listener could not be opened; `cause` says why. */
+export class InsideListenError extends Error {}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}
+
+function insideLine(code: unknown, inside: Config['inside']): string | null {
+  if ('path' in inside) {
+    if (code === 'EADDRINUSE') return 'INSIDE_SOCKET is in use, or a file that is no socket'
+    if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'INSIDE_SOCKET may not be made there by this user'
+    return code === 'ENOENT' || code === 'ENOTDIR' ? 'INSIDE_SOCKET is in a folder that does not exist' : null
+  }
+  if (code === 'EADDRINUSE') return `INSIDE_PORT ${inside.port} is in use on ${inside.host}: a second node on one machine needs another`
+  if (code === 'EACCES') return `INSIDE_PORT ${inside.port} may not be used by this user`
+  return code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? `INSIDE_HOST ${inside.host} is not an address of this machine` : null
+}
+
 /** The line to print before exit 1, naming the variable to mend where there is one; null for an unexpected error. */
 export function exitLineOf(error: unknown, config: Config): string | null {
   if (error instanceof EmbeddedPostgresError) return error.exitLine
   if (error instanceof DatabaseUrlError || error instanceof MigrationError) return error.message.replaceAll(/\s*\n\s*/g, ' ')
   if (error instanceof AppError && error.code === 'password.weak') return `GATEHOUSE_ADMIN_PASSWORD is too easy to guess${error.detail === undefined ? '' : `: ${error.detail}`}`
   if (error instanceof AppError && error.code === 'request.invalid') return 'GATEHOUSE_ADMIN_EMAIL is not an e-mail address'
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (error instanceof InsideListenError) return insideLine(codeOf(error.cause), config.inside)
+  const code = codeOf(error)
   if (code === 'EADDRINUSE') return `PORT ${config.port} is in use on ${config.host}`
   if (code === 'EACCES') return `PORT ${config.port} may not be used by this user`
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `HOST ${config.host} is not an address of this machine`

@@ -6,10 +6,10 @@ import { EmbeddedPostgresError } from '../../src/database/embedded-postgres-erro
 import { MigrationError } from '../../src/database/migrate.js'
 import { DatabaseUrlError } from '../../src/database/open.js'
 import { problem } from '../../src/kernel/errors.js'
-import { exitLineOf } from '../../src/start-failure.js'
+import { exitLineOf, InsideListenError } from '../../src/start-failure.js'
 
 const facts: BannerFacts = {
-  version: '1.2.3', publicOrigin: 'https://access.example.com', localOrigin: 'http://127.0.0.1:3000', database: 'PostgreSQL 18.4, db:5432/gatehouse',
+  version: '1.2.3', publicOrigin: 'https://access.example.com', localOrigin: 'http://127.0.0.1:3000', inside: 'http://127.0.0.1:3001', database: 'PostgreSQL 18.4, db:5432/gatehouse',
   redisUrl: 'redis://user:hunter2@cache:6379/0', fast: 'up', setup: null,
 }
 
@@ -18,6 +18,7 @@ t.test('it names the version, the URL, the documentation, the database and the s
     'Gatehouse 1.2.3',
     '  URL       https://access.example.com',
     '  Docs      https://access.example.com/docs',
+    '  Inside    http://127.0.0.1:3001 (/gate, /metrics)',
     '  Database  PostgreSQL 18.4, db:5432/gatehouse',
     '  Store     redis://cache:6379/0',
   ].join('\n'))
@@ -37,6 +38,8 @@ t.test('before the set-up it ends with the command that does it, for a shell to 
 const outcome = readConfig({ PORT: '3000' })
 const config = 'config' in outcome ? outcome.config : null
 
+const inside = (code: string): Error => new InsideListenError('listen', { cause: Object.assign(new Error('listen'), { code }) })
+
 const failures: [string, unknown, string | null][] = [
   ['an embedded PostgreSQL that fails', new EmbeddedPostgresError('It failed:\n  badly'), 'It failed: badly'],
   ['a database that cannot be reached', new DatabaseUrlError('DATABASE_URL cannot be used: refused'), 'DATABASE_URL cannot be used: refused'],
@@ -47,9 +50,21 @@ const failures: [string, unknown, string | null][] = [
   ['a port in use', Object.assign(new Error('listen'), { code: 'EADDRINUSE' }), 'PORT 3000 is in use on 127.0.0.1'],
   ['a port for root only', Object.assign(new Error('listen'), { code: 'EACCES' }), 'PORT 3000 may not be used by this user'],
   ['an address of another machine', Object.assign(new Error('listen'), { code: 'EADDRNOTAVAIL' }), 'HOST 127.0.0.1 is not an address of this machine'],
+  ['an inside port in use', inside('EADDRINUSE'), 'INSIDE_PORT 3001 is in use on 127.0.0.1: a second node on one machine needs another'],
+  ['an inside port for root only', inside('EACCES'), 'INSIDE_PORT 3001 may not be used by this user'],
+  ['an inside address of another machine', inside('ENOTFOUND'), 'INSIDE_HOST 127.0.0.1 is not an address of this machine'],
+  ['a fault of our own at the inside listener', inside('EMFILE'), null],
   ['a fault of our own', new TypeError('undefined is not a function'), null],
   ['something that is no error', 'oops', null],
 ]
+t.test('the line for an inside socket that cannot be opened', async (t) => {
+  const read = readConfig({ INSIDE_SOCKET: '/run/gatehouse/inside.sock' })
+  t.ok('config' in read)
+  if ('mistakes' in read) return
+  for (const [code, line] of [['EADDRINUSE', /in use/], ['EACCES', /may not be made/], ['ENOENT', /a folder that does not exist/]] as const) t.match(exitLineOf(inside(code), read.config), line, code)
+  t.equal(exitLineOf(inside('EMFILE'), read.config), null)
+})
+
 for (const [what, error, line] of failures) {
   t.test(`the line for ${what}`, async (t) => {
     t.ok(config)

@@ -17,6 +17,7 @@ function mistakes(environment: Record<string, string | undefined>): Mistake[] {
 
 t.test('an empty environment gives the defaults', async (t) => {
   t.same(config({}), {
+    inside: { host: '127.0.0.1', port: 3001 },
     port: 3000, host: '127.0.0.1', publicUrl: null, databaseUrl: null, databasePoolMax: 10, redisUrl: null, secret: null, dataDir: './data', admin: null,
     trustedProxies: [], corsOrigins: [], logLevel: 'info', signUp: 'closed', bcryptCost: 12, accessTokenSeconds: 300, sessionIdleSeconds: 1_209_600,
     sessionAbsoluteSeconds: 7_776_000, keyPrefix: 'gk', limitsWithoutRedis: 'refuse', revocationLeaseMs: 1_500, decisionCacheEntries: 100_000, decisionCacheBytes: 67_108_864, usageMinutesKeptDays: 7, usageHoursKeptDays: 90, usageDaysKeptDays: 1_096,
@@ -27,16 +28,24 @@ t.test('an empty environment gives the defaults', async (t) => {
 
 t.test('every variable is read', async (t) => {
   t.same(config({
-    PORT: '0', HOST: '::', PUBLIC_URL: 'https://Auth.example.com/', DATABASE_URL: 'postgresql://u:p@db:5432/g', DATABASE_POOL_MAX: '500', REDIS_URL: 'rediss://r:6380/1', GATEHOUSE_SECRET: SECRET,
+    PORT: '0', HOST: '::', INSIDE_HOST: '::1', INSIDE_PORT: '0', PUBLIC_URL: 'https://Auth.example.com/', DATABASE_URL: 'postgresql://u:p@db:5432/g', DATABASE_POOL_MAX: '500', REDIS_URL: 'rediss://r:6380/1', GATEHOUSE_SECRET: SECRET,
     GATEHOUSE_DATA_DIR: '/var/lib/g', GATEHOUSE_ADMIN_EMAIL: 'a@example.com', GATEHOUSE_ADMIN_PASSWORD: 'a long password', TRUSTED_PROXIES: ' 10.0.0.0/8, ::1 ,2001:db8::/32',
     CORS_ORIGINS: 'https://a.example, http://b.example:8080', LOG_LEVEL: 'silent', SIGN_UP: 'open', BCRYPT_COST: '15', ACCESS_TOKEN_SECONDS: '30', SESSION_IDLE_SECONDS: '300', SESSION_ABSOLUTE_SECONDS: '300', KEY_PREFIX: 'acme2', LIMITS_WITHOUT_REDIS: 'share',
     USAGE_MINUTES_KEPT_DAYS: '1', USAGE_HOURS_KEPT_DAYS: '2', USAGE_DAYS_KEPT_DAYS: '36500', REVOCATION_LEASE_MS: '500', DECISION_CACHE_ENTRIES: '1', DECISION_CACHE_BYTES: '65536',
   }), {
-    port: 0, host: '::', publicUrl: 'https://auth.example.com', databaseUrl: 'postgresql://u:p@db:5432/g', databasePoolMax: 500, redisUrl: 'rediss://r:6380/1', secret: SECRET,
+    port: 0, host: '::', inside: { host: '::1', port: 0 }, publicUrl: 'https://auth.example.com', databaseUrl: 'postgresql://u:p@db:5432/g', databasePoolMax: 500, redisUrl: 'rediss://r:6380/1', secret: SECRET,
     dataDir: '/var/lib/g', admin: { email: 'a@example.com', password: 'a long password' }, trustedProxies: ['10.0.0.0/8', '::1', '2001:db8::/32'],
     corsOrigins: ['https://a.example', 'http://b.example:8080'], logLevel: 'silent', signUp: 'open', bcryptCost: 15, accessTokenSeconds: 30, sessionIdleSeconds: 300, sessionAbsoluteSeconds: 300, keyPrefix: 'acme2', limitsWithoutRedis: 'share',
     usageMinutesKeptDays: 1, usageHoursKeptDays: 2, usageDaysKeptDays: 36_500, revocationLeaseMs: 500, decisionCacheEntries: 1, decisionCacheBytes: 65_536,
   })
+})
+
+t.test('the inside listener has an address or a path of its own', async (t) => {
+  t.same(config({ INSIDE_SOCKET: '/run/g.sock' }).inside, { path: '/run/g.sock' })
+  t.same(mistakes({ INSIDE_SOCKET: '/run/g.sock', INSIDE_PORT: '3001', INSIDE_HOST: '::1' }).map(({ name }) => name).toSorted(), ['INSIDE_HOST', 'INSIDE_PORT'])
+  t.same(mistakes({ INSIDE_SOCKET: `/${'ü'.repeat(60)}` }).map(({ name }) => name), ['INSIDE_SOCKET'], 'of a length that a Unix socket can have')
+  t.same(mistakes({ PORT: '3001' }).map(({ name }) => name), ['INSIDE_PORT'])
+  t.same(mistakes({ PORT: '3001', HOST: '10.0.0.1' }), [], 'the same port of another address is another')
 })
 
 t.test('http is for loopback only', async (t) => {

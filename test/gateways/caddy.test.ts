@@ -8,7 +8,7 @@ t.test('Caddy', { skip: missing('caddy') }, async (t) => {
   const port = await freePort()
   await startGateway(t, {
     binary: 'caddy', files: ['Caddyfile'], port, args: (folder) => ['run', '--config', `${folder}/Caddyfile`, '--adapter', 'caddyfile'],
-    replace: { '{$SITE:http://localhost:8080}': `http://localhost:${port}`, '{$GATEHOUSE:127.0.0.1:3000}': `127.0.0.1:${house.gatehousePort}`, '{$APP:127.0.0.1:9000}': `127.0.0.1:${house.appPort}` },
+    replace: { '{$SITE:http://localhost:8080}': `http://localhost:${port}`, '{$GATEHOUSE:127.0.0.1:3001}': `127.0.0.1:${house.gatehousePort}`, '{$APP:127.0.0.1:9000}': `127.0.0.1:${house.appPort}` },
   })
   await gatewayCases(t, house, port, { limitsOnSuccess: false })
 })

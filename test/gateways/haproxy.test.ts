@@ -9,7 +9,7 @@ function settings(house: House, port: number, replace: Record<string, string> = 
   return {
     binary: 'haproxy', files: ['haproxy.cfg', 'haproxy.lua'], port, args: (folder: string) => ['-db', '-f', `${folder}/haproxy.cfg`],
     replace: {
-      'bind :8080': `bind 127.0.0.1:${port}`, '/etc/haproxy/haproxy.lua': 'FOLDER/haproxy.lua', '127.0.0.1:3000': `127.0.0.1:${house.gatehousePort}`,
+      'bind :8080': `bind 127.0.0.1:${port}`, '/etc/haproxy/haproxy.lua': 'FOLDER/haproxy.lua', '127.0.0.1:3001': `127.0.0.1:${house.gatehousePort}`,
       '127.0.0.1:9000': `127.0.0.1:${house.appPort}`, ...replace,
     },
   }

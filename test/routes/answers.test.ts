@@ -13,6 +13,7 @@ function comparable(headers: Iterable<[string, unknown]>): Record<string, string
 t.test('answers over a socket', async (t) => {
   const { app, as } = await startApp(t)
   const origin = await app.listen({ host: '127.0.0.1', port: 0 })
+  const inside = await app.inside.listen({ host: '127.0.0.1', port: 0 })
   const admin = await as.admin()
   const post = (url: string, payload: object) => app.inject({ method: 'POST', url, headers: admin, payload })
   await post('/api/v1/gate-rules', { host: 'api.example.com', path: '/reports', permissions: ['reports:read'], limit: { quota: 100, windowSeconds: 60 } })
@@ -25,8 +26,9 @@ t.test('answers over a socket', async (t) => {
   ]
   for (const [path, headers] of asked) {
     t.test(`${path} ${Object.keys(headers).join(' ')}`, async (t) => {
-      const plain = await app.inject({ url: path, headers })
-      const sent = await fetch(origin + path, { headers })
+      const isInside = path.startsWith('/gate/')
+      const plain = await (isInside ? app.inside : app).inject({ url: path, headers })
+      const sent = await fetch((isInside ? inside : origin) + path, { headers })
       await sent.text()
       t.equal(sent.status, plain.statusCode)
       t.same(comparable(sent.headers), comparable(Object.entries(plain.headers)))
@@ -40,7 +42,7 @@ t.test('answers over a socket', async (t) => {
   })
 
   t.test('the identity at a gate, whole, and what is left', async (t) => {
-    const passed = await fetch(`${origin}/gate/caddy`, { headers: { ...gate, 'x-auth-subject': 'someone else' } })
+    const passed = await fetch(`${inside}/gate/caddy`, { headers: { ...gate, 'x-auth-subject': 'someone else' } })
     t.equal(passed.status, 200)
     t.match(Object.fromEntries(passed.headers), {
       'x-auth-type': 'key', 'x-auth-organization': '-', 'x-auth-permissions': 'reports:read', ratelimit: '"gate";r=99;t=60', 'ratelimit-policy': '"gate";q=100;w=60', 'content-length': '0',
@@ -53,7 +55,7 @@ t.test('answers over a socket', async (t) => {
   })
 
   t.test('they are counted by route and status', async (t) => {
-    const { body } = await app.inject('/metrics')
+    const { body } = await app.inside.inject('/metrics')
     t.match(body, /gatehouse_http_requests_total\{method="GET",route="\/gate\/caddy",status="200"\} 1/)
     t.match(body, /gatehouse_http_requests_total\{method="GET",route="\/livez",status="200"\} 3/)
     t.match(body, /gatehouse_http_request_seconds_count\{method="GET",route="\/livez"\} 3/)

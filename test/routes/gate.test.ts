@@ -20,7 +20,7 @@ async function furnish({ app, as }: TestApp) {
 
 /** Asks as Caddy does. */
 function caddy({ app }: TestApp, target: string, headers: Headers = {}, method = 'GET') {
-  return app.inject({ url: '/gate/caddy', headers: { 'x-forwarded-method': method, 'x-forwarded-host': 'api.example.com', 'x-forwarded-uri': target, 'x-forwarded-proto': 'https', 'x-forwarded-for': '203.0.113.7', ...headers } })
+  return app.inside.inject({ url: '/gate/caddy', headers: { 'x-forwarded-method': method, 'x-forwarded-host': 'api.example.com', 'x-forwarded-uri': target, 'x-forwarded-proto': 'https', 'x-forwarded-for': '203.0.113.7', ...headers } })
 }
 
 t.test('/gate', async (t) => {
@@ -48,24 +48,24 @@ t.test('/gate', async (t) => {
     const ask: [string, Headers][] = [['/gate/caddy', forwarded], ['/gate/traefik', forwarded], ['/gate/nginx', original], ['/gate/haproxy', original], ['/gate/envoy/closed/a?b', { host: 'h' }]]
     for (const [url, headers] of ask) {
       for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const) {
-        t.equal((await app.inject({ method, url, headers: { ...headers, ...plain.headers } })).statusCode, 200, `${method} ${url}`)
+        t.equal((await app.inside.inject({ method, url, headers: { ...headers, ...plain.headers } })).statusCode, 200, `${method} ${url}`)
       }
-      const odd = await app.inject({ method: 'POST', url, headers: { ...headers, ...plain.headers, 'content-type': 'application/json' }, payload: '{broken' })
+      const odd = await app.inside.inject({ method: 'POST', url, headers: { ...headers, ...plain.headers, 'content-type': 'application/json' }, payload: '{broken' })
       t.equal(odd.statusCode, 200, 'a body is not read')
-      const preflight = await app.inject({ method: 'OPTIONS', url, headers: { ...headers, origin: 'https://app.example.com', 'access-control-request-method': 'PUT' } })
+      const preflight = await app.inside.inject({ method: 'OPTIONS', url, headers: { ...headers, origin: 'https://app.example.com', 'access-control-request-method': 'PUT' } })
       t.equal(preflight.statusCode, 401, 'the preflight of the application is judged like any request, not answered here')
-      t.equal((await app.inject({ url, headers: { ...headers, ...plain.headers }, remoteAddress: '10.1.2.3' })).statusCode, 200)
+      t.equal((await app.inside.inject({ url, headers: { ...headers, ...plain.headers }, remoteAddress: '10.1.2.3' })).statusCode, 200)
     }
   })
 
   t.test('the query of the question, and headers of other gateways, change nothing', async (t) => {
-    const answer = await app.inject({
+    const answer = await app.inside.inject({
       url: '/gate/caddy?uri=/open/x&X-Forwarded-Uri=/open/x',
       headers: { 'x-forwarded-method': 'GET', 'x-forwarded-host': 'h', 'x-forwarded-uri': '/closed/x', 'x-original-uri': '/open/x', 'x-original-method': 'GET', 'x-original-host': 'h' },
     })
     t.equal(answer.statusCode, 401)
     for (const name of IDENTITY) t.equal((await caddy(house, '/closed/x', { [name]: 'root' })).statusCode, 401)
-    t.equal((await app.inject({ url: '/gate/envoy', headers: { ...admin } })).statusCode, 400)
+    t.equal((await app.inside.inject({ url: '/gate/envoy', headers: { ...admin } })).statusCode, 400)
   })
 
   t.test('denials say why, in the status the gateway can pass on', async (t) => {
@@ -84,14 +84,14 @@ t.test('/gate', async (t) => {
       for (const name of IDENTITY) t.notOk(answer.headers[name], `no ${name} with a denial`)
     }
     t.match((await caddy(house, '/closed')).headers['www-authenticate'], /^Bearer/)
-    const nginx = (target: string, headers: Headers = {}) => app.inject({ url: '/gate/nginx', headers: { 'x-original-method': 'GET', 'x-original-host': 'h', 'x-original-uri': target, ...headers } })
+    const nginx = (target: string, headers: Headers = {}) => app.inside.inject({ url: '/gate/nginx', headers: { 'x-original-method': 'GET', 'x-original-host': 'h', 'x-original-uri': target, ...headers } })
     t.match(await nginx('/closed'), { statusCode: 401, headers: { 'x-auth-status': '401', 'www-authenticate': /^Bearer/ } })
     t.match(await nginx('/%00', { ...key.headers }), { statusCode: 403, headers: { 'x-auth-status': '400', 'x-auth-error': 'gate.target_refused' } })
     t.match(await nginx('/closed', { ...key.headers, 'x-api-key': key.key }), { statusCode: 403, headers: { 'x-auth-status': '400', 'x-auth-error': 'credentials.ambiguous' } }, 'also what is refused before the gate')
   })
 
   t.test('403 to whoever is no gateway', async (t) => {
-    const ask = (remoteAddress: string) => app.inject({ url: '/gate/caddy', remoteAddress, headers: { ...key.headers, 'x-forwarded-method': 'GET', 'x-forwarded-host': 'h', 'x-forwarded-uri': '/closed' } })
+    const ask = (remoteAddress: string) => app.inside.inject({ url: '/gate/caddy', remoteAddress, headers: { ...key.headers, 'x-forwarded-method': 'GET', 'x-forwarded-host': 'h', 'x-forwarded-uri': '/closed' } })
     for (const address of ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1', '10.1.255.255', '::ffff:10.1.0.1', 'fd12::1', '192.0.2.9']) t.equal((await ask(address)).statusCode, 200, address)
     for (const address of ['10.2.0.1', '192.0.2.10', '::2', '::ffff:10.2.0.1', 'fe80::1', '8.8.8.8']) t.equal(expectJson<{ code: string }>(await ask(address), 403).code, 'gate.untrusted', address)
   })
@@ -162,7 +162,7 @@ t.test('/gate', async (t) => {
     clock.advance(400_000) // what is held is too old by now
     await database.pool.query('ALTER TABLE gate_rules RENAME TO gate_rules_away')
     for (const target of ['/open', '/closed']) t.ok((await caddy(house, target, key.headers)).statusCode >= 500, target)
-    const nginx = await app.inject({ url: '/gate/nginx', headers: { 'x-original-method': 'GET', 'x-original-host': 'h', 'x-original-uri': '/open' } })
+    const nginx = await app.inside.inject({ url: '/gate/nginx', headers: { 'x-original-method': 'GET', 'x-original-host': 'h', 'x-original-uri': '/open' } })
     t.match(nginx, { statusCode: 403, headers: { 'x-auth-status': '500' } })
     await database.pool.query('ALTER TABLE gate_rules_away RENAME TO gate_rules')
     t.equal((await caddy(house, '/open')).statusCode, 200, 'and it comes back by itself')

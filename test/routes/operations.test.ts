@@ -22,7 +22,7 @@ t.test('operations', async (t) => {
 
   t.test('/metrics counts by route pattern and status', async (t) => {
     await app.inject('/api/v1/users/0190a000-0000-7000-8000-000000000000')
-    const { body, headers } = await app.inject('/metrics')
+    const { body, headers } = await app.inside.inject('/metrics')
     t.match(headers['content-type'], /^text\/plain/)
     t.match(body, /gatehouse_http_requests_total\{method="GET",route="\/api\/v1\/users\/:id",status="401"\} 1/)
     t.match(body, /gatehouse_http_request_seconds_bucket/)
@@ -33,12 +33,12 @@ t.test('operations', async (t) => {
 
   t.test('/metrics is closed to forwarded and remote requests without the permission', async (t) => {
     const forwarded = { 'x-forwarded-for': '203.0.113.9' }
-    t.equal((await app.inject({ url: '/metrics', headers: forwarded })).statusCode, 401)
-    t.equal((await app.inject({ url: '/metrics', remoteAddress: '203.0.113.9' })).statusCode, 401)
+    t.equal((await app.inside.inject({ url: '/metrics', headers: forwarded })).statusCode, 401)
+    t.equal((await app.inside.inject({ url: '/metrics', remoteAddress: '203.0.113.9' })).statusCode, 401)
     const member = await as.signUp()
-    t.equal((await app.inject({ url: '/metrics', headers: { ...forwarded, ...member.headers } })).statusCode, 403)
+    t.equal((await app.inside.inject({ url: '/metrics', headers: { ...forwarded, ...member.headers } })).statusCode, 403)
     const key = await as.key(['gatehouse:metrics.read'])
-    t.equal((await app.inject({ url: '/metrics', headers: { ...forwarded, ...key.headers } })).statusCode, 200)
+    t.equal((await app.inside.inject({ url: '/metrics', headers: { ...forwarded, ...key.headers } })).statusCode, 200)
   })
 
   t.test('/docs and /openapi.json answer without a credential', async (t) => {

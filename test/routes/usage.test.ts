@@ -60,10 +60,10 @@ t.test('usage of keys', async (t) => {
     t.equal(await verify({ key: other.key }), 'valid')
     t.equal(await verify({ key: `${busy.key}x` }), 'not_found')
     t.equal(app.usageLedger.drift(), 5, 'what is no key of ours is nobody\'s usage')
-    t.match((await app.inject('/metrics')).body, /\ngatehouse_usage_drift 5\n/)
+    t.match((await app.inside.inject('/metrics')).body, /\ngatehouse_usage_drift 5\n/)
     await app.usageLedger.flush()
-    t.match((await app.inject('/metrics')).body, /\ngatehouse_usage_drift 0\n/)
-    t.match((await app.inject('/metrics')).body, /\ngatehouse_usage_decisions_total\{outcome="allowed"\} 3\n/)
+    t.match((await app.inside.inject('/metrics')).body, /\ngatehouse_usage_drift 0\n/)
+    t.match((await app.inside.inject('/metrics')).body, /\ngatehouse_usage_decisions_total\{outcome="allowed"\} 3\n/)
     const counted = { ...NONE, allowed: 2, rateLimited: 1, forbidden: 1, cost: 7 }
     const at = new Date(clock.now()).toISOString()
     t.same(await usage(`?keyId=${busy.id}`, owner.headers), {

@@ -52,7 +52,7 @@ export interface House extends TestApp {
 /** Gatehouse listening on a port, and an application that answers 200 to everything, noting what it gets. */
 export async function openHouse(t: Teardown): Promise<House> {
   const house = await startApp(t, { clock: fakeClock(Date.now()) })
-  const gatehouse = new URL(await house.app.listen({ port: 0, host: '127.0.0.1' }))
+  const gatehouse = new URL(await house.app.inside.listen({ port: 0, host: '127.0.0.1' }))
   const seen: Seen[] = []
   const application = createServer((incoming, outgoing) => {
     let body = ''

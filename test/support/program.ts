@@ -35,7 +35,7 @@ export function launch(t: Teardown, folder: string, variables: Record<string, st
   const { PATH, NODE_V8_COVERAGE } = process.env
   const child = spawn(process.execPath, ['--enable-source-maps', join(ROOT, 'dist/src/main.js')], {
     cwd: folder,
-    env: { PATH, ...(NODE_V8_COVERAGE === undefined ? {} : { NODE_V8_COVERAGE }), PORT: '0', BCRYPT_COST: '10', LOG_LEVEL: 'error', ...variables },
+    env: { PATH, ...(NODE_V8_COVERAGE === undefined ? {} : { NODE_V8_COVERAGE }), PORT: '0', INSIDE_PORT: '0', BCRYPT_COST: '10', LOG_LEVEL: 'error', ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const said = { out: '', err: '' }
