@@ -12,7 +12,7 @@ const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
 const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via']
 
 export default fp(async (app) => {
-  const { door, audit, csrf, database, inside } = app
+  const { door, audit, csrf, inside } = app
   const findPresented = createFindPresented(app)
 
   app.decorateRequest('principal', null)
@@ -30,7 +30,7 @@ export default fp(async (app) => {
     if (access.some((one) => one.startsWith('gatehouse:'))) {
       const caller = { ...request.caller, principal }
       const details = { method: request.method, needs: access }
-      await database.transact((tx) => audit.record(tx, caller, { action: 'access.denied', targetType: 'route', targetId: request.declared.url ?? '', details }))
+      await audit.refused(caller, { action: 'access.denied', targetType: 'route', targetId: request.declared.url ?? '', details })
     }
     throw problem('access.denied', { detail: `Needs one of: ${access.join(', ')}` })
   }

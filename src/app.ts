@@ -36,7 +36,10 @@ import validation from '../plugins/validation.js'
 import verification from '../plugins/verification.js'
 import { problem } from './kernel/errors.js'
 import { newId } from './kernel/ids.js'
+import { addressMatcher } from './kernel/address.js'
 import { systemClock } from './kernel/clock.js'
+import { systemTimer } from './kernel/timers.js'
+import { guardSockets } from './sockets/socket-guard.js'
 
 export interface AppOptions extends Omit<Foundations, 'clock'> {
   clock?: Foundations['clock']
@@ -59,7 +62,7 @@ const CONNECTION_TIMEOUT_MS = 65_000
 
 /** Time-outs and refusals that both listeners have. */
 function prepare(server: Server): void {
-  server.headersTimeout = 20_000
+  server.headersTimeout = 15_000
   // a connection that is idle, stalled or not read has one time-out: with Node's own for keep-alive beside it, each request would
   // set a timer twice. Fastify takes a 0 for its default.
   server.keepAliveTimeout = 0
@@ -86,7 +89,8 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   const log = pino({ level: config.logLevel, serializers: { err: stdSerializers.err }, ...logger })
   const answers = createAnswers({ fixed: fixedHeaders(config.publicUrl), clock })
   const arrivals = createArrivals()
-  const http = { requireHostHeader: false, ServerResponse: answers.ServerResponse }
+  // requests that arrive slowly are looked at every second
+  const http = { requireHostHeader: false, ServerResponse: answers.ServerResponse, connectionsCheckingInterval: 1_000 }
   const app = fastify({
     // what fails or is slow is logged by plugins/errors.ts and plugins/metrics.ts; the rest is counted. A logger that Fastify knows
     // of has it listen for the end of each answer, and one of its own for each request costs more than most requests log:
@@ -113,8 +117,11 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
     },
   })
   app.log = log
-  app.server.maxConnections = 10_000
   prepare(app.server)
+  const sockets = guardSockets(app.server, {
+    max: config.connectionsMax, maxEach: config.connectionsPerAddress, isTrusted: addressMatcher(config.trustedProxies), clock: systemClock, every: systemTimer,
+  })
+  app.addHook('onClose', async () => sockets.close())
 
   await app.register(prisma, { config, secret, database, clock })
   await app.register(inside, { arrivals, http: { ...http, maxHeaderSize: INSIDE_HEADERS_MAX }, prepare: prepareInside })

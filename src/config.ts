@@ -39,6 +39,11 @@ export const ConfigSchema = Type.Object({
   USAGE_MINUTES_KEPT_DAYS: days(7, 'How long usage is kept by the minute'),
   USAGE_HOURS_KEPT_DAYS: days(90, 'How long usage is kept by the hour'),
   USAGE_DAYS_KEPT_DAYS: days(1_096, 'How long usage is kept by the day (three years)'),
+  AUDIT_REFUSALS_KEPT_DAYS: days(30, 'How long refusals stay in the audit log; security acts stay for ever'),
+  SESSIONS_PER_USER: Type.Integer({ minimum: 1, maximum: 10_000, default: 100, description: 'Sessions that one user may have at a time' }),
+  REQUESTS_PER_MINUTE: Type.Integer({ minimum: 60, maximum: 10_000_000, default: 6_000, description: 'Requests of one user, or one key, to the routes that manage; deciding about keys is not counted' }),
+  CONNECTIONS_MAX: Type.Integer({ minimum: 16, maximum: 1_000_000, default: 10_000, description: 'Connections of this node at a time' }),
+  CONNECTIONS_PER_ADDRESS: Type.Integer({ minimum: 4, maximum: 1_000_000, default: 1_024, description: 'Connections of one address (IPv4 /32, IPv6 /56) at a time; TRUSTED_PROXIES are not counted' }),
 })
 
 type Environment = Static<typeof ConfigSchema>
@@ -72,6 +77,11 @@ export interface Config {
   usageMinutesKeptDays: number
   usageHoursKeptDays: number
   usageDaysKeptDays: number
+  auditRefusalsKeptDays: number
+  sessionsPerUser: number
+  requestsPerMinute: number
+  connectionsMax: number
+  connectionsPerAddress: number
 }
 
 /** One mistake: the variable and what is wrong with it, never its value. */
@@ -185,6 +195,7 @@ function toConfig(env: Environment): Config {
     accessTokenSeconds: env.ACCESS_TOKEN_SECONDS, sessionIdleSeconds: env.SESSION_IDLE_SECONDS, sessionAbsoluteSeconds: env.SESSION_ABSOLUTE_SECONDS,
     revocationLeaseMs: env.REVOCATION_LEASE_MS, decisionCacheEntries: env.DECISION_CACHE_ENTRIES, decisionCacheBytes: env.DECISION_CACHE_BYTES,
     keyPrefix: env.KEY_PREFIX, limitsWithoutRedis: env.LIMITS_WITHOUT_REDIS, usageMinutesKeptDays: env.USAGE_MINUTES_KEPT_DAYS, usageHoursKeptDays: env.USAGE_HOURS_KEPT_DAYS,
-    usageDaysKeptDays: env.USAGE_DAYS_KEPT_DAYS,
+    usageDaysKeptDays: env.USAGE_DAYS_KEPT_DAYS, auditRefusalsKeptDays: env.AUDIT_REFUSALS_KEPT_DAYS, sessionsPerUser: env.SESSIONS_PER_USER,
+    requestsPerMinute: env.REQUESTS_PER_MINUTE, connectionsMax: env.CONNECTIONS_MAX, connectionsPerAddress: env.CONNECTIONS_PER_ADDRESS,
   }
 }

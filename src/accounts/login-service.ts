@@ -48,7 +48,7 @@ export interface LoginServiceDependencies {
 
 export function createLoginService({ store, accounts, hasher, throttle, sessions, audit, transact, clock }: LoginServiceDependencies): LoginService {
   async function fail(caller: Caller, userId: string): Promise<never> {
-    await transact((tx) => audit.record(tx, caller, { action: 'login.failed', targetType: 'user', targetId: userId }))
+    await audit.refused(caller, { action: 'login.failed', targetType: 'user', targetId: userId })
     throw problem('credentials.invalid')
   }
 

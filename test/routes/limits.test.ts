@@ -215,6 +215,7 @@ t.test('limits of keys', async (t) => {
     t.equal(expectJson<{ code: string }>(await ask({ key, limits }), 403).code, 'access.denied')
     const batch = await app.inject({ method: 'POST', url: '/api/v1/keys/verify/batch', headers: verifier.headers, payload: { requests: [{ key }, { key, limits }] } })
     t.equal(expectJson<{ code: string }>(batch, 403).code, 'access.denied')
+    await app.audit.writeCounted(true)
     t.equal(await database.prisma.auditEvent.count({ where: { action: 'access.denied', targetType: 'limits' } }), 2)
     t.match(await verify({ key }), { limits: [{ remaining: 4 }] }, 'and nothing was charged')
   })
