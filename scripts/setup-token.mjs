@@ -7,13 +7,12 @@ if (!existsSync(join(root, 'dist/src/main.js'))) {
   console.error('Run npm start first: nothing has been built yet')
   process.exit(1)
 }
-const { readConfig } = await import('../dist/src/config.js')
+const { loadConfig } = await import('../dist/src/environment.js')
 const { embeddedSecret } = await import('../dist/src/database/embedded-secret.js')
 const { createSecrets } = await import('../dist/src/kernel/secrets.js')
 const { setupToken } = await import('../dist/src/setup/setup-token.js')
 
-if (existsSync('.env')) process.loadEnvFile('.env')
-const outcome = readConfig(process.env)
+const outcome = loadConfig(process.env)
 if ('mistakes' in outcome) {
   for (const { name, message } of outcome.mistakes) console.error(`${name} ${message}`)
   process.exit(1)

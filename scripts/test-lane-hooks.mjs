@@ -13,13 +13,14 @@ const TEST = 'gatehouse-test:'
 const require = createRequire(import.meta.url)
 const { version } = require('typescript/package.json')
 
-const isOurs = (url) => url.startsWith('file:') && url.endsWith('.ts') && !url.includes('/node_modules/')
+// a query makes a second copy of a module: a test file run once more under other circumstances
+const isOurs = (url) => url.startsWith('file:') && /\.ts(\?|$)/.test(url) && !url.includes('/node_modules/')
 
 /** TypeScript writes './x.js' for './x.ts'; 'tap' of a test file and tap's own domains are replaced; all else goes on. */
 export function resolve(specifier, context, next) {
   const { parentURL = '' } = context
   if (specifier === 'async-hook-domain') return { url: new URL('test-domain.mjs', import.meta.url).href, shortCircuit: true, format: 'module' }
-  if (specifier === 'tap' && parentURL.endsWith('.test.ts')) return { url: `${TEST}${parentURL}`, shortCircuit: true, format: 'module' }
+  if (specifier === 'tap' && /\.test\.ts(\?|$)/.test(parentURL)) return { url: `${TEST}${parentURL}`, shortCircuit: true, format: 'module' }
   const isPath = specifier.startsWith('.') || specifier.startsWith('file:') || specifier.startsWith('/')
   if (!isPath) return next(specifier, context)
   const url = new URL(specifier.replace(/\.js$/, '.ts'), parentURL || undefined)

@@ -1,6 +1,6 @@
 // Every environment variable Gatehouse reads, in one schema: names, defaults, limits and the text of
 // docs/configuration.md. Pure: the environment goes in, a Config or a list of mistakes comes out.
-import { isIP } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { SignUpMode } from './accounts/sign-up-policy.js'
@@ -23,7 +23,7 @@ export const ConfigSchema = Type.Object({
   GATEHOUSE_DATA_DIR: Type.String({ minLength: 1, default: './data', description: 'Folder of the embedded PostgreSQL and of its secret' }),
   GATEHOUSE_ADMIN_EMAIL: Type.Optional(Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$', maxLength: 254, description: 'With GATEHOUSE_ADMIN_PASSWORD: this administrator is created when there is no user yet' })),
   GATEHOUSE_ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 12, maxLength: 256, description: 'See GATEHOUSE_ADMIN_EMAIL' })),
-  TRUSTED_PROXIES: Type.String({ default: '', description: 'Comma-separated addresses or CIDR ranges whose X-Forwarded-* headers are believed; of anyone else they are ignored' }),
+  TRUSTED_PROXIES: Type.String({ default: '', description: 'Comma-separated addresses or CIDR ranges whose X-Forwarded-* headers are believed; of anyone else they are ignored. Ranges wider than /8 (IPv6: /7) are refused' }),
   CORS_ORIGINS: Type.String({ default: '', description: 'Comma-separated origins (https://app.example.com) that browsers may call from' }),
   LOG_LEVEL: Type.Union(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)), { default: 'info', description: 'Least level that is logged' }),
   SIGN_UP: Type.Union([Type.Literal('closed'), Type.Literal('invited'), Type.Literal('open')], { default: 'closed', description: 'Who may open an account by themselves: open lets everybody, closed nobody; invited is for those an administrator invites, and refuses everybody as long as there are no invitations. Never anybody before the set-up' }),
@@ -48,6 +48,22 @@ export const ConfigSchema = Type.Object({
 
 type Environment = Static<typeof ConfigSchema>
 type Name = keyof Environment
+
+export const variableNames = Object.keys(ConfigSchema.properties) as Name[]
+
+/** Does this variable hold a secret, so that NAME_FILE is read for it? A URL may hold a password. */
+export function isSecretName(name: string): boolean {
+  return /SECRET|PASSWORD|^(DATABASE|REDIS)_URL$/.test(name)
+}
+
+// Kubernetes (and Docker's links) put these into every container for each service beside it, whatever the service is called
+const LINK_NAME = /_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?|ENV_.+)$/
+const LINK_VALUE = /^(tcp|udp|sctp):\/\//
+
+/** Is this a variable that a cluster sets to tell of a service, not one that somebody meant for us? */
+function isLink(name: string, value: string): boolean {
+  return LINK_NAME.test(name) || (/_PORT$/.test(name) && LINK_VALUE.test(value)) || (/_NAME$/.test(name) && value.startsWith('/'))
+}
 
 export interface Config {
   port: number
@@ -84,6 +100,9 @@ export interface Config {
   connectionsPerAddress: number
 }
 
+/** What the environment says: a Config and what is odd about it, or every mistake in it. */
+export type ReadConfig = { config: Config; warnings: Mistake[] } | { mistakes: Mistake[] }
+
 /** One mistake: the variable and what is wrong with it, never its value. */
 export interface Mistake {
   name: string
@@ -96,8 +115,30 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 function isAddressRange(text: string): boolean {
   const [address = '', bits, ...rest] = text.split('/')
   const version = isIP(address)
-  if (version === 0 || rest.length > 0) return false
+  if (version === 0 || rest.length > 0 || address.includes('%')) return false
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+}
+
+// 10.0.0.0/8 and fc00::/7 are the largest ranges that are anybody's own
+const WIDEST_IPV4 = 8
+const WIDEST_IPV6 = 7
+const MAPPED_BITS = 96 // of ::ffff:0:0/96, which holds all of IPv4
+
+/** Does this range hold so much of the internet that to trust it is to trust everybody? */
+function isEverybody(text: string): boolean {
+  const [address = '', bits] = text.split('/')
+  if (bits === undefined) return false
+  if (isIP(address) === 4) return Number(bits) < WIDEST_IPV4
+  const range = new BlockList()
+  range.addSubnet(address, Number(bits), 'ipv6')
+  const holdsIpv4 = range.check('::ffff:0:0', 'ipv6') || range.check('::ffff:8000:0', 'ipv6')
+  return Number(bits) < WIDEST_IPV6 || (Number(bits) < MAPPED_BITS + WIDEST_IPV4 && holdsIpv4)
+}
+
+/** A Redis URL whose path (or `db`) is no number can never work: nothing else may stand there. */
+function hasRedisDatabase(text: string): boolean {
+  const { pathname, searchParams } = new URL(text)
+  return /^(\/\d{0,9})?$/.test(pathname) && /^\d{0,9}$/.test(searchParams.get('db') ?? '')
 }
 
 /** Is this an http(s) origin? With `loopbackHttp`, plain http only on this machine. */
@@ -152,26 +193,43 @@ function crossChecks(env: Partial<Environment>, given: ReadonlySet<string>): Mis
   if (env.DATABASE_URL !== undefined && !given.has('GATEHOUSE_SECRET')) say('GATEHOUSE_SECRET', 'is required with DATABASE_URL (32 characters or more, the same on every node)')
   if (env.DATABASE_URL !== undefined && !URL.canParse(env.DATABASE_URL)) say('DATABASE_URL', 'is not a URL')
   if (env.REDIS_URL !== undefined && !URL.canParse(env.REDIS_URL)) say('REDIS_URL', 'is not a URL')
+  else if (env.REDIS_URL !== undefined && !hasRedisDatabase(env.REDIS_URL)) say('REDIS_URL', 'must end with the number of a database, like /0, or with none')
   if (!given.has('GATEHOUSE_ADMIN_EMAIL') && given.has('GATEHOUSE_ADMIN_PASSWORD')) say('GATEHOUSE_ADMIN_EMAIL', 'is required with GATEHOUSE_ADMIN_PASSWORD')
   if (given.has('GATEHOUSE_ADMIN_EMAIL') && !given.has('GATEHOUSE_ADMIN_PASSWORD')) say('GATEHOUSE_ADMIN_PASSWORD', 'is required with GATEHOUSE_ADMIN_EMAIL')
   if (!listOf(env.TRUSTED_PROXIES ?? '').every(isAddressRange)) say('TRUSTED_PROXIES', 'must be addresses or CIDR ranges, comma-separated')
+  else if (listOf(env.TRUSTED_PROXIES ?? '').some(isEverybody)) say('TRUSTED_PROXIES', `must name your proxies: a range wider than /${WIDEST_IPV4} (IPv6: /${WIDEST_IPV6}) would let anybody tell any address`)
+  if (/\p{Cc}/u.test(env.GATEHOUSE_DATA_DIR ?? '')) say('GATEHOUSE_DATA_DIR', 'must not hold line breaks or other control characters')
   if (!listOf(env.CORS_ORIGINS ?? '').every((origin) => isOrigin(origin, false) && new URL(origin).origin === origin)) say('CORS_ORIGINS', 'must be origins like https://app.example.com, comma-separated, no wildcard, no path')
   if ((env.SESSION_IDLE_SECONDS ?? 0) > (env.SESSION_ABSOLUTE_SECONDS ?? Infinity)) say('SESSION_IDLE_SECONDS', 'must not exceed SESSION_ABSOLUTE_SECONDS')
   return mistakes
 }
 
+/**
+ * The value as it was meant: without the newline that a mounted secret ends with. GATEHOUSE_SECRET keeps its own, for what is
+ * encrypted already was encrypted with it. What a cluster set for a service of that name was not meant for us.
+ */
+function meant(name: Name, text: string): string {
+  if (/_PORT$/.test(name) && LINK_VALUE.test(text)) return ''
+  return /SECRET/.test(name) ? text : text.replace(/\r?\n$/, '')
+}
+
+/** Variables that begin as ours do and are none, nor of a cluster's making. */
+function unknownVariables(environment: Record<string, string | undefined>): Mistake[] {
+  const known = new Set<string>(variableNames.flatMap((name) => (isSecretName(name) ? [name, `${name}_FILE`] : [name])))
+  return Object.entries(environment).flatMap(([name, value = '']) => {
+    const isUnknown = name.startsWith('GATEHOUSE_') && !name.startsWith('GATEHOUSE_TEST_') && !known.has(name) && !isLink(name, value)
+    return isUnknown ? [{ name, message: 'is not a variable of Gatehouse: it is ignored' }] : []
+  })
+}
+
 /** Reads the environment; an empty value counts as unset. Every mistake is reported, one a variable, not only the first. */
-export function readConfig(environment: Record<string, string | undefined>): { config: Config } | { mistakes: Mistake[] } {
-  const names = Object.keys(ConfigSchema.properties) as Name[]
-  const given = names.flatMap((name) => {
-    const text = environment[name]
-    return text === undefined || text === '' ? [] : [[name, convert(name, text)] as const]
+export function readConfig(environment: Record<string, string | undefined>): ReadConfig {
+  const given = variableNames.flatMap((name) => {
+    const text = meant(name, environment[name] ?? '')
+    return text === '' ? [] : [[name, convert(name, text)] as const]
   })
   const env: unknown = Value.Default(ConfigSchema, Object.fromEntries(given))
   const mistakes = new Map<string, Mistake>()
-  for (const name of Object.keys(environment)) {
-    if (name.startsWith('GATEHOUSE_') && !name.startsWith('GATEHOUSE_TEST_') && !names.includes(name as Name)) mistakes.set(name, { name, message: 'is not a variable of Gatehouse' })
-  }
   for (const error of Value.Errors(ConfigSchema, env)) {
     const name = error.path.slice(1) as Name
     if (!mistakes.has(name)) mistakes.set(name, { name, message: messageFor(name, error.message) })
@@ -180,8 +238,8 @@ export function readConfig(environment: Record<string, string | undefined>): { c
   for (const mistake of crossChecks(good, new Set(given.map(([name]) => name)))) {
     if (!mistakes.has(mistake.name)) mistakes.set(mistake.name, mistake)
   }
-  if (mistakes.size === 0 && Value.Check(ConfigSchema, env)) return { config: toConfig(env) }
-  return { mistakes: [...mistakes.values()] }
+  if (mistakes.size === 0 && Value.Check(ConfigSchema, env)) return { config: toConfig(env), warnings: unknownVariables(environment) }
+  return { mistakes: [...mistakes.values(), ...unknownVariables(environment)] }
 }
 
 function toConfig(env: Environment): Config {

@@ -1,14 +1,15 @@
 // The program: configuration, database, migrations, server; and the way back on SIGTERM, SIGINT or a fault. What cannot
 // start says so in one line a mistake, and nothing else.
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.js'
 import { banner } from './banner.js'
-import { type Config, readConfig } from './config.js'
+import type { Config } from './config.js'
 import { type OpenDatabase, openDatabase } from './database/open.js'
 import { migrationsFolder } from './database/migrate.js'
+import { loadConfig } from './environment.js'
 import { randomBase62 } from './kernel/ids.js'
 import { exitLineOf, InsideListenError } from './start-failure.js'
 
@@ -63,12 +64,9 @@ async function start(config: Config, undo: Undo[]): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  if (existsSync('.env')) process.loadEnvFile('.env')
-  const outcome = readConfig(process.env)
-  if ('mistakes' in outcome) {
-    for (const { name, message } of outcome.mistakes) console.error(`${name} ${message}`)
-    process.exit(1)
-  }
+  const outcome = loadConfig(process.env)
+  for (const { name, message } of 'mistakes' in outcome ? outcome.mistakes : outcome.warnings) console.error(`${name} ${message}`)
+  if ('mistakes' in outcome) process.exit(1)
   const { config } = outcome
   const undo: Undo[] = []
   const starting = start(config, undo)

@@ -10,6 +10,11 @@ function config(environment: Record<string, string | undefined>): Config {
   return read.config
 }
 
+function warnings(environment: Record<string, string | undefined>): string[] {
+  const read = readConfig(environment)
+  return 'mistakes' in read ? [] : read.warnings.map(({ name }) => name)
+}
+
 function mistakes(environment: Record<string, string | undefined>): Mistake[] {
   const read = readConfig(environment)
   return 'mistakes' in read ? read.mistakes : []
@@ -57,9 +62,11 @@ const WRONG: Record<string, string[]> = {
   PUBLIC_URL: ['x', 'auth.example.com', 'http://auth.example.com', 'https://a.example/path', 'https://a.example?x', 'https://a.example#x', 'https://u:p@a.example', 'ftp://a.example', 'https://*.example.com', 'http://127.0.0.1.evil.example'],
   DATABASE_URL: ['x', 'mysql://h/db', 'postgres:/h', '//h/db', 'postgres://h:port/db'],
   DATABASE_POOL_MAX: ['0', '1', '501', 'ten'],
-  REDIS_URL: ['x', 'http://h', 'redis:/h', 'redis://h:port'],
+  REDIS_URL: ['x', 'http://h', 'redis:/h', 'redis://h:port', 'redis://h/abc', 'redis://h/-1', 'redis://h/1/2', 'redis://h/0x1', 'redis://h/1.5', 'redis://h/%31', 'redis://h?db=abc', 'redis://h?db=-1'],
   GATEHOUSE_SECRET: ['short', 'x'.repeat(31)],
-  TRUSTED_PROXIES: ['x', 'proxy.example', '10.0.0.0/8;10.1.0.0/8', 'true', '*', '999.999.999.999', '10.0.0.0/33', '10.0.0', '2001:db8::/129', ':::', '1.2.3.4.5', '10.0.0.1/'],
+  GATEHOUSE_DATA_DIR: ['/var/lib/\nx', '/a\tb', '\u007f'],
+  TRUSTED_PROXIES: ['x', 'proxy.example', '10.0.0.0/8;10.1.0.0/8', 'true', '*', '999.999.999.999', '10.0.0.0/33', '10.0.0', '2001:db8::/129', ':::', '1.2.3.4.5', '10.0.0.1/', 'fe80::1%eth0',
+    '0.0.0.0/0', '::/0', '0.0.0.0/1,128.0.0.0/1', '10.0.0.1,0.0.0.0/0', '128.0.0.0/1', '2000::/3', '::/6', '::ffff:0.0.0.0/96', '::ffff:0:0/97', '::/80', '::/64'],
   CORS_ORIGINS: ['*', 'https://*.example.com', 'a.example', 'https://a.example/', 'https://a.example/path', 'null', 'https://u@a.example', 'ftp://a.example', 'https://A.example'],
   LOG_LEVEL: ['verbose', 'INFO', '30'],
   SIGN_UP: ['yes', 'OPEN', '1', 'everybody'],
@@ -108,8 +115,27 @@ t.test('variables that need each other', async (t) => {
   for (const [environment, name] of table) t.same(mistakes(environment).map((mistake) => mistake.name), [name], JSON.stringify(environment))
 })
 
-t.test('a mistyped variable of ours is a mistake, not ignored', async (t) => {
-  t.same(mistakes({ GATEHOUSE_SECERT: SECRET }), [{ name: 'GATEHOUSE_SECERT', message: 'is not a variable of Gatehouse' }])
+t.test('a mistyped variable of ours is told in one line, and stops nothing', async (t) => {
+  t.same(warnings({ GATEHOUSE_SECERT: SECRET, GATEHOUSE_PORT: '3000' }), ['GATEHOUSE_SECERT', 'GATEHOUSE_PORT'])
+})
+
+t.test('what a cluster sets for services beside it is no variable of ours, whatever they are called', async (t) => {
+  const link = (service: string, port: number, name?: string): Record<string, string> => ({
+    [`${service}_SERVICE_HOST`]: '10.0.0.1', [`${service}_SERVICE_PORT`]: String(port), ...(name ? { [`${service}_SERVICE_PORT_${name}`]: String(port) } : {}), [`${service}_PORT`]: `tcp://10.0.0.1:${port}`,
+    [`${service}_PORT_${port}_TCP`]: `tcp://10.0.0.1:${port}`, [`${service}_PORT_${port}_TCP_PROTO`]: 'tcp', [`${service}_PORT_${port}_TCP_PORT`]: String(port), [`${service}_PORT_${port}_TCP_ADDR`]: '10.0.0.1',
+    [`${service}_PORT_53_UDP`]: 'udp://[fd00::1]:53', [`${service}_NAME`]: '/web/gatehouse', [`${service}_ENV_PATH`]: '/bin',
+  })
+  for (const service of ['GATEHOUSE', 'GATEHOUSE_DATA_DIR', 'GATEHOUSE_SECRET', 'GATEHOUSE_ADMIN', 'GATEHOUSE_2', 'DATABASE', 'REDIS', 'POSTGRES']) {
+    t.same(readConfig(link(service, 3000, 'HTTP')), readConfig({}), service)
+  }
+})
+
+t.test('a newline that closes a mounted value is not part of it; in GATEHOUSE_SECRET it is, for what it encrypted is there', async (t) => {
+  for (const end of ['\n', '\r\n']) {
+    t.same(config({ GATEHOUSE_ADMIN_EMAIL: `a@example.com${end}`, GATEHOUSE_ADMIN_PASSWORD: `a long password${end}`, PORT: `8080${end}` }).admin, { email: 'a@example.com', password: 'a long password' })
+    t.equal(config({ GATEHOUSE_SECRET: `${SECRET}${end}` }).secret, `${SECRET}${end}`)
+  }
+  t.equal(config({ GATEHOUSE_ADMIN_EMAIL: 'a@example.com', GATEHOUSE_ADMIN_PASSWORD: 'a long password\n\n' }).admin?.password, 'a long password\n', 'one, not all')
 })
 
 t.test('every mistake is reported at once, each variable on one line', async (t) => {
