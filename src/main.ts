@@ -1,14 +1,12 @@
 // The program: configuration, database, migrations, server; and the way back on SIGTERM, SIGINT or a fault. What cannot
 // start says so in one line a mistake, and nothing else.
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.js'
 import { banner } from './banner.js'
 import type { Config } from './config.js'
 import { type OpenDatabase, openDatabase } from './database/open.js'
-import { migrationsFolder } from './database/migrate.js'
+import { programVersion } from './database/migrate.js'
 import { loadConfig } from './environment.js'
 import { randomBase62 } from './kernel/ids.js'
 import { exitLineOf, InsideListenError } from './start-failure.js'
@@ -19,11 +17,6 @@ const REQUESTS_MAX_MS = 4_000
 const ECHO_MS = 1_000
 
 type Undo = () => Promise<void>
-
-function versionOf(): string {
-  const { version } = JSON.parse(readFileSync(join(migrationsFolder(), '../../package.json'), 'utf8')) as { version: string }
-  return version
-}
 
 /** Stops accepting, lets requests in flight finish, and after 4 s cuts those that have not. */
 async function drain(app: FastifyInstance): Promise<void> {
@@ -41,7 +34,7 @@ async function announce(app: FastifyInstance, config: Config, database: OpenData
   const setup = await app.setup.isDone() ? null : { token: app.setup.token(), password: randomBase62(20) }
   const localOrigin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   console.log(banner({
-    version: versionOf(), publicOrigin: app.publicOrigin(), localOrigin, inside, database: database.description, redisUrl: config.redisUrl, fast: app.fast.state(), setup,
+    version: programVersion(), publicOrigin: app.publicOrigin(), localOrigin, inside, database: database.description, redisUrl: config.redisUrl, fast: app.fast.state(), setup,
   }))
 }
 

@@ -1,8 +1,8 @@
 // Applies prisma/migrations in order, each in one transaction with its bookkeeping, so that nothing is ever half applied.
 // It writes Prisma's own table under Prisma's own lock: `prisma migrate deploy` and this agree on what is done.
-// It never changes, skips or undoes a migration.
+// It never changes, skips or undoes a migration, and refuses a database that a newer version has migrated.
 import { createHash, randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type pg from 'pg'
@@ -19,6 +19,8 @@ interface Applied {
   migration_name: string
   checksum: string
   finished_at: Date | null
+  /** of ours: which version of this program applied it */
+  logs: string | null
 }
 
 /** A database that cannot be brought to this program's schema; the message names the migration and says what to do. */
@@ -32,6 +34,25 @@ export function migrationsFolder(): string {
     if (existsSync(join(folder, 'package.json'))) return join(folder, 'prisma', 'migrations')
   }
   throw new MigrationError('prisma/migrations was not found: package.json is missing above the program')
+}
+
+/** The version of this program, of its package.json. */
+export function programVersion(): string {
+  const { version } = JSON.parse(readFileSync(join(migrationsFolder(), '../../package.json'), 'utf8')) as { version: string }
+  return version
+}
+
+const APPLIED_BY = /^gatehouse (\S+)$/
+
+/** Throws MigrationError when the database holds migrations that this program does not know: a newer one has made its tables. */
+function refuseNewer(names: readonly string[], applied: readonly Applied[]): void {
+  const unknown = applied.filter(({ migration_name: name, finished_at: at }) => at !== null && !names.includes(name)).toSorted((a, b) => a.migration_name.localeCompare(b.migration_name))
+  const last = unknown.at(-1)
+  if (!last) return
+  const versions = unknown.flatMap(({ logs }) => APPLIED_BY.exec(logs ?? '')?.[1] ?? [])
+  const by = versions.at(-1)
+  throw new MigrationError(
+    `The database was migrated by ${by === undefined ? 'a newer Gatehouse' : `Gatehouse ${by}`} (${last.migration_name}) and this is Gatehouse ${programVersion()}, which does not know that: start the newer version, or restore the backup made before the upgrade`)
 }
 
 /** Is this migration applied already? Throws MigrationError when it was edited since, or an earlier run of Prisma's left it unfinished. */
@@ -48,8 +69,8 @@ async function apply(client: pg.PoolClient, name: string, sql: string, checksum:
   try {
     await client.query({ text: sql, ...PATIENT })
     await client.query(
-      'INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count) VALUES ($1, $2, now(), $3, 1)',
-      [randomUUID(), checksum, name])
+      'INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count, logs) VALUES ($1, $2, now(), $3, 1, $4)',
+      [randomUUID(), checksum, name, `gatehouse ${programVersion()}`])
     await client.query('COMMIT')
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {}) // a connection that broke has rolled back by itself
@@ -60,7 +81,8 @@ async function apply(client: pg.PoolClient, name: string, sql: string, checksum:
 async function applyAll(client: pg.PoolClient, folder: string): Promise<string[]> {
   const names = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map((entry) => entry.name).toSorted()
   await client.query(TABLE)
-  const { rows } = await client.query<Applied>('SELECT migration_name, checksum, finished_at FROM _prisma_migrations WHERE rolled_back_at IS NULL')
+  const { rows } = await client.query<Applied>('SELECT migration_name, checksum, finished_at, logs FROM _prisma_migrations WHERE rolled_back_at IS NULL')
+  refuseNewer(names, rows)
   const applied = new Map(rows.map((row) => [row.migration_name, row]))
   const done: string[] = []
   for (const name of names) {

@@ -3,7 +3,7 @@ import { appendFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { migrate, MigrationError, migrationsFolder } from '../../src/database/migrate.js'
+import { migrate, MigrationError, migrationsFolder, programVersion } from '../../src/database/migrate.js'
 import { pendingMigrations } from '../../src/database/pending-migrations.js'
 import { createBareDatabase } from '../support/database.js'
 
@@ -85,6 +85,25 @@ t.test('a failing migration leaves nothing of itself, and those before it stay',
 
   writeFileSync(join(folder, '2_step', 'migration.sql'), 'CREATE TABLE second ();')
   t.same(await migrate(pool, folder), ['2_step', '3_step'], 'mended, it goes on where it stopped')
+})
+
+t.test('a database that a newer version has migrated is refused with both versions, and left as it is', async (t) => {
+  const pool = await emptyDatabase(t)
+  await migrate(pool)
+  const { rows } = await pool.query<{ logs: string }>('SELECT DISTINCT logs FROM _prisma_migrations')
+  t.same(rows, [{ logs: `gatehouse ${programVersion()}` }], 'each notes who applied it')
+  const add = (name: string, logs: string | null, more = ''): Promise<unknown> => pool.query(
+    `INSERT INTO _prisma_migrations (id, checksum, migration_name, logs, finished_at${more && ', rolled_back_at'}) VALUES (gen_random_uuid(), 'x', $1, $2, now()${more && ', now()'})`, [name, logs])
+  await add('20990101000000_undone', null, 'rolled back')
+  await t.resolves(migrate(pool), 'one that was rolled back is not there')
+  await add('20990101000001_by_prisma', null)
+  t.match((await failureOf(migrate(pool))).message, new RegExp(`^The database was migrated by a newer Gatehouse \\(20990101000001_by_prisma\\) and this is Gatehouse ${programVersion()}`))
+  await add('20990101000002_next', 'gatehouse 99.1.0')
+  const error = await failureOf(migrate(pool))
+  t.ok(error instanceof MigrationError)
+  t.match(error.message, new RegExp(`^The database was migrated by Gatehouse 99\\.1\\.0 \\(20990101000002_next\\) and this is Gatehouse ${programVersion()}`))
+  t.notMatch(error.message, /\n/)
+  t.same(await pendingMigrations(pool), [], 'a node of the old version that runs on stays ready')
 })
 
 t.test('a migration that Prisma left unfinished is refused', async (t) => {
