@@ -62,7 +62,7 @@ const LINK_VALUE = /^(tcp|udp|sctp):\/\//
 
 /** Is this a variable that a cluster sets to tell of a service, not one that somebody meant for us? */
 function isLink(name: string, value: string): boolean {
-  return LINK_NAME.test(name) || (/_PORT$/.test(name) && LINK_VALUE.test(value)) || (/_NAME$/.test(name) && value.startsWith('/'))
+  return LINK_NAME.test(name) || (name.endsWith('_PORT') && LINK_VALUE.test(value)) || (name.endsWith('_NAME') && value.startsWith('/'))
 }
 
 export interface Config {
@@ -209,8 +209,8 @@ function crossChecks(env: Partial<Environment>, given: ReadonlySet<string>): Mis
  * encrypted already was encrypted with it. What a cluster set for a service of that name was not meant for us.
  */
 function meant(name: Name, text: string): string {
-  if (/_PORT$/.test(name) && LINK_VALUE.test(text)) return ''
-  return /SECRET/.test(name) ? text : text.replace(/\r?\n$/, '')
+  if (name.endsWith('_PORT') && LINK_VALUE.test(text)) return ''
+  return name.includes('SECRET') ? text : text.replace(/\r?\n$/, '')
 }
 
 /** Variables that begin as ours do and are none, nor of a cluster's making. */

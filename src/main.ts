@@ -39,9 +39,9 @@ async function announce(app: FastifyInstance, config: Config, database: OpenData
 }
 
 /** Brings everything up; what has to be taken down again is pushed on `undo` as soon as it stands. */
-async function start(config: Config, undo: Undo[]): Promise<void> {
+async function start(config: Config, undo: Undo[], calledOff: AbortSignal): Promise<void> {
   const told = { log: (message: string): void => console.error(message) }
-  const database = await openDatabase(config, (message) => told.log(message))
+  const database = await openDatabase(config, (message) => told.log(message), calledOff)
   undo.push(() => database.close())
   const app = await buildApp({ config, database: database.database, secret: database.secret })
   undo.push(() => drain(app))
@@ -62,7 +62,9 @@ async function main(): Promise<void> {
   if ('mistakes' in outcome) process.exit(1)
   const { config } = outcome
   const undo: Undo[] = []
-  const starting = start(config, undo)
+  const callOff = new AbortController()
+  // in the next turn: the signals below are listened to before anything is begun
+  const starting = Promise.resolve().then(() => start(config, undo, callOff.signal))
   const closing = closeWithGrace({ delay: CLOSE_MAX_MS, skip: ['SIGINT', 'SIGTERM', 'SIGHUP', 'beforeExit'] }, async ({ err }) => {
     if (err) console.error(err)
     // a signal during the start waits for it: whatever it brings up is taken down again
@@ -72,6 +74,7 @@ async function main(): Promise<void> {
   let asked = -Infinity
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
+      callOff.abort()
       const now = performance.now()
       if (asked === -Infinity) closing.close()
       else if (now - asked > ECHO_MS) process.exit(1)

@@ -49,6 +49,8 @@ export function findBinaries(): Binaries {
   } catch (error) {
     throw new EmbeddedPostgresError(`The embedded PostgreSQL in ${bin} cannot be run: ${messageOf(error)}`, { cause: error })
   }
+  // initdb has a shell start `postgres`, and quotes its name with nothing but "
+  if (/["$`\\\n]/.test(bin)) throw new EmbeddedPostgresError(`PostgreSQL cannot be run from a folder with one of " $ \` \\ in its name (${bin}): move Gatehouse, or set DATABASE_URL`)
   linkLibraries(packageFolder)
   return binaries
 }

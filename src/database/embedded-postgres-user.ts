@@ -1,7 +1,8 @@
 // As whom PostgreSQL runs. It refuses uid 0, so a root start needs another identity that still reaches the binaries and
 // the data, which may lie below a folder only root may enter. Nothing here opens a door: the data stays 0700.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, lchownSync, readdirSync, statSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, lchownSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { EmbeddedPostgresError } from './embedded-postgres-error.js'
 
@@ -17,11 +18,31 @@ export interface RunAs {
 
 const AS_SELF: RunAs = { owner: null, wrap: (program, args) => [program, [...args]], ids: {} }
 
-// a user namespace in which root is called 65534: PostgreSQL sees no root, the files stay root's
-const IN_NAMESPACE: RunAs = {
-  owner: { uid: 0, gid: 0 },
-  wrap: (program, args) => ['unshare', ['--user', `--map-user=${NOBODY}`, `--map-group=${NOBODY}`, '--', program, ...args]],
-  ids: {},
+/** A user other than root that has a name, which initdb asks for: nobody, or where there is none whoever comes first. */
+function namedUid(passwd = '/etc/passwd'): number {
+  let uids: number[] = []
+  try {
+    uids = readFileSync(passwd, 'utf8').split('\n').map((line) => Number(line.split(':')[2])).filter((uid) => Number.isInteger(uid) && uid > 0)
+  } catch {
+    // no such file: names may come from elsewhere
+  }
+  return uids.includes(NOBODY) ? NOBODY : (uids[0] ?? NOBODY)
+}
+
+/** A user namespace in which we are called by another user's name: PostgreSQL sees neither root nor a nameless user, and the files stay ours. */
+function inNamespace(owner: RunAs['owner']): RunAs {
+  const uid = namedUid()
+  return { owner, wrap: (program, args) => ['unshare', ['--user', `--map-user=${uid}`, `--map-group=${uid}`, '--', program, ...args]], ids: {} }
+}
+
+/** Has the user who started us a name? Kubernetes and OpenShift like to run containers under a number that nobody has. */
+function isNamed(): boolean {
+  try {
+    userInfo()
+    return true
+  } catch {
+    return false
+  }
 }
 
 /**
@@ -52,10 +73,12 @@ export function chooseRunAs(postgres: string, dataFolder: string, cluster: strin
   const self = process.getuid?.() ?? owner
   if (self !== 0) {
     if (existsSync(cluster) && owner !== self) throw new EmbeddedPostgresError(`${cluster} belongs to uid ${owner} and Gatehouse was started by uid ${self}: start it as its owner`)
-    return AS_SELF
+    const nameless = inNamespace(null)
+    // only initdb asks for the name
+    return !existsSync(cluster) && !isNamed() && works(nameless, postgres, ['--version']) ? nameless : AS_SELF
   }
   const [uid, gid] = owner === 0 ? [NOBODY, NOBODY] : [owner, group]
-  const ways = owner === 0 ? [IN_NAMESPACE, withCapability(uid, gid)] : [withCapability(uid, gid)]
+  const ways = owner === 0 ? [inNamespace({ uid: 0, gid: 0 }), withCapability(uid, gid)] : [withCapability(uid, gid)]
   const privileged = ways.find((way) => works(way, postgres, ['--version']))
   if (privileged) return privileged
   const other = asOther(uid, gid)

@@ -31,6 +31,8 @@ export interface EmbeddedPostgresOptions {
   log: (message: string) => void
   /** PostgreSQL's own settings, unitless (`max_connections`) */
   settings?: Readonly<Record<string, string>>
+  /** calls the making of a new cluster off; what was made of it is removed */
+  signal?: AbortSignal
 }
 
 interface Place {
@@ -111,14 +113,14 @@ async function halt(place: Place): Promise<void> {
   if (postmaster) await stopServer(place.cluster, postmaster)
 }
 
-function prepare({ dataDir, settings = {} }: EmbeddedPostgresOptions): Place {
+async function prepare({ dataDir, settings = {}, signal }: EmbeddedPostgresOptions): Promise<Place> {
   const dataFolder = resolve(dataDir)
   const cluster = join(dataFolder, 'postgres')
   try {
     mkdirSync(dataFolder, { recursive: true, mode: 0o700 })
     const binaries = findBinaries()
     const runAs = chooseRunAs(binaries.postgres, dataFolder, cluster)
-    if (!isInitialised(cluster)) initialise(cluster, dataFolder, binaries, runAs)
+    if (!isInitialised(cluster)) await initialise(cluster, dataFolder, binaries, runAs, signal)
     giveTo(runAs, cluster)
     return { dataFolder, cluster, logFile: join(dataFolder, 'postgres.log'), socketFolder: socketFolderFor(cluster, runAs, readPostmaster(cluster)?.socketFolder), binaries, runAs, settings }
   } catch (error) {
@@ -132,7 +134,7 @@ function prepare({ dataDir, settings = {} }: EmbeddedPostgresOptions): Place {
  * Throws DataFolderInUse when another process owns the folder, and EmbeddedPostgresError for all else; both have an exitLine.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const place = prepare(options)
+  const place = await prepare(options)
   let { client, adopted } = await own(place)
   if (adopted && await differs(client, place.settings)) {
     await halt(place)

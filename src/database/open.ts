@@ -53,13 +53,13 @@ async function reach(pool: pg.Pool, databaseUrl: string | null): Promise<string>
 }
 
 /**
- * Opens the database that `config` names and brings its schema up to date.
+ * Opens the database that `config` names and brings its schema up to date; `signal` calls the making of an embedded one off.
  * Throws EmbeddedPostgresError, DatabaseUrlError and MigrationError, after having closed what it had opened.
  */
-export async function openDatabase(config: Config, log: (message: string) => void): Promise<OpenDatabase> {
+export async function openDatabase(config: Config, log: (message: string) => void, signal?: AbortSignal): Promise<OpenDatabase> {
   const secret = config.secret ?? embeddedSecret(config.dataDir)
   const settings = { max_connections: String(Math.max(POSTGRES_DEFAULT_CONNECTIONS, config.databasePoolMax + SPARE_CONNECTIONS)) }
-  const embedded: EmbeddedPostgres | null = config.databaseUrl === null ? await startEmbeddedPostgres({ dataDir: config.dataDir, log, settings }) : null
+  const embedded: EmbeddedPostgres | null = config.databaseUrl === null ? await startEmbeddedPostgres({ dataDir: config.dataDir, log, settings, ...(signal ? { signal } : {}) }) : null
   let database: Database | null = null
   const close = async (): Promise<void> => {
     await database?.close()

@@ -1,7 +1,8 @@
 // The embedded PostgreSQL on real folders: who owns it, what survives, and what an operator reads when it cannot start.
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { findBinaries, linkLibraries } from '../../src/database/embedded-postgres-binaries.js'
@@ -150,6 +151,54 @@ function withFailing(t: Test, ...names: string[]): void {
   t.teardown(() => (process.env['PATH'] = path))
   process.env['PATH'] = `${tools}:${path}`
 }
+
+t.test('a TMPDIR that is too long, or not there, is not what decides', async (t) => {
+  const before = process.env['TMPDIR']
+  t.teardown(() => {
+    if (before === undefined) delete process.env['TMPDIR']
+    else process.env['TMPDIR'] = before
+  })
+  const dataDir = freshFolder(t, 'x'.repeat(100))
+  for (const folder of [join(t.testdir(), 'y'.repeat(100)), '/not/there']) {
+    process.env['TMPDIR'] = folder
+    const server = await start(t, dataDir)
+    t.same(await ask(server, 'SELECT 1 AS n'), [{ n: 1 }])
+    await server.stop()
+  }
+})
+
+t.test('a data folder may have any name that a path may have', async (t) => {
+  const server = await start(t, freshFolder(t, 'a $HOME `x` "q" \'s\', \\ %40 \u00e9 #?'))
+  t.same(await ask(server, 'SELECT 1 AS n'), [{ n: 1 }])
+})
+
+t.test('the making of a cluster can be called off, and leaves nothing', async (t) => {
+  const dataDir = freshFolder(t)
+  for (const afterMs of [0, 150, 400]) {
+    const callOff = new AbortController()
+    if (afterMs === 0) callOff.abort()
+    else setTimeout(() => callOff.abort(), afterMs)
+    const { signal } = callOff
+    t.match((await refusalOf(startEmbeddedPostgres({ dataDir, log: () => {}, settings, signal }))).exitLine, /^The start was called off$/)
+    t.same(readdirSync(dataDir), [])
+  }
+  t.same(await ask(await start(t, dataDir), 'SELECT 1 AS n'), [{ n: 1 }], 'and the next start works')
+})
+
+t.test('as a user without a name it runs, or says in one line what to do', { skip: isRoot ? false : 'needs root' }, async (t) => {
+  const dataDir = freshFolder(t)
+  mkdirSync(dataDir)
+  for (const folder of [dataDir, dirname(dataDir)]) chownSync(folder, 12_345, 12_345)
+  const program = `import { startEmbeddedPostgres } from ${JSON.stringify(join(import.meta.dirname, '../../src/database/embedded-postgres.ts'))}
+    await startEmbeddedPostgres({ dataDir: process.argv[1], log() {}, settings: { fsync: 'off' } }).then((server) => server.stop().then(() => console.log('ran')), (error) => console.log(error.exitLine))`
+  const run = (env: NodeJS.ProcessEnv): string => spawnSync('setpriv', ['--reuid', '12345', '--regid', '12345', '--clear-groups', process.execPath, '--import', 'tsx', '--input-type=module', '-e', program, dataDir],
+    { encoding: 'utf8', env: { PATH: process.env['PATH'], ...env }, cwd: join(import.meta.dirname, '../..') }).stdout
+  const tools = t.testdir({ unshare: '#!/bin/sh\nexit 1\n' })
+  chmodSync(join(tools, 'unshare'), 0o755)
+  t.match(run({ PATH: `${tools}:${process.env['PATH'] ?? ''}` }), /^PostgreSQL needs a name for uid 12345, .*: add the entry, .*\n$/)
+  t.equal(run({}), 'ran\n')
+  t.equal(run({}), 'ran\n', 'a second time, too')
+})
 
 t.test('as root without user namespaces another user runs it, and the data keeps that owner', { skip: isRoot ? false : 'needs root' }, async (t) => {
   const dataDir = freshFolder(t)
