@@ -69,7 +69,7 @@ async function fill({ entries, withLimit }: MemoryOrder): Promise<Filled> {
     touches: { key: () => {}, session: unused, flush: unused, close: unused }, clock: systemClock, config: { sessionIdleSeconds: 60 },
   })
   for (let done = 0; done < entries; done += AT_ONCE) {
-    await Promise.all(Array.from({ length: Math.min(AT_ONCE, entries - done) }, async () => door.authenticate({ kind: 'key', value: formatKey('gk').key })))
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, entries - done) }, async () => door.authenticate({ kind: 'key', value: formatKey('gk').key }, '127.0.0.1')))
   }
   return { cache, door }
 }
@@ -82,7 +82,7 @@ async function measure(order: MemoryOrder): Promise<MemoryResult> {
   const { cache, door } = await fill(order)
   const bytes = usedBytes() - beforeBytes
   // in use after the last collection, so that none of them could take it away
-  await door.authenticate({ kind: 'key', value: formatKey('gk').key })
+  await door.authenticate({ kind: 'key', value: formatKey('gk').key }, '127.0.0.1')
   const entries = cache.entries()
   return { entries, bytesEach: bytes / entries, estimatedEach: cache.bytes() / entries }
 }

@@ -55,7 +55,7 @@ export default fp(async (app) => {
     if (access.includes('loopback') && isLocal(request)) return undefined
     const credential = findPresented(request)
     if (!credential) throw problem('credentials.missing')
-    const found = door.authenticate(credential)
+    const found = door.authenticate(credential, request.ip)
     if (found instanceof Promise) return found.then((principal) => admit(request, credential.kind, principal, access))
     return admit(request, credential.kind, found, access)
   }

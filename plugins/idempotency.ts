@@ -20,13 +20,15 @@ function etagIfVersioned(answer: object): string | null {
 }
 
 export default fp(async (app) => {
-  app.decorateRequest('once', async function once<T extends object>(this: FastifyRequest, reply: FastifyReply, status: number, work: () => Promise<T>) {
+  app.decorateRequest('once', async function once<T extends object>(this: FastifyRequest, reply: FastifyReply, status: number, work: () => Promise<T>, beforeReplay?: (answer: T) => Promise<void>) {
     const key = keyOf(this)
     // a stranger's key counts together with the address: two strangers who pick the same key must not meet
     const { principal } = this
-    const scope = principal ? `${principal.type}:${principal.keyId ?? principal.id}` : `address:${this.ip}`
+    // a key or a session of its own: who shares an account does not share its answers
+    const scope = principal ? `${principal.type}:${principal.keyId ?? principal.sessionId ?? principal.id}` : `address:${this.ip}`
     const request = `${this.method} ${this.url}\n${JSON.stringify(this.body)}`
     const result = key === null ? { status, answer: await work(), replayed: false } : await app.idempotency.perform({ scope, key, request, status }, work)
+    if (result.replayed) await beforeReplay?.(result.answer)
     const etag = etagIfVersioned(result.answer)
     if (etag !== null) void reply.header('etag', etag)
     if (result.replayed) void reply.header('idempotency-replayed', 'true')

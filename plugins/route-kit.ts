@@ -38,8 +38,8 @@ declare module 'fastify' {
     readonly caller: Caller
     /** The principal. Throws credentials.missing when there is none. */
     signedIn: () => Principal
-    /** Runs `work` at most once for the request's Idempotency-Key and sends its result; a repeat gets the stored answer. */
-    once: <T extends object>(reply: FastifyReply, status: number, work: () => Promise<T>) => Promise<FastifyReply>
+    /** Runs `work` at most once for the request's Idempotency-Key and sends its result; a repeat gets the stored answer, unless `beforeReplay` throws. */
+    once: <T extends object>(reply: FastifyReply, status: number, work: () => Promise<T>, beforeReplay?: (answer: T) => Promise<void>) => Promise<FastifyReply>
   }
 
   interface FastifyReply {

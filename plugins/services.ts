@@ -1,14 +1,18 @@
 // The only place where services are built and meet: each gets exactly what it needs, and becomes one decorator.
 import { availableParallelism } from 'node:os'
 import fp from 'fastify-plugin'
+import { type AccountChangeService, createAccountChangeService } from '../src/accounts/account-change-service.js'
 import { createAccountService, type AccountService } from '../src/accounts/account-service.js'
 import { createAccountStore } from '../src/accounts/account-store.js'
 import { createHashQueue } from '../src/accounts/hash-queue.js'
+import { createGrantService, type GrantService } from '../src/accounts/grant-service.js'
+import { createGrantStore } from '../src/accounts/grant-store.js'
 import { createLoginCounterStore } from '../src/accounts/login-counter-store.js'
 import { createLoginService, type LoginService } from '../src/accounts/login-service.js'
 import { createLoginThrottle } from '../src/accounts/login-throttle-service.js'
 import { createPasswordHasher } from '../src/accounts/password-hasher.js'
-import { createRoleStore, type RoleStore } from '../src/accounts/role-store.js'
+import { createRoleService, type RoleService } from '../src/accounts/role-service.js'
+import { createRoleStore } from '../src/accounts/role-store.js'
 import { createSignUpPolicy, type SignUpPolicy } from '../src/accounts/sign-up-policy.js'
 import { createCredentialStore } from '../src/access/credential-store.js'
 import { createDoor, type Door } from '../src/access/door.js'
@@ -17,6 +21,8 @@ import { createRevocationPoller, type RevocationPoller } from '../src/access/rev
 import { createRevocationStore } from '../src/access/revocation-store.js'
 import { createRevocations } from '../src/access/revocations.js'
 import { createTouches } from '../src/access/touches.js'
+import { createAuthorityService, type AuthorityService } from '../src/authority/authority-service.js'
+import { createAuthorityStore } from '../src/authority/authority-store.js'
 import { createAuditStore, type AuditStore } from '../src/audit/audit-store.js'
 import { createGateRuleService, type GateRuleService } from '../src/gate/gate-rule-service.js'
 import { createGateRuleStore } from '../src/gate/gate-rule-store.js'
@@ -24,7 +30,10 @@ import { createGateService, type GateService } from '../src/gate/gate-service.js
 import { createRuleSource } from '../src/gate/gate-source.js'
 import { createIdempotencyService, type IdempotencyService } from '../src/idempotency/idempotency-service.js'
 import { createIdempotencyStore } from '../src/idempotency/idempotency-store.js'
+import { createKeyChangeService, type KeyChangeService } from '../src/keys/key-change-service.js'
 import { createKeyService, type KeyService } from '../src/keys/key-service.js'
+import { createKeySweepService, type KeySweepService } from '../src/keys/key-sweep-service.js'
+import { createKeySweepStore } from '../src/keys/key-sweep-store.js'
 import { createKeyStore } from '../src/keys/key-store.js'
 import { createLimitDefinitionStore } from '../src/limits/limit-definition-store.js'
 import { createLimitService, type LimitService } from '../src/limits/limit-service.js'
@@ -45,12 +54,17 @@ import { createUsageStore } from '../src/usage/usage-store.js'
 declare module 'fastify' {
   interface FastifyInstance {
     accounts: AccountService
-    roles: RoleStore
+    roles: RoleService
+    accountChanges: AccountChangeService
+    grants: GrantService
+    keySweeps: KeySweepService
     login: LoginService
     signUp: SignUpPolicy
     setup: SetupService
     sessions: SessionService
     keys: KeyService
+    keyChanges: KeyChangeService
+    authority: AuthorityService
     door: Door
     limits: LimitService
     revocations: RevocationPoller
@@ -77,11 +91,18 @@ export default fp(async (app) => {
   const revocations = createRevocationPoller({ store: createRevocationStore({ pool, nodeId: app.nodes.id }), revocations: known, bus, log: app.log })
   const narrowed = (): Promise<void> => afterCommit(revocations.settle)
   const sessions = createSessionService({ store: createSessionStore({ prisma, pool, cursors }), tokens, audit, transact, secrets, clock, config, narrowed })
-  const keys = createKeyService({ store: createKeyStore({ prisma, pool, cursors }), audit, transact, clock, keyPrefix: config.keyPrefix, narrowed })
+  const authority = createAuthorityService({ store: createAuthorityStore(), clock })
+  const keySweeps = createKeySweepService({ store: createKeySweepStore({ prisma }), authority, audit, transact, clock, narrowed })
+  const keyDeps = {
+    store: createKeyStore({ prisma, pool, cursors }), authority, audit, transact, clock, keyPrefix: config.keyPrefix, narrowed,
+    caps: { own: config.keysPerOwner, sold: config.soldKeysPerOwner }, sweeps: keySweeps,
+  }
+  const keys = createKeyService(keyDeps)
   const accountStore = createAccountStore({ prisma, pool, cursors })
-  const roles = createRoleStore({ prisma })
+  const roles = createRoleStore({ prisma, pool })
+  const grants = createGrantService({ store: createGrantStore({ prisma }), sweeps: keySweeps, authority, audit, transact, clock })
   const throttle = createLoginThrottle({ store: createLoginCounterStore(), accounts: accountStore, cache, clock, transact, audit, secrets })
-  const accounts = createAccountService({ store: accountStore, roles, hasher, throttle, sessions, keys, audit, transact, clock, narrowed })
+  const accounts = createAccountService({ store: accountStore, roles, hasher, throttle, sessions, authority, audit, transact, clock })
   const credentials = createCredentialStore({ pool })
   const touches = createTouches({ store: credentials, clock, log: app.log })
   const signer = createCookieSigner(secrets)
@@ -97,8 +118,13 @@ export default fp(async (app) => {
   app.decorate('usageLedger', usage)
   app.decorate('audit', audit)
   app.decorate('sessions', sessions)
+  app.decorate('authority', authority)
   app.decorate('keys', keys)
-  app.decorate('roles', roles)
+  app.decorate('keyChanges', createKeyChangeService(keyDeps))
+  app.decorate('roles', createRoleService({ store: roles, authority, audit, transact, clock, narrowed }))
+  app.decorate('keySweeps', keySweeps)
+  app.decorate('grants', grants)
+  app.decorate('accountChanges', createAccountChangeService({ store: accountStore, roles, sessions, authority, grants, audit, transact, clock, narrowed }))
   app.decorate('accounts', accounts)
   app.decorate('login', createLoginService({ store: accountStore, accounts, hasher, throttle, sessions, audit, transact, clock }))
   const setup = createSetupService({ store: createInstallationStore({ prisma }), accounts, sessions, audit, secrets, transact, clock })

@@ -23,6 +23,7 @@ import idempotency from '../plugins/idempotency.js'
 import jwks from '../plugins/jwks.js'
 import jwt from '../plugins/jwt.js'
 import maintenance from '../plugins/maintenance.js'
+import keySweeps from '../plugins/key-sweeps.js'
 import metrics from '../plugins/metrics.js'
 import openapi from '../plugins/openapi.js'
 import prisma, { type Foundations } from '../plugins/prisma.js'
@@ -138,6 +139,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(jwt)
   await app.register(services)
   await app.register(revocations)
+  await app.register(keySweeps)
   await app.register(usage)
   await app.register(csrf)
   await app.register(authenticate)

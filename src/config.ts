@@ -32,6 +32,8 @@ export const ConfigSchema = Type.Object({
   SESSION_IDLE_SECONDS: seconds(300, 31_536_000, 1_209_600, 'A session unused for this long ends (14 days); uses are noted once a minute'),
   SESSION_ABSOLUTE_SECONDS: seconds(300, 31_536_000, 7_776_000, 'A session ends this long after its sign-in (90 days)'),
   KEY_PREFIX: Type.String({ pattern: '^[a-z][a-z0-9]{0,15}$', default: 'gk', description: 'First part of every API key' }),
+  KEYS_PER_OWNER: Type.Integer({ minimum: 1, maximum: 100_000, default: 100, description: 'Live keys that people, and accounts of services, may have of their own' }),
+  SOLD_KEYS_PER_OWNER: Type.Integer({ minimum: 1, maximum: 100_000, default: 1_000, description: 'Live keys that may be sold to one owner; they do not count as the owner\'s own' }),
   LIMITS_WITHOUT_REDIS: Type.Union([Type.Literal('refuse'), Type.Literal('share')], { default: 'refuse', description: 'Of several nodes, one that has lost Redis: refuse keeps every limit and refuses until its window has passed; share goes on at once with its share, and may exceed a limit' }),
   REVOCATION_LEASE_MS: Type.Integer({ minimum: 500, maximum: 60_000, default: 1_500, description: 'No revoked credential is accepted later than this after its revocation. For as long a node goes on deciding while the database does not answer' }),
   DECISION_CACHE_ENTRIES: Type.Integer({ minimum: 1, maximum: 10_000_000, default: 100_000, description: 'Credentials whose decision is kept in memory' }),
@@ -86,6 +88,8 @@ export interface Config {
   sessionIdleSeconds: number
   sessionAbsoluteSeconds: number
   keyPrefix: string
+  keysPerOwner: number
+  soldKeysPerOwner: number
   limitsWithoutRedis: 'refuse' | 'share'
   revocationLeaseMs: number
   decisionCacheEntries: number
@@ -252,7 +256,7 @@ function toConfig(env: Environment): Config {
     trustedProxies: listOf(env.TRUSTED_PROXIES), corsOrigins: listOf(env.CORS_ORIGINS), logLevel: env.LOG_LEVEL, signUp: env.SIGN_UP, bcryptCost: env.BCRYPT_COST,
     accessTokenSeconds: env.ACCESS_TOKEN_SECONDS, sessionIdleSeconds: env.SESSION_IDLE_SECONDS, sessionAbsoluteSeconds: env.SESSION_ABSOLUTE_SECONDS,
     revocationLeaseMs: env.REVOCATION_LEASE_MS, decisionCacheEntries: env.DECISION_CACHE_ENTRIES, decisionCacheBytes: env.DECISION_CACHE_BYTES,
-    keyPrefix: env.KEY_PREFIX, limitsWithoutRedis: env.LIMITS_WITHOUT_REDIS, usageMinutesKeptDays: env.USAGE_MINUTES_KEPT_DAYS, usageHoursKeptDays: env.USAGE_HOURS_KEPT_DAYS,
+    keyPrefix: env.KEY_PREFIX, keysPerOwner: env.KEYS_PER_OWNER, soldKeysPerOwner: env.SOLD_KEYS_PER_OWNER, limitsWithoutRedis: env.LIMITS_WITHOUT_REDIS, usageMinutesKeptDays: env.USAGE_MINUTES_KEPT_DAYS, usageHoursKeptDays: env.USAGE_HOURS_KEPT_DAYS,
     usageDaysKeptDays: env.USAGE_DAYS_KEPT_DAYS, auditRefusalsKeptDays: env.AUDIT_REFUSALS_KEPT_DAYS, sessionsPerUser: env.SESSIONS_PER_USER,
     requestsPerMinute: env.REQUESTS_PER_MINUTE, connectionsMax: env.CONNECTIONS_MAX, connectionsPerAddress: env.CONNECTIONS_PER_ADDRESS,
   }

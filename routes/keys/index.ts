@@ -2,12 +2,15 @@
 // verified by the APIs they were made for.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
-import { IdParams, WaitQuery } from '../../plugins/route-kit.js'
+import { IdParams, strict, WaitQuery } from '../../plugins/route-kit.js'
+import { problem } from '../../src/kernel/errors.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
 import { LimitReports } from '../limits/schema.js'
-import { IssuedKey, KeyPage, KeyPatch, KeyQuery, KeyView, NewKey, Revocation, Rotation, Verification, VerifyBatch, VerifyBatchAnswer, VerifyRequest } from './schema.js'
+import { GrantsQuery } from '../users/schema.js'
+import { IssuedKey, KeyPage, KeyPatch, KeyQuery, KeyRevocation, KeyRevocationAnswer, KeyView, NewKey, Revocation, Rotation, Verification, VerifyBatch, VerifyBatchAnswer, VerifyRequest } from './schema.js'
 
 const tags = ['Keys']
+const RevokeQuery = strict({ ...WaitQuery.properties, ...GrantsQuery })
 // a thousand questions with long lists of permissions
 const BATCH_BYTES = 8 * 1024 * 1024
 
@@ -16,6 +19,11 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
   async function overriding<T>({ caller }: FastifyRequest, ask: () => T): Promise<Awaited<T>> {
     await app.limits.requireOverride(caller)
     return await ask()
+  }
+
+  /** A stored answer holds the key itself: it is not given again once that key has ended. */
+  async function stillLive({ id }: { id: string }): Promise<void> {
+    if (!(await app.keys.isLive(id))) throw problem('key.revoked', { detail: 'The key of the stored answer has ended' })
   }
 
   app.post('/verify', {
@@ -42,20 +50,34 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
     return { data: await (requests.some(({ limits }) => limits) ? overriding(request, ask) : ask()) }
   })
 
+  app.post('/revoke', {
+    schema: {
+      summary: 'Revoke many keys', tags, body: KeyRevocation, querystring: WaitQuery, response: { 200: KeyRevocationAnswer },
+      description: 'All that match the filter, and what they issued in turn. Try it with `dryRun` first, and say with `expect` what it counted.',
+    },
+    config: { access: ['gatehouse:keys.write', 'gatehouse:brake'], errors: ['permission.not_held', 'keys.unexpected_count'] },
+  }, async (request, reply) => {
+    const answer = await app.keys.act(request.caller, '', () => app.keySweeps.revokeAll(request.caller, request.body))
+    return { ...answer, effectiveWithinMs: await reply.effective(request.query.wait) }
+  })
+
   app.get('/', {
     schema: { summary: 'List keys', description: 'Your own; with gatehouse:keys.read everybody\'s.', tags, querystring: KeyQuery, response: { 200: KeyPage } },
-    config: { access: ['user', 'gatehouse:keys.read'], errors: ['cursor.invalid'] },
+    config: { access: ['user', 'gatehouse:keys.read', 'gatehouse:keys.write', 'gatehouse:brake'], errors: ['cursor.invalid'] },
   }, async (request) => app.keys.list(request.caller, request.query))
 
   app.post('/', {
     schema: { summary: 'Issue a key', description: 'The key itself is in this answer and never again.', tags, body: NewKey, response: { 201: IssuedKey } },
-    config: { access: ['user', 'gatehouse:keys.write'], errors: ['owner.unknown', 'permission.not_held'], idempotent: true },
-  }, async (request, reply) => app.keys.act(request.caller, '', () =>
-    request.once(reply, 201, () => app.keys.issue(request.caller, request.body))))
+    config: { access: ['user', 'gatehouse:keys.write'], errors: ['owner.unknown', 'permission.not_held', 'key.cap_reached', 'key.revoked'], idempotent: true },
+  }, async (request, reply) => app.keys.act(request.caller, '', async () => {
+    // also before a stored answer is given: who may not issue may not have it again
+    app.keys.mayIssue(request.caller, request.body)
+    return request.once(reply, 201, () => app.keys.issue(request.caller, request.body), stillLive)
+  }))
 
   app.get('/:id', {
     schema: { summary: 'Read a key', tags, params: IdParams, response: { 200: KeyView } },
-    config: { access: ['user', 'gatehouse:keys.read'], errors: ['key.not_found'] },
+    config: { access: ['user', 'service'], errors: ['key.not_found'] },
   }, async (request, reply) => reply.versioned(await app.keys.find(request.caller, request.params.id)))
 
   app.patch('/:id', {
@@ -70,22 +92,24 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request, reply) => {
     const { id } = request.params
     const expected = expectedVersion(request.headers['if-match'], id)
-    const view = await app.keys.act(request.caller, id, () => app.keys.update(request.caller, id, expected, request.body))
+    const view = await app.keys.act(request.caller, id, () => app.keyChanges.update(request.caller, id, expected, request.body))
     await reply.effective(request.query.wait)
     return reply.versioned(view)
   })
 
   app.delete('/:id', {
     schema: {
-      summary: 'Revoke a key', tags, params: IdParams, querystring: WaitQuery, response: { 200: Revocation },
+      summary: 'Revoke a key', tags, params: IdParams, querystring: RevokeQuery, response: { 200: Revocation },
       description: 'For ever; a second time changes nothing. If-Match is honoured but not needed.',
     },
-    config: { access: ['user', 'gatehouse:keys.write'], errors: ['key.not_found', 'precondition.failed'] },
+    config: { access: ['user', 'service'], errors: ['key.not_found', 'permission.not_held', 'precondition.failed'] },
   }, async (request, reply) => {
     const { id } = request.params
     const header = request.headers['if-match']
-    const { revokedAt } = await app.keys.revoke(request.caller, id, header === undefined ? '*' : expectedVersion(header, id))
-    return { revokedAt, effectiveWithinMs: await reply.effective(request.query.wait) }
+    const expected = header === undefined ? '*' : expectedVersion(header, id)
+    const { sweepId, ...revoked } = await app.keys.act(request.caller, id, () => app.keys.revoke(request.caller, id, expected, request.query.grants))
+    const grants = sweepId === undefined ? {} : { grants: await app.keySweeps.run(sweepId) }
+    return { ...revoked, ...grants, effectiveWithinMs: await reply.effective(request.query.wait) }
   })
 
   app.post('/:id/rotate', {
@@ -93,9 +117,9 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Rotate a key', tags, params: IdParams, body: Rotation, response: { 201: IssuedKey },
       description: 'Answers a new key with the same permissions, metadata and end. The old one works until its grace is over; both share their limits.',
     },
-    config: { access: ['user', 'gatehouse:keys.write'], errors: ['key.not_found', 'key.revoked', 'key.rotated', 'permission.not_held'], idempotent: true },
+    config: { access: ['user', 'gatehouse:keys.write'], errors: ['key.not_found', 'key.revoked', 'key.expired', 'key.rotated', 'permission.not_held'], idempotent: true },
   }, async (request, reply) => app.keys.act(request.caller, request.params.id, () =>
-    request.once(reply, 201, () => app.keys.rotate(request.caller, request.params.id, request.body))))
+    request.once(reply, 201, () => app.keyChanges.rotate(request.caller, request.params.id, request.body), stillLive)))
 }
 
 export default keys

@@ -20,7 +20,7 @@ export default (async (app) => {
 
   app.patch('/', {
     schema: { summary: 'Change my name', tags, body: Rename, response: { 200: User } },
-    config: { access: ['user'], errors: ['user.not_found', 'precondition.required', 'precondition.failed'] },
+    config: { access: ['gatehouse:own.profile'], errors: ['user.not_found', 'precondition.required', 'precondition.failed'] },
   }, async (request, reply) => {
     const { id } = request.signedIn()
     return reply.versioned(await accounts.rename(request.caller, id, expectedVersion(request.headers['if-match'], id), request.body.name))
@@ -34,7 +34,7 @@ export default (async (app) => {
       body: PasswordChange,
       response: { 204: NoContent },
     },
-    config: { access: ['user'], errors: ['credentials.invalid', 'password.weak', 'login.throttled', 'rate.limited', 'server.busy'] },
+    config: { access: ['gatehouse:own.profile'], errors: ['credentials.invalid', 'password.weak', 'login.throttled', 'rate.limited', 'server.busy'] },
   }, async (request, reply) => {
     await accounts.changePassword(request.caller, request.body)
     return reply.code(204).send(null)

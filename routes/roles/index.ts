@@ -1,19 +1,54 @@
-// The roles an account can have: named sets of permissions.
+// Roles: named sets of permissions, with or without a plan. A name used again after a deletion is another role.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '@sinclair/typebox'
+import { NoContent, WaitQuery } from '../../plugins/route-kit.js'
+import { expectedVersion } from '../../src/kernel/etag.js'
+import { NewRole, Role, RoleList, RoleParams, RolePatch, RoleQuery } from './schema.js'
 
-const Role = Type.Object({
-  name: Type.String(),
-  description: Type.String(),
-  permissions: Type.Array(Type.String(), { description: 'A last part of * covers all below it' }),
-})
-const RoleList = Type.Object({ data: Type.Array(Role, { description: 'All of them, by name' }) }, {
-  examples: [{ data: [{ name: 'admin', description: 'Manages this installation', permissions: ['gatehouse:*'] }] }],
-})
+const tags = ['Roles']
 
 export default (async (app) => {
+  const { roles, accountChanges } = app
+
   app.get('/', {
-    schema: { summary: 'List roles', tags: ['Users'], response: { 200: RoleList } },
-    config: { access: ['gatehouse:users.read'] },
-  }, async () => ({ data: await app.roles.list() }))
+    schema: { summary: 'List roles', tags, response: { 200: RoleList } },
+    config: { access: ['gatehouse:roles.read', 'gatehouse:roles.write', 'gatehouse:users.read'] },
+  }, async () => ({ data: await roles.list() }))
+
+  app.post('/', {
+    schema: { summary: 'Create a role', description: 'It may permit what the caller holds, and no more.', tags, body: NewRole, response: { 201: Role } },
+    config: { access: ['gatehouse:roles.write'], errors: ['role.taken', 'role.cap_reached', 'permission.not_held'], idempotent: true },
+  }, async (request, reply) => accountChanges.act(request.caller, '', () => request.once(reply, 201, () => roles.create(request.caller, {
+    description: '', limits: [], ...request.body,
+  }))))
+
+  app.get('/:role', {
+    schema: { summary: 'Read a role', tags, params: RoleParams, querystring: RoleQuery, response: { 200: Role } },
+    config: { access: ['gatehouse:roles.read', 'gatehouse:roles.write', 'gatehouse:users.read'], errors: ['role.not_found'] },
+  }, async ({ params, query }, reply) => (query.holders ? reply.send(await roles.findWithHolders(params.role, query.after ?? null)) : reply.versioned(await roles.find(params.role))))
+
+  app.patch('/:role', {
+    schema: {
+      summary: 'Change a role', tags, params: RoleParams, querystring: WaitQuery, body: RolePatch, response: { 200: Role },
+      description: 'Needs If-Match, and all that the role permits before and after to be held. Sessions of its holders follow at once; bound keys lose what it no longer permits, and gain nothing.',
+    },
+    config: {
+      access: ['gatehouse:roles.write'], errors: ['role.not_found', 'role.builtin', 'permission.not_held', 'precondition.required', 'precondition.failed'],
+    },
+  }, async (request, reply) => {
+    const { id } = await roles.find(request.params.role)
+    const expected = expectedVersion(request.headers['if-match'], id)
+    const view = await accountChanges.act(request.caller, id, () => roles.update(request.caller, id, expected, request.body))
+    await reply.effective(request.query.wait)
+    return reply.versioned(view)
+  })
+
+  app.delete('/:role', {
+    schema: { summary: 'Delete a role', description: 'One that nobody holds. If-Match is honoured when given.', tags, params: RoleParams, response: { 204: NoContent } },
+    config: { access: ['gatehouse:roles.write'], errors: ['role.not_found', 'role.builtin', 'role.held', 'permission.not_held', 'precondition.failed'] },
+  }, async (request, reply) => {
+    const { id } = await roles.find(request.params.role)
+    const header = request.headers['if-match']
+    await accountChanges.act(request.caller, id, () => roles.remove(request.caller, id, header === undefined ? '*' : expectedVersion(header, id)))
+    return reply.code(204).send(null)
+  })
 }) satisfies FastifyPluginAsyncTypebox

@@ -8,7 +8,7 @@ export default (async (app) => {
 
   app.get('/', {
     schema: { summary: 'List your live sessions', tags: ['Sessions'], querystring: SessionQuery, response: { 200: SessionPage } },
-    config: { access: ['user'], errors: ['cursor.invalid'] },
+    config: { access: ['gatehouse:own.sessions'], errors: ['cursor.invalid'] },
   }, async (request) => {
     const { id, sessionId } = request.signedIn()
     return sessions.list(id, request.query, sessionId)
@@ -16,7 +16,7 @@ export default (async (app) => {
 
   app.get('/:id', {
     schema: { summary: 'One of your live sessions', tags: ['Sessions'], params: IdParams, response: { 200: Session } },
-    config: { access: ['user'], errors: ['session.not_found'] },
+    config: { access: ['gatehouse:own.sessions'], errors: ['session.not_found'] },
   }, async (request) => {
     const { id, sessionId } = request.signedIn()
     return sessions.find(id, request.params.id, sessionId)

@@ -1,13 +1,14 @@
 // Accounts, for those who manage them.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { IdParams, NoContent, WaitQuery } from '../../plugins/route-kit.js'
+import { IdParams, strict, WaitQuery } from '../../plugins/route-kit.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
-import { NewUser, User, UserPage, UserPatch, UserQuery } from './schema.js'
+import { Deleted, GrantCounts, GrantsQuery, NewUser, User, UserPage, UserPatch, UserQuery } from './schema.js'
 
 const tags = ['Users']
+const ChangeQuery = strict({ ...WaitQuery.properties, ...GrantsQuery })
 
 export default (async (app) => {
-  const { accounts } = app
+  const { accounts, accountChanges, grants } = app
 
   app.get('/', {
     schema: { summary: 'List users', tags, querystring: UserQuery, response: { 200: UserPage } },
@@ -28,14 +29,23 @@ export default (async (app) => {
     },
   }, async (request, reply) => {
     // hashed before the transaction that Idempotency-Key opens: it must not hold a connection for the time of a hash
-    const draft = await accounts.draftFor(request.caller, request.body)
-    return request.once(reply, 201, () => accounts.open(request.caller, draft))
+    const { caller } = request
+    const draft = await accountChanges.act(caller, '', () => accounts.draftFor(caller, request.body))
+    return accountChanges.act(caller, '', () => request.once(reply, 201, () => accounts.open(caller, draft)))
   })
 
   app.get('/:id', {
     schema: { summary: 'Read a user', tags, params: IdParams, response: { 200: User } },
     config: { access: ['gatehouse:users.read'], errors: ['user.not_found'] },
   }, async ({ params }, reply) => reply.versioned(await accounts.find(params.id)))
+
+  app.get('/:id/grants', {
+    schema: { summary: 'What a user has given to others', description: 'Counted, so that it is known before somebody is stopped.', tags, params: IdParams, response: { 200: GrantCounts } },
+    config: { access: ['gatehouse:users.read'], errors: ['user.not_found'] },
+  }, async ({ params }) => {
+    const { id } = await accounts.find(params.id)
+    return grants.count(id)
+  })
 
   app.patch('/:id', {
     schema: {
@@ -44,17 +54,17 @@ export default (async (app) => {
         + 'a role taken away takes its permissions from the user\'s keys.',
       tags,
       params: IdParams,
-      querystring: WaitQuery,
+      querystring: ChangeQuery,
       body: UserPatch,
       response: { 200: User },
     },
     config: {
-      access: ['gatehouse:users.write'],
+      access: ['gatehouse:users.write', 'gatehouse:brake'],
       errors: ['user.not_found', 'email.taken', 'role.unknown', 'permission.not_held', 'admin.last', 'precondition.required', 'precondition.failed'],
     },
   }, async (request, reply) => {
     const id = request.params.id.toLowerCase()
-    const user = await accounts.update(request.caller, id, expectedVersion(request.headers['if-match'], id), request.body)
+    const user = await accountChanges.update(request.caller, id, expectedVersion(request.headers['if-match'], id), request.body, request.query.grants)
     await reply.effective(request.query.wait)
     return reply.versioned(user)
   })
@@ -65,15 +75,15 @@ export default (async (app) => {
       description: 'With their sessions and keys. If-Match is honoured when given.',
       tags,
       params: IdParams,
-      querystring: WaitQuery,
-      response: { 204: NoContent },
+      querystring: ChangeQuery,
+      response: { 200: Deleted },
     },
     config: { access: ['gatehouse:users.write'], errors: ['user.not_found', 'permission.not_held', 'admin.last', 'precondition.failed'] },
   }, async (request, reply) => {
     const id = request.params.id.toLowerCase()
     const header = request.headers['if-match']
-    await accounts.remove(request.caller, id, header === undefined ? '*' : expectedVersion(header, id))
+    const removed = await accountChanges.remove(request.caller, id, header === undefined ? '*' : expectedVersion(header, id), request.query.grants)
     await reply.effective(request.query.wait)
-    return reply.code(204).send(null)
+    return removed
   })
 }) satisfies FastifyPluginAsyncTypebox

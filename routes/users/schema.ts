@@ -18,10 +18,10 @@ const Status = Type.Unsafe<'active' | 'suspended'>({
   type: 'string', enum: ['active', 'suspended'], description: 'A suspended user can neither sign in nor use a key',
 })
 const RoleName = Type.String({ pattern: '^[a-z0-9_.-]{1,64}$' })
-const Roles = Type.Array(RoleName, { maxItems: 50, uniqueItems: true, description: 'Names from GET /roles' })
+const Roles = Type.Array(RoleName, { maxItems: 20, uniqueItems: true, description: 'Names from GET /roles' })
 
 export const userExample = {
-  id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00', email: EMAIL, name: 'Ada', status: 'active', roles: ['member'], version: 2,
+  id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00', email: EMAIL, kind: 'person', name: 'Ada', status: 'active', roles: ['member'], version: 2,
   createdAt: '2027-01-01T09:00:00.000Z', updatedAt: '2027-01-01T09:00:00.000Z', lastLoginAt: '2027-01-02T08:30:00.000Z',
 }
 export const tokensExample = {
@@ -29,9 +29,28 @@ export const tokensExample = {
   refreshToken: 'gr_AZLwwStqfD2eT1prfI2eDwAAAAABsn2CvIcmEdNlqvR7fTGZnVFyGGsJFo3TzEXtTMdYTkw',
 }
 
+const Kind = Type.Unsafe<'person' | 'service'>({
+  type: 'string', enum: ['person', 'service'], description: 'service: a machine\'s account, with roles and keys, and no address, password or sessions',
+})
+
+/** What somebody has given to others, and stands when they are gone. */
+export const GrantCounts = Type.Object({
+  keys: Type.Integer({ description: 'Live keys of others that they issued, or whose secret they received' }),
+  assignments: Type.Integer({ description: 'Roles that they gave to others' }),
+  accounts: Type.Integer({ description: 'Accounts that they opened, which stay' }),
+  revoked: Type.Optional(Type.Object({ keys: Type.Integer(), assignments: Type.Integer() }, { description: 'With ?grants=revoke: what has been ended' })),
+  left: Type.Optional(Type.Integer({ description: 'Keys that may do within Gatehouse what the caller may not' })),
+  pending: Type.Optional(Type.Boolean({ description: 'Ending them goes on after this answer' })),
+}, { examples: [{ keys: 12, assignments: 1, accounts: 0 }] })
+export const GrantsQuery = {
+  grants: Type.Optional(Type.Unsafe<'keep' | 'revoke'>({ type: 'string', enum: ['keep', 'revoke'], description: 'What becomes of the keys and roles that they gave to others. Default: keep, and count' })),
+}
+export const Deleted = Type.Object({ grants: GrantCounts }, { examples: [{ grants: { keys: 0, assignments: 0, accounts: 0 } }] })
+
 const userFields = {
   id: Type.String({ format: 'uuid' }),
-  email: Type.String(),
+  email: Type.Union([Type.String(), Type.Null()], { description: 'null: a service account' }),
+  kind: Kind,
   name: Type.Union([Type.String(), Type.Null()]),
   status: Status,
   roles: Type.Array(Type.String()),
@@ -40,7 +59,7 @@ const userFields = {
   updatedAt: Time,
   lastLoginAt: NullableTime,
 }
-export const User = Type.Object(userFields, { examples: [userExample] })
+export const User = Type.Object({ ...userFields, grants: Type.Optional(GrantCounts) }, { examples: [userExample] })
 export const UserPage = pageOf(User)
 
 /** What signing up, signing in and setting up answer. */
@@ -53,6 +72,7 @@ export const SignedIn = Type.Object({
 }, { examples: [{ user: userExample, ...tokensExample }] })
 
 export const UserQuery = pageQuery(['email', 'name', 'createdAt', 'lastLoginAt'], {
+  kind: Type.Optional(Kind),
   status: Type.Optional(Status),
   role: Type.Optional(RoleName),
   'email[contains]': Type.Optional(Type.String({ minLength: 1, maxLength: 254, pattern: NO_CONTROLS, description: 'Without regard to case' })),
@@ -61,7 +81,8 @@ export const UserQuery = pageQuery(['email', 'name', 'createdAt', 'lastLoginAt']
 })
 
 export const NewUser = strict({
-  email: Email,
+  kind: Type.Optional(Kind),
+  email: Type.Optional(Email),
   password: Type.Optional(NewPassword),
   name: Type.Optional(Name),
   roles: Type.Optional(Roles),

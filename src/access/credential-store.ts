@@ -10,16 +10,21 @@ const AS_OF = '(SELECT seq::float8 FROM revocation_head WHERE id = 1) AS as_of'
 
 const KEY = `
   SELECT ${AS_OF}, k.id, k.owner_user_id, u.status = 'active' AS owner_active, k.name, k.permissions, k.limits, k.limit_group_id, k.metadata,
-         o.limits AS owner_limits,         k.revoked_at IS NOT NULL AS revoked, (extract(epoch FROM k.expires_at) * 1000)::float8 AS expires_at_ms
+         o.limits AS owner_limits,         k.revoked_at IS NOT NULL AS revoked, (extract(epoch FROM least(k.expires_at, k.owner_expires_at)) * 1000)::float8 AS expires_at_ms,
+         k.addresses, k.owner_addresses,
+         ARRAY(SELECT role_name FROM effective_roles WHERE user_id = k.owner_user_id ORDER BY 1) AS roles,
+         -- a row of an older version that has not been judged yet is worth what it was worth there
+         CASE WHEN k.kind = 'bound' AND k.issued_at IS NOT NULL THEN ARRAY(SELECT DISTINCT unnest(r.permissions) FROM effective_roles ur JOIN roles r ON r.name = ur.role_name
+                                            WHERE ur.user_id = k.owner_user_id ORDER BY 1) END AS owner_permissions
   FROM api_keys k JOIN users u ON u.id = k.owner_user_id LEFT JOIN owner_limits o ON o.id = k.owner_user_id
   WHERE k.key_hash = $1`
 
 const SESSION = `
   SELECT ${AS_OF}, s.id, s.user_id, u.status = 'active' AS user_active, s.ended_at IS NOT NULL AS ended,
          (extract(epoch FROM s.expires_at) * 1000)::float8 AS expires_at_ms, (extract(epoch FROM s.last_seen_at) * 1000)::float8 AS last_seen_at_ms,
-         ARRAY(SELECT DISTINCT unnest(r.permissions) FROM user_roles ur JOIN roles r ON r.name = ur.role_name
+         ARRAY(SELECT DISTINCT unnest(r.permissions) FROM effective_roles ur JOIN roles r ON r.name = ur.role_name
                WHERE ur.user_id = s.user_id ORDER BY 1) AS permissions,
-         ARRAY(SELECT role_name FROM user_roles WHERE user_id = s.user_id ORDER BY 1) AS roles
+         ARRAY(SELECT role_name FROM effective_roles WHERE user_id = s.user_id ORDER BY 1) AS roles
   FROM sessions s JOIN users u ON u.id = s.user_id`
 
 // SKIP LOCKED: a use is never worth waiting for, and two nodes that note the same rows cannot block each other
@@ -47,6 +52,10 @@ interface KeyRow {
   metadata: Metadata
   revoked: boolean
   expires_at_ms: number | null
+  addresses: string[]
+  owner_addresses: string[]
+  roles: string[]
+  owner_permissions: string[] | null
 }
 
 interface SessionRow {
@@ -72,6 +81,7 @@ function keyFacts(row: KeyRow): Snapshot<KeyFacts> {
     entry: {
       keyId: row.id, ownerUserId: row.owner_user_id, ownerActive: row.owner_active, name: row.name, permissions: row.permissions, metadata: row.metadata,
       revoked: row.revoked, expiresAtMs: row.expires_at_ms, limitGroupId: row.limit_group_id, limits: row.limits, ownerLimits: row.owner_limits ?? [],
+      ownerPermissions: row.owner_permissions, roles: row.roles, addresses: row.addresses, ownerAddresses: row.owner_addresses,
     },
   }
 }

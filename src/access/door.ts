@@ -11,7 +11,8 @@ import type { UsageLedger } from '../usage/usage-ledger.js'
 import type { Credential } from './credential.js'
 import type { DecisionCache, Found, Held } from './decision-cache.js'
 import { type CredentialSource, decideKey, decideSession, foundKey, foundSession, type KeyVerdict } from './entry.js'
-import { holds, type Principal } from './principal.js'
+import { holds } from '../kernel/permissions.js'
+import type { Principal } from './principal.js'
 import type { Moment } from './revocations.js'
 import type { Touches } from './touches.js'
 import {
@@ -21,8 +22,8 @@ import {
 export type { Decision, LimitReport, Verification, VerifyInput, Wanted } from './verification.js'
 
 export interface Door {
-  /** Who presents this credential. Charges no limit. Throws key.invalid, session.invalid, token.invalid, token.expired. */
-  authenticate: (credential: Credential) => Soon<Principal>
+  /** Who presents this credential, from where. Charges no limit. Throws key.invalid, session.invalid, token.invalid, token.expired, access.denied (a key from elsewhere). */
+  authenticate: (credential: Credential, address: string) => Soon<Principal>
   /**
    * May the holder of this key do this, now? The first check that fails is the answer: not_found (also a mistyped key),
    * revoked, expired, owner_suspended, forbidden, rate_limited. Limits are charged last, so a refused request costs nothing.
@@ -31,7 +32,7 @@ export interface Door {
   /** The answers to many questions, in their order, as if they had been asked one after the other. */
   verifyAll: (inputs: readonly VerifyInput[]) => Promise<Verification[]>
   /** May the holder of this credential do this, now? In the order of `verify`; a session charges only what `wanted` adds. */
-  check: (credential: Credential, wanted: Wanted) => Soon<Decision>
+  check: (credential: Credential, wanted: Wanted, address: string) => Soon<Decision>
 }
 
 export interface DoorDeps {
@@ -93,11 +94,12 @@ export function createDoor({ store, cache, tokens, readCookie, limits, touches, 
     return secretHash && cache.read(kind, name, () => readSession(secretHash))
   }
 
-  function admit(held: Held | null, kind: Credential['kind'], nowMs: number): Principal {
+  function admit(held: Held | null, kind: Credential['kind'], address: string, nowMs: number): Principal {
     if (held?.key) {
-      const verdict = decideKey(held.key, nowMs, NOTHING)
+      const verdict = decideKey(held.key, nowMs, NOTHING, address)
+      if (verdict === 'forbidden') throw problem('access.denied', { detail: 'This key may not be used from this address' })
       // whoever holds the key may know why it fails; who guesses learns nothing
-      if (verdict !== 'valid') throw problem('key.invalid', verdict === 'forbidden' ? {} : { detail: WHY[verdict] })
+      if (verdict !== 'valid') throw problem('key.invalid', { detail: WHY[verdict] })
       touches.key(held.key.keyId, nowMs)
       return held.principal
     }
@@ -106,11 +108,11 @@ export function createDoor({ store, cache, tokens, readCookie, limits, touches, 
     return held.principal
   }
 
-  function verified(held: Held | null, { permissions = NOTHING, cost = 1, limits: overrides, dryRun = false }: VerifyInput, nowMs: number): Soon<Verification> {
+  function verified(held: Held | null, { permissions = NOTHING, cost = 1, limits: overrides, dryRun = false, address }: VerifyInput, nowMs: number): Soon<Verification> {
     const entry = held?.key
     if (!entry) return refused('not_found')
     const { keyId, ownerUserId } = entry
-    const verdict = decideKey(entry, nowMs, permissions)
+    const verdict = decideKey(entry, nowMs, permissions, address)
     if (verdict !== 'valid') {
       if (!dryRun) usage?.record(keyId, ownerUserId, verdict, cost)
       return refused(verdict)
@@ -123,20 +125,20 @@ export function createDoor({ store, cache, tokens, readCookie, limits, touches, 
     })
   }
 
-  function denialOf({ key, session, principal }: Held, wanted: readonly string[], nowMs: number): DenialCode | null {
-    const verdict = key ? decideKey(key, nowMs, NOTHING) : session ? decideSession(session, nowMs, idleMs) : 'revoked'
+  function denialOf({ key, session, principal }: Held, wanted: readonly string[], address: string, nowMs: number): DenialCode | null {
+    const verdict = key ? decideKey(key, nowMs, NOTHING, address) : session ? decideSession(session, nowMs, idleMs) : 'revoked'
     if (verdict !== 'valid') return verdict
     return wanted.every((permission) => holds(principal.permissions, permission)) ? null : 'forbidden'
   }
 
-  function checked(held: Held | null, wanted: Wanted, nowMs: number): Soon<Decision> {
+  function checked(held: Held | null, wanted: Wanted, address: string, nowMs: number): Soon<Decision> {
     if (!held) return { allowed: false, code: 'invalid' }
     const { key, session, principal } = held
     const { permissions = NOTHING, cost = 1, dryRun = false } = wanted
     const note = (outcome: Exclude<DenialCode, 'invalid'> | 'allowed'): void => {
       if (key && !dryRun) usage?.record(key.keyId, key.ownerUserId, outcome, cost)
     }
-    const denial = denialOf(held, permissions, nowMs)
+    const denial = denialOf(held, permissions, address, nowMs)
     if (denial) {
       if (denial !== 'invalid') note(denial)
       return { allowed: false, code: denial, principal }
@@ -178,10 +180,10 @@ export function createDoor({ store, cache, tokens, readCookie, limits, touches, 
       return answers
     },
 
-    authenticate(credential) {
+    authenticate(credential, address) {
       const at = cache.now()
       const held = resolve(credential, at)
-      return held instanceof Promise ? held.then((read) => admit(read, credential.kind, clock.now())) : admit(held, credential.kind, at.wallMs)
+      return held instanceof Promise ? held.then((read) => admit(read, credential.kind, address, clock.now())) : admit(held, credential.kind, address, at.wallMs)
     },
 
     verify(input) {
@@ -190,11 +192,11 @@ export function createDoor({ store, cache, tokens, readCookie, limits, touches, 
       return held instanceof Promise ? held.then((read) => verified(read, input, clock.now())) : verified(held, input, at.wallMs)
     },
 
-    check(credential, wanted) {
+    check(credential, wanted, address) {
       const at = cache.now()
       const held = resolve(credential, at)
-      if (!(held instanceof Promise)) return checked(held, wanted, at.wallMs)
-      return held.then((read) => checked(read, wanted, clock.now()), (error: unknown): Decision => {
+      if (!(held instanceof Promise)) return checked(held, wanted, address, at.wallMs)
+      return held.then((read) => checked(read, wanted, address, clock.now()), (error: unknown): Decision => {
         // a refusal, not a failure: the token itself is at fault
         if (error instanceof AppError && error.code === 'token.expired') return { allowed: false, code: 'expired' }
         if (error instanceof AppError && INVALID.has(error.code)) return { allowed: false, code: 'invalid' }

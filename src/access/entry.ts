@@ -4,7 +4,9 @@ import type { Metadata } from '../keys/key-rules.js'
 import { type Bound, type Limit, limitsOfKey } from '../limits/limit-rules.js'
 import type { Found } from './decision-cache.js'
 import { createShare } from '../kernel/shared.js'
-import { holds, type Principal } from './principal.js'
+import { createNetworkTest } from '../kernel/networks.js'
+import { holds, intersection } from '../kernel/permissions.js'
+import type { Principal } from './principal.js'
 
 /** A key as it stands in the database. */
 export interface KeyFacts {
@@ -15,8 +17,15 @@ export interface KeyFacts {
   permissions: string[]
   metadata: Metadata
   revoked: boolean
-  /** null: never */
+  /** the earlier of the seller's and the owner's end; null: never */
   expiresAtMs: number | null
+  /** what the owner's roles permit, for a bound key; null: what is written holds by itself */
+  ownerPermissions: readonly string[] | null
+  /** of the owner: a change of one is a change of the key */
+  roles: readonly string[]
+  /** of the seller and of the owner, both apply; empty: from anywhere */
+  addresses: readonly string[]
+  ownerAddresses: readonly string[]
   limitGroupId: string
   limits: readonly Limit[]
   /** those that all keys of the owner share */
@@ -24,7 +33,9 @@ export interface KeyFacts {
 }
 
 /** With what every answer needs, worked out once. */
-export interface KeyEntry extends Omit<KeyFacts, 'limits' | 'ownerLimits'> {
+export interface KeyEntry extends Omit<KeyFacts, 'limits' | 'ownerLimits' | 'ownerPermissions' | 'roles' | 'addresses' | 'ownerAddresses'> {
+  /** may it be used from there? null: from anywhere */
+  allowsFrom: ((address: string) => boolean) | null
   /** ISO 8601 */
   expiresAt: string | null
   /** all limits, as charges of cost 1 */
@@ -75,11 +86,17 @@ function holdsAll(held: readonly string[], wanted: readonly string[]): boolean {
   return true
 }
 
-/** Facts about the key first, then about its owner, then what was asked for: the first that fails is the answer. */
-export function decideKey(entry: Pick<KeyFacts, 'revoked' | 'expiresAtMs' | 'ownerActive' | 'permissions'>, nowMs: number, wanted: readonly string[]): KeyVerdict {
+/**
+ * Facts about the key first, then about its owner, then what was asked for: the first that fails is the answer. `address`: where the
+ * request comes from; a key that may be used from some places only is forbidden where nobody says from where.
+ */
+export function decideKey(
+  entry: Pick<KeyEntry, 'revoked' | 'expiresAtMs' | 'ownerActive' | 'permissions' | 'allowsFrom'>, nowMs: number, wanted: readonly string[], address: string | undefined,
+): KeyVerdict {
   if (entry.revoked) return 'revoked'
   if (entry.expiresAtMs !== null && entry.expiresAtMs <= nowMs) return 'expired'
   if (!entry.ownerActive) return 'owner_suspended'
+  if (entry.allowsFrom !== null && (address === undefined || !entry.allowsFrom(address))) return 'forbidden'
   return holdsAll(entry.permissions, wanted) ? 'valid' : 'forbidden'
 }
 
@@ -93,20 +110,30 @@ export function decideSession(entry: SessionEntry, nowMs: number, idleMs: number
 // keys of one plan have the same limits and metadata, and most keys one of a few sets of permissions
 const share = createShare()
 
+/** A bound key permits no more than what is written, and no more than its owner holds now. */
+function permissionsOf({ permissions, ownerPermissions }: KeyFacts): string[] {
+  return share(ownerPermissions === null ? permissions : intersection(permissions, ownerPermissions))
+}
+
+function addressTest({ addresses, ownerAddresses }: KeyFacts): KeyEntry['allowsFrom'] {
+  const lists = [addresses, ownerAddresses].filter((list) => list.length > 0).map(createNetworkTest)
+  return lists.length === 0 ? null : (address) => lists.every((isIn) => isIn(address))
+}
+
 /** A key's principal and the conditions under which its entry may be kept. */
 export function foundKey({ entry, asOf }: Snapshot<KeyFacts>): Found {
   const { keyId, ownerUserId, expiresAtMs } = entry
-  const permissions = share(entry.permissions)
+  const permissions = permissionsOf(entry)
   const limitGroupId = entry.limitGroupId === keyId ? keyId : entry.limitGroupId
   // property by property, here and in the cache: a copied object takes twice the memory
   const key: KeyEntry = {
     keyId, ownerUserId, ownerActive: entry.ownerActive, name: entry.name, permissions, metadata: share(entry.metadata), revoked: entry.revoked, expiresAtMs,
     limitGroupId, expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(), bound: limitsOfKey({ ownerUserId, limitGroupId, limits: share(entry.limits), ownerLimits: share(entry.ownerLimits) }),
-    answer: { text: '' },
+    answer: { text: '' }, allowsFrom: addressTest(entry),
   }
   const principal: Principal = Object.freeze({ type: 'key', id: ownerUserId, keyId, permissions, authenticatedBy: 'key' })
   const endsAtMs = entry.revoked || !entry.ownerActive ? 0 : (expiresAtMs ?? Infinity)
-  return { key, session: null, principal, ids: [keyId, ownerUserId], asOf, endsAtMs }
+  return { key, session: null, principal, ids: [keyId, ownerUserId].concat(entry.roles), asOf, endsAtMs }
 }
 
 /** The same for a session; `notAfterMs` is the end of the token that stands for it. */

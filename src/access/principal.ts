@@ -1,4 +1,6 @@
-// Who is asking, and what a permission allows. Pure.
+// Who is asking, and which routes that opens. Pure.
+import type { GatehousePermission } from '../kernel/permission-catalogue.js'
+import { holds, isOwnRight } from '../kernel/permissions.js'
 
 export interface Principal {
   type: 'user' | 'key'
@@ -18,20 +20,12 @@ export interface Caller {
   address: string
   userAgent: string
   requestId: string
+  /** the machine itself acts: one of its commands, or its start */
+  host?: true
 }
 
-/** What may open a route. A permission looks like `gatehouse:users.read`. `loopback`: an unforwarded request from this machine. */
-export type Access = 'public' | 'user' | 'service' | 'loopback' | `gatehouse:${string}`
-
-/** Does one granted permission cover a wanted one? `gatehouse:*` covers everything below `gatehouse:`; `*` alone stands for nothing. */
-export function covers(granted: string, wanted: string): boolean {
-  if (granted === wanted) return true
-  return granted.endsWith(':*') && wanted.startsWith(granted.slice(0, -1))
-}
-
-export function holds(permissions: readonly string[], wanted: string): boolean {
-  return permissions.some((granted) => covers(granted, wanted))
-}
+/** What may open a route; a permission is one of the catalogue. `loopback`: an unforwarded request from this machine. */
+export type Access = 'public' | 'user' | 'service' | 'loopback' | GatehousePermission
 
 /** Is one of a route's accesses satisfied? `user`: a person signed in, by token or cookie. `service`: an API key. */
 export function satisfies(principal: Principal, access: readonly Access[]): boolean {
@@ -39,11 +33,8 @@ export function satisfies(principal: Principal, access: readonly Access[]): bool
     if (one === 'public') return true
     if (one === 'user') return principal.type === 'user'
     if (one === 'service') return principal.type === 'key'
-    return one !== 'loopback' && holds(principal.permissions, one)
+    // a right to one's own things is a person's, also where an old key covers it
+    if (one === 'loopback' || (principal.type === 'key' && isOwnRight(one))) return false
+    return holds(principal.permissions, one)
   })
-}
-
-/** The permissions of `wanted` that only a holder may give (`gatehouse:...`, but for what members may do to their own things) and that `granted` does not cover. */
-export function notHeld(granted: readonly string[], wanted: readonly string[]): string[] {
-  return wanted.filter((permission) => permission.startsWith('gatehouse:') && !permission.startsWith('gatehouse:own.') && !holds(granted, permission))
 }

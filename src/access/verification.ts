@@ -33,6 +33,8 @@ export interface VerifyInput {
   limits?: readonly LimitOverride[]
   /** charges and counts nothing */
   dryRun?: boolean
+  /** where the request comes from; a key that may be used from some places only is forbidden without it */
+  address?: string
 }
 
 /** What a gateway wants of a request's credential. */

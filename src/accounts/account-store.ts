@@ -1,6 +1,7 @@
 // Accounts at rest. Every change names what it expects to find and says whether it found it; nothing here decides.
 import type pg from 'pg'
-import { Prisma, type PrismaClient, type UserStatus } from '../database/generated/client.js'
+import { Prisma, type PrismaClient, type UserKind, type UserStatus } from '../database/generated/client.js'
+import type { Issuer } from '../authority/authority-rules.js'
 import { isUniqueViolation } from '../database/failures.js'
 import { containsPattern, type ListSpec, readPage } from '../database/list.js'
 import type { Tx } from '../database/transaction.js'
@@ -8,7 +9,7 @@ import { problem } from '../kernel/errors.js'
 import type { Cursors, ListQuery, Page } from '../kernel/page.js'
 import { ADMIN } from './role-rules.js'
 
-export type { UserStatus }
+export type { UserKind, UserStatus }
 
 export type AccountRow = {
   id: string
@@ -16,6 +17,7 @@ export type AccountRow = {
   /** '' for none */
   name: string
   status: UserStatus
+  kind: UserKind
   roles: string[]
   version: number
   createdAt: Date
@@ -30,6 +32,8 @@ export interface NewAccountRow {
   name: string
   passwordHash: string | null
   roles: readonly string[]
+  kind: UserKind
+  issuer: Issuer
   createdAt: Date
   lastLoginAt?: Date
 }
@@ -52,7 +56,8 @@ export interface AccountStore {
   insert: (tx: Tx, account: NewAccountRow) => Promise<void>
   /** Changes the account when it still has that version; false when not. Throws email.taken. */
   update: (tx: Tx, id: string, expected: number | '*', changes: { email?: string; name?: string; status?: UserStatus }, at: Date) => Promise<boolean>
-  setRoles: (tx: Tx, id: string, roles: readonly string[]) => Promise<void>
+  /** Roles as a whole; what stays keeps its issuer. */
+  setRoles: (tx: Tx, id: string, roles: readonly string[], issuer: Issuer, at: Date) => Promise<void>
   delete: (tx: Tx, id: string, expected: number | '*') => Promise<boolean>
   /** Replaces a password that is still the one that was checked, of an account that is still active; false when not. */
   replacePassword: (tx: Tx, id: string, checkedHash: string, newHash: string, at: Date) => Promise<boolean>
@@ -60,13 +65,12 @@ export interface AccountStore {
   noteLogin: (tx: Tx, id: string, checkedHash: string, at: Date, renewedHash?: string) => Promise<boolean>
   /** the dearest bcrypt cost among all passwords; null when there are none. Reads the whole table. */
   dearestCost: () => Promise<number | null>
-  /** Makes transactions that may leave no administrator wait for one another. */
-  lockAdmins: (tx: Tx) => Promise<void>
+  /** active people with role admin who can sign in */
   countActiveAdmins: (tx: Tx) => Promise<number>
 }
 
 const COLUMNS: Record<keyof AccountRow, string> = {
-  id: 'id', email: 'email', name: 'name', status: 'status', version: 'version', createdAt: 'created_at', updatedAt: 'updated_at', lastLoginAt: 'last_login_at',
+  id: 'id', email: 'email', name: 'name', status: 'status', kind: 'kind::text', version: 'version', createdAt: 'created_at', updatedAt: 'updated_at', lastLoginAt: 'last_login_at',
   roles: 'ARRAY(SELECT role_name FROM user_roles WHERE user_id = users.id ORDER BY role_name)',
 }
 
@@ -77,6 +81,7 @@ const LIST: ListSpec = {
   sortable: { email: 'text', name: 'text', createdAt: 'timestamptz', lastLoginAt: 'timestamptz' },
   filters: {
     status: (p) => `status = ${p}::user_status`,
+    kind: (p) => `kind = ${p}::user_kind`,
     role: (p) => `EXISTS (SELECT 1 FROM user_roles WHERE user_id = users.id AND role_name = ${p})`,
     'email[contains]': (p) => `email LIKE ${containsPattern(p)}`,
     'createdAt[gte]': (p) => `created_at >= ${p}::timestamptz`,
@@ -94,6 +99,8 @@ function taken(error: unknown): never {
   throw error
 }
 
+const assignment = (userId: string, roleName: string, { by, via }: Issuer, at: Date) => ({ userId, roleName, issuedBy: by, issuedVia: via, issuedAt: at })
+
 const atVersion = (id: string, expected: number | '*') => (expected === '*' ? { id } : { id, version: expected })
 
 export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaClient; pool: pg.Pool; cursors: Cursors }): AccountStore {
@@ -110,18 +117,19 @@ export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaCl
       return row ?? null
     },
     findCredentials: (by) => prisma.user.findUnique({ where: by, select: CREDENTIALS }),
-    async insert(tx, { roles, ...account }) {
-      await tx.user.create({ data: { ...account, updatedAt: account.createdAt } }).catch(taken)
-      await tx.userRole.createMany({ data: roles.map((roleName) => ({ userId: account.id, roleName })) })
+    async insert(tx, { roles, issuer, ...account }) {
+      const { id, createdAt } = account
+      await tx.user.create({ data: { ...account, issuedBy: issuer.by, issuedVia: issuer.via, updatedAt: createdAt } }).catch(taken)
+      await tx.userRole.createMany({ data: roles.map((roleName) => assignment(id, roleName, issuer, createdAt)) })
     },
     async update(tx, id, expected, changes, at) {
       const data = { ...changes, updatedAt: at, version: { increment: 1 } }
       const { count } = await tx.user.updateMany({ where: atVersion(id, expected), data }).catch(taken)
       return count === 1
     },
-    async setRoles(tx, id, roles) {
+    async setRoles(tx, id, roles, issuer, at) {
       await tx.userRole.deleteMany({ where: { userId: id, roleName: { notIn: [...roles] } } })
-      await tx.userRole.createMany({ data: roles.map((roleName) => ({ userId: id, roleName })), skipDuplicates: true })
+      await tx.userRole.createMany({ data: roles.map((roleName) => assignment(id, roleName, issuer, at)), skipDuplicates: true })
     },
     async delete(tx, id, expected) {
       const { count } = await tx.user.deleteMany({ where: atVersion(id, expected) })
@@ -143,10 +151,6 @@ export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaCl
       const [row] = await prisma.$queryRaw<{ cost: number | null }[]>`SELECT max(substring(password_hash FROM '[$]2[aby][$]([0-9]{2})[$]')::int) AS cost FROM users`
       return row?.cost ?? null
     },
-    async lockAdmins(tx) {
-      // NO KEY: giving somebody the role takes a key-share lock on this row, and must not wait (it would deadlock)
-      await tx.$executeRaw`SELECT 1 FROM roles WHERE name = ${ADMIN} FOR NO KEY UPDATE`
-    },
-    countActiveAdmins: (tx) => tx.user.count({ where: { status: 'active', roles: { some: { roleName: ADMIN } } } }),
+    countActiveAdmins: (tx) => tx.user.count({ where: { status: 'active', kind: 'person', passwordHash: { not: null }, roles: { some: { roleName: ADMIN } } } }),
   }
 }

@@ -1,11 +1,13 @@
 // An account as it is shown, and a list of accounts as it is asked for. Pure.
 import { problem } from '../kernel/errors.js'
 import type { ListQuery } from '../kernel/page.js'
-import type { AccountRow, UserStatus } from './account-store.js'
+import type { AccountRow, UserKind, UserStatus } from './account-store.js'
 
 export interface UserView {
   id: string
-  email: string
+  /** null: a service account has none */
+  email: string | null
+  kind: UserKind
   name: string | null
   status: UserStatus
   roles: string[]
@@ -17,7 +19,7 @@ export interface UserView {
 
 export function viewOf(row: AccountRow): UserView {
   return {
-    id: row.id, email: row.email, name: row.name === '' ? null : row.name, status: row.status, roles: row.roles, version: row.version,
+    id: row.id, email: row.kind === 'service' ? null : row.email, kind: row.kind, name: row.name === '' ? null : row.name, status: row.status, roles: row.roles, version: row.version,
     createdAt: row.createdAt.toISOString(), updatedAt: row.updatedAt.toISOString(),
     lastLoginAt: row.lastLoginAt.getTime() === 0 ? null : row.lastLoginAt.toISOString(),
   }

@@ -1,5 +1,4 @@
-// What roles add up to, and who may give or touch them. Pure.
-import { notHeld } from '../access/principal.js'
+// What roles add up to. Pure.
 import { problem } from '../kernel/errors.js'
 
 /** The role whose last active holder cannot go. */
@@ -20,15 +19,4 @@ export function permissionsOf(names: readonly string[], known: readonly RolePerm
     return role.permissions
   })
   return [...new Set(permissions)]
-}
-
-/** Refuses to give roles that permit what the giver may not do. Throws permission.not_held and role.unknown. */
-export function checkGrant(held: readonly string[], names: readonly string[], known: readonly RolePermissions[]): void {
-  const missing = notHeld(held, permissionsOf(names, known))
-  if (missing.length > 0) throw problem('permission.not_held', { detail: `These roles permit what you may not do: ${missing.join(', ')}` })
-}
-
-/** Refuses to change an account that may do more than the caller, who could otherwise take it over. Throws permission.not_held. */
-export function checkReach(held: readonly string[], names: readonly string[], known: readonly RolePermissions[]): void {
-  if (notHeld(held, permissionsOf(names, known)).length > 0) throw problem('permission.not_held', { detail: 'This account may do what you may not' })
 }

@@ -41,6 +41,8 @@ export interface AuditStore {
   writeCounted: (all?: boolean) => Promise<void>
   /** Deletes at most `most` refusals that are older than `before`; how many. */
   deleteRefusals: (before: Date, most: number) => Promise<number>
+  /** `record` for many, in one statement. */
+  recordAll: (tx: Tx, caller: Caller, entries: readonly AuditEntry[]) => Promise<void>
   list: (query: ListQuery) => Promise<Page<AuditRow>>
 }
 
@@ -63,8 +65,8 @@ const LIST: ListSpec = {
   defaultSort: '-at',
 }
 
-function credentialOf({ principal }: Caller): string {
-  if (!principal) return 'none'
+function credentialOf({ principal, host }: Caller): string {
+  if (!principal) return host === true ? 'host' : 'none'
   return `${principal.authenticatedBy}:${principal.keyId ?? principal.sessionId ?? ''}`
 }
 
@@ -78,8 +80,9 @@ export interface AuditStoreDependencies {
 export function createAuditStore({ pool, cursors, clock, folds = createRefusalFolds({ clock }) }: AuditStoreDependencies): AuditStore {
   function rowOf(caller: Caller, { action, targetType, targetId, details = {}, actorUserId }: AuditEntry) {
     const actorId = caller.principal?.id ?? actorUserId
+    const nobody = caller.host === true ? 'host' : 'anonymous'
     return {
-      id: newId(), at: new Date(clock.now()), actorType: caller.principal?.type ?? (actorId === undefined ? 'anonymous' : 'user'), actorId: actorId ?? '',
+      id: newId(), at: new Date(clock.now()), actorType: caller.principal?.type ?? (actorId === undefined ? nobody : 'user'), actorId: actorId ?? '',
       credential: credentialOf(caller), action, targetType, targetId, address: caller.address, requestId: caller.requestId, details,
     }
   }
@@ -98,6 +101,9 @@ export function createAuditStore({ pool, cursors, clock, folds = createRefusalFo
     async record(tx, caller, entry) {
       if (isFolded(entry.action) && !folds.isFirst(caller, entry)) return
       await tx.auditEvent.create({ data: rowOf(caller, entry) })
+    },
+    async recordAll(tx, caller, entries) {
+      if (entries.length > 0) await tx.auditEvent.createMany({ data: entries.map((entry) => rowOf(caller, entry)) })
     },
     async refused(caller, entry) {
       if (isFolded(entry.action) && !folds.isFirst(caller, entry)) return

@@ -133,7 +133,7 @@ export function createGateService({ source, door, limits }: GateServiceDeps): Ga
     if (credential.kind === 'cookie' && !SAFE.has(original.method) && !isOwnPage(original, browser)) {
       return denied('csrf.invalid', 'The request must come from a page of this origin')
     }
-    const decision = door.check(credential, wantedOf(plan))
+    const decision = door.check(credential, wantedOf(plan), lastAddress(original.addresses))
     return decision instanceof Promise ? decision.then((one) => verdictOf(credential.kind, one)) : verdictOf(credential.kind, decision)
   }
 

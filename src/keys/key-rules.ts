@@ -1,5 +1,7 @@
 // What may be said about a key, and what its dates mean. Pure.
 import { type FieldError, problem } from '../kernel/errors.js'
+import { canonicalNetwork } from '../kernel/networks.js'
+import { misplaced } from '../kernel/permission-catalogue.js'
 import { type Limit, limitMistakes } from '../limits/limit-rules.js'
 
 export type KeyLimit = Limit
@@ -16,13 +18,38 @@ export interface CheckedInput {
   limits?: KeyLimit[]
   metadata?: Metadata
   expiresAt?: string | null
+  ownerExpiresAt?: string | null
+  permissions?: string[]
+  addresses?: string[]
+  ownerAddresses?: string[]
 }
 
-/** A key is dead from its `expiresAt` on, to the millisecond. */
-export function keyStatus({ revokedAt, expiresAt }: { revokedAt: Date | null; expiresAt: Date | null }, nowMs: number): KeyStatus {
-  if (revokedAt) return 'revoked'
-  return expiresAt && expiresAt.getTime() <= nowMs ? 'expired' : 'active'
+/** When a key ends: the earlier of its seller's and its owner's end; null: never. */
+export function keyEndsAt({ expiresAt, ownerExpiresAt }: { expiresAt: Date | null; ownerExpiresAt: Date | null }): Date | null {
+  if (!expiresAt || !ownerExpiresAt) return expiresAt ?? ownerExpiresAt
+  return expiresAt <= ownerExpiresAt ? expiresAt : ownerExpiresAt
 }
+
+/** A key is dead from its end on, to the millisecond. */
+export function keyStatus(row: { revokedAt: Date | null; expiresAt: Date | null; ownerExpiresAt: Date | null }, nowMs: number): KeyStatus {
+  if (row.revokedAt) return 'revoked'
+  const end = keyEndsAt(row)
+  return end && end.getTime() <= nowMs ? 'expired' : 'active'
+}
+
+/** The one spelling of each network, without repeats. Only for lists that `checkKeyInput` has let through. */
+export function canonicalAddresses(addresses: readonly string[]): string[] {
+  return [...new Set(addresses.map((text) => canonicalNetwork(text) ?? text))].toSorted()
+}
+
+function wrong<T>(path: string, list: readonly T[] | undefined, why: (one: T) => string | null): FieldError[] {
+  return (list ?? []).flatMap((one, at) => {
+    const message = why(one)
+    return message === null ? [] : [{ path: `${path}/${at}`, message }]
+  })
+}
+
+const notNetwork = (text: string): string | null => (canonicalNetwork(text) === null ? 'must be an address or a network: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32' : null)
 
 /** PostgreSQL keeps neither U+0000 nor half a surrogate pair, whatever JSON says. */
 function isStorable(value: unknown): boolean {
@@ -31,7 +58,7 @@ function isStorable(value: unknown): boolean {
   return Object.entries(value).every(([name, inner]) => isStorable(name) && isStorable(inner))
 }
 
-function mistakesOf({ name, limits, metadata, expiresAt }: CheckedInput, nowMs: number): FieldError[] {
+function mistakesOf({ name, limits, metadata, permissions, addresses, ownerAddresses, ...ends }: CheckedInput, nowMs: number): FieldError[] {
   const found: FieldError[] = []
   if (name !== undefined && !isStorable(name)) found.push({ path: '/name', message: 'holds characters that cannot be stored' })
   if (limits) found.push(...limitMistakes(limits))
@@ -40,8 +67,14 @@ function mistakesOf({ name, limits, metadata, expiresAt }: CheckedInput, nowMs: 
   }
   if (metadata && !isStorable(metadata)) found.push({ path: '/metadata', message: 'holds characters that cannot be stored' })
   // a time JavaScript cannot read is NaN, and NaN is not above anything
-  if (typeof expiresAt === 'string' && !(Date.parse(expiresAt) > nowMs)) found.push({ path: '/expiresAt', message: 'must be in the future' })
-  return found
+  for (const field of ['expiresAt', 'ownerExpiresAt'] as const) {
+    const end = ends[field]
+    if (typeof end === 'string' && !(Date.parse(end) > nowMs)) found.push({ path: `/${field}`, message: 'must be in the future' })
+  }
+  return [
+    ...found, ...wrong('/permissions', permissions, (permission) => misplaced(permission, 'key')), ...wrong('/addresses', addresses, notNetwork),
+    ...wrong('/ownerAddresses', ownerAddresses, notNetwork),
+  ]
 }
 
 /** Throws request.invalid, naming every mistake. */

@@ -1,36 +1,23 @@
-// API keys as their owners and administrators see them: who may see, issue, change, rotate and revoke which key.
-// Whether a key opens anything is decided in src/access.
-import { type Caller, holds, notHeld, type Principal } from '../access/principal.js'
+// API keys as their owners, sellers and administrators see them: who may see, issue and revoke which key. Changes and rotation are in
+// key-change-service.ts, revocation of many in key-sweep-service.ts; whether a key opens anything is decided in src/access.
+import type { Caller, Principal } from '../access/principal.js'
 import type { AuditStore } from '../audit/audit-store.js'
+import { type Held, issuerOf, refuseEnd, refuseGain, refuseGrant, refuseWithout } from '../authority/authority-rules.js'
+import type { AuthorityService } from '../authority/authority-service.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { AppError, type ErrorCode, problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { ListQuery, Page } from '../kernel/page.js'
-import { sha256 } from '../kernel/secrets.js'
-import { formatKey } from './key-format.js'
-import { checkKeyInput, type KeyLimit, type KeyStatus, keyStatus, type Metadata } from './key-rules.js'
-import type { KeyRow, KeyStore } from './key-store.js'
+import { holds } from '../kernel/permissions.js'
+import { actorOf, BRAKE, fenceOf, insertKey, isOwn, maySeeAll, OWN, refuseLimits, WRITE } from './key-authority.js'
+import { refuseForeignFields } from './key-hands.js'
+import { canonicalAddresses, checkKeyInput, type KeyLimit, type Metadata } from './key-rules.js'
+import type { KeyKind, KeyStore } from './key-store.js'
+import type { KeySweepService } from './key-sweep-service.js'
+import { type IssuedKey, type KeyView, viewOf } from './key-view.js'
 
-export interface KeyView {
-  id: string
-  ownerUserId: string
-  name: string
-  start: string
-  permissions: string[]
-  limits: KeyLimit[]
-  metadata: Metadata
-  status: KeyStatus
-  version: number
-  createdAt: string
-  updatedAt: string
-  lastUsedAt: string | null
-  expiresAt: string | null
-  revokedAt: string | null
-  rotatedToId?: string
-}
-
-export type IssuedKey = KeyView & { key: string }
+export type { IssuedKey, KeyView }
 
 export interface KeyChange {
   name?: string
@@ -39,93 +26,74 @@ export interface KeyChange {
   metadata?: Metadata
   /** ISO 8601; null: never */
   expiresAt?: string | null
+  ownerExpiresAt?: string | null
+  addresses?: string[]
+  ownerAddresses?: string[]
 }
+
+export type NewKey = Omit<KeyChange, 'ownerExpiresAt' | 'ownerAddresses'> & { name: string; ownerUserId?: string }
 
 export interface KeyService {
   /** The caller's own keys; with gatehouse:keys.read everybody's. */
   list: (caller: Caller, query: ListQuery) => Promise<Page<KeyView>>
   /** Throws key.not_found, also for a key the caller may not see. */
   find: (caller: Caller, id: string) => Promise<KeyView>
-  /** Throws access.denied (another's key without gatehouse:keys.write), owner.unknown, permission.not_held, request.invalid. */
-  issue: (caller: Caller, input: KeyChange & { name: string; ownerUserId?: string }) => Promise<IssuedKey>
-  /** Throws key.not_found, key.revoked, key.rotated, precondition.failed, permission.not_held, request.invalid. */
-  update: (caller: Caller, id: string, expected: number | '*', patch: KeyChange) => Promise<KeyView>
-  /** Revokes for ever; a second time changes nothing. Throws key.not_found, precondition.failed. */
-  revoke: (caller: Caller, id: string, expected?: number | '*') => Promise<{ revokedAt: string }>
-  /** A new key in this one's place, which ends after the grace. Throws key.not_found, key.revoked, key.rotated, permission.not_held. */
-  rotate: (caller: Caller, id: string, options: { graceSeconds: number }) => Promise<IssuedKey>
+  /** Refuses who may not issue for that owner, as far as the request's credential tells; `issue` asks again, at the commit. Throws access.denied. */
+  mayIssue: (caller: Caller, input: NewKey) => void
+  /** Throws access.denied, owner.unknown, permission.not_held, key.cap_reached, request.invalid. */
+  issue: (caller: Caller, input: NewKey) => Promise<IssuedKey>
+  /** Revokes for ever; a second time changes nothing. `grants: revoke` begins a sweep of what it had issued. Throws key.not_found, permission.not_held, precondition.failed. */
+  revoke: (caller: Caller, id: string, expected?: number | '*', grants?: 'keep' | 'revoke') => Promise<{ revokedAt: string; sweepId?: string }>
   /** Runs an act around its transaction; when it is refused for want of a right, that leaves an audit row of its own. */
   act: <T>(caller: Caller, targetId: string, work: () => Promise<T>) => Promise<T>
-  /** Takes from a user's keys the permissions of Gatehouse that `held` does not cover; part of a change of that user's roles. */
-  narrow: (tx: Tx, userId: string, held: readonly string[]) => Promise<void>
+  /** Is one of the keys of an answer still live? */
+  isLive: (id: string) => Promise<boolean>
 }
 
 export interface KeyServiceDeps {
   store: KeyStore
+  authority: AuthorityService
   audit: AuditStore
   transact: Transact
   clock: Clock
   keyPrefix: string
+  /** live keys an owner may have: made by themselves, and sold to them */
+  caps: { own: number; sold: number }
+  sweeps: Pick<KeySweepService, 'beginBelow'>
   /** Makes the nodes forget what was changed, once the transaction that is open here, if any, has committed. */
   narrowed: () => Promise<void>
 }
 
-function viewOf(row: KeyRow, nowMs: number): KeyView {
-  return {
-    id: row.id, ownerUserId: row.ownerUserId, name: row.name, start: row.start, permissions: row.permissions, limits: row.limits, metadata: row.metadata,
-    status: keyStatus(row, nowMs), version: row.version, createdAt: row.createdAt.toISOString(), updatedAt: row.updatedAt.toISOString(),
-    lastUsedAt: row.lastUsedAt?.toISOString() ?? null, expiresAt: row.expiresAt?.toISOString() ?? null, revokedAt: row.revokedAt?.toISOString() ?? null,
-    ...(row.rotatedToId === null ? {} : { rotatedToId: row.rotatedToId }),
-  }
-}
-
-function actorOf({ principal }: Caller): Principal {
-  if (!principal) throw problem('credentials.missing')
-  return principal
-}
-
 const DENIALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['access.denied', 'permission.not_held'])
-const WRITE = 'gatehouse:keys.write'
-const READ = 'gatehouse:keys.read'
+export function createKeyService(deps: KeyServiceDeps): KeyService {
+  const { store, authority, audit, transact, clock, caps, sweeps, narrowed } = deps
 
-/** A person's own keys. A key is nobody's person: it needs a permission even for its siblings. */
-function isOwn(principal: Principal, row: KeyRow): boolean {
-  return principal.type === 'user' && row.ownerUserId === principal.id
-}
+  const isOwnIssue = (principal: Principal, ownerUserId: string): boolean => principal.type === 'user' && ownerUserId === principal.id
 
-function mayManage(principal: Principal, row: KeyRow): boolean {
-  return isOwn(principal, row) || holds(principal.permissions, WRITE)
-}
-
-function maySeeAll({ permissions }: Principal): boolean {
-  return holds(permissions, READ) || holds(permissions, WRITE)
-}
-
-function refuseNotHeld(held: readonly string[], permissions: readonly string[]): void {
-  const missing = notHeld(held, permissions)
-  if (missing.length > 0) throw problem('permission.not_held', { detail: `Not held: ${missing.join(', ')}` })
-}
-
-/** What a key is about, and a successor takes over. */
-type KeyMatter = Pick<KeyRow, 'ownerUserId' | 'name' | 'permissions' | 'limits' | 'limitGroupId' | 'metadata' | 'expiresAt'>
-
-const isPrivileged = (permission: string): boolean => permission.startsWith('gatehouse:')
-
-export function createKeyService({ store, audit, transact, clock, keyPrefix, narrowed }: KeyServiceDeps): KeyService {
-  /**
-   * What the caller holds at this moment, if `permissions` need to be held to be given. The holder's row stays locked, so that
-   * losing a permission and giving it away cannot cross; it is locked before any key, as a change of roles does: no deadlock.
-   */
-  async function heldFor(tx: Tx, principal: Principal, permissions: readonly string[]): Promise<string[]> {
-    if (!permissions.some(isPrivileged)) return []
-    return store.lockHeld(tx, principal.keyId === undefined ? { userId: principal.id } : { keyId: principal.keyId })
+  /** What is needed to issue at all: the right to one's own keys, or to sell. */
+  function neededFor(principal: Principal, ownerUserId: string): string[] {
+    return isOwnIssue(principal, ownerUserId) ? [OWN, WRITE] : [WRITE]
   }
 
-  async function insert(tx: Tx, row: KeyMatter, id: string): Promise<IssuedKey> {
-    const { key, start } = formatKey(keyPrefix)
-    const now = new Date(clock.now())
-    const inserted = await store.insert(tx, { ...row, id, start, keyHash: sha256(key), createdAt: now, updatedAt: now })
-    return { ...viewOf(inserted, now.getTime()), key }
+  async function refuseAtCap(tx: Tx, ownerUserId: string, kind: KeyKind): Promise<void> {
+    const cap = kind === 'bound' ? caps.own : caps.sold
+    await authority.guardCap(tx, `keys:${ownerUserId}`)
+    if ((await store.countLive(tx, ownerUserId, kind, new Date(clock.now()), cap)) < cap) return
+    throw problem('key.cap_reached', { detail: `An owner has at most ${cap} live keys ${kind === 'bound' ? 'of their own' : 'that were sold to them'}: revoke one first` })
+  }
+
+  /** Who may issue for this owner, which kind of key that makes, and what the issuer holds. Throws access.denied, owner.unknown, permission.not_held. */
+  async function judge(tx: Tx, caller: Caller, ownerUserId: string): Promise<{ held: Held; kind: KeyKind }> {
+    const principal = actorOf(caller)
+    const held = await authority.hold(tx, caller, { users: [ownerUserId] })
+    refuseWithout(held, ...neededFor(principal, ownerUserId))
+    if (isOwnIssue(principal, ownerUserId)) return { held, kind: 'bound' }
+    const owner = await authority.target(tx, ownerUserId).catch((error: unknown) => {
+      throw error instanceof AppError && error.code === 'user.not_found' ? problem('owner.unknown') : error
+    })
+    // whoever acts with a key of somebody's acts as them (X-Auth-Subject)
+    refuseGain(held, owner)
+    return { held, kind: owner.kind === 'service' || ownerUserId === principal.id ? 'bound' : 'standing' }
   }
 
   return {
@@ -143,85 +111,61 @@ export function createKeyService({ store, audit, transact, clock, keyPrefix, nar
       return viewOf(row, clock.now())
     },
 
-    async issue(caller, { ownerUserId, name, permissions = [], limits = [], metadata = {}, expiresAt = null }) {
+    mayIssue(caller, { ownerUserId }) {
+      const principal = actorOf(caller)
+      const needed = neededFor(principal, ownerUserId ?? principal.id)
+      if (!needed.some((permission) => holds(principal.permissions, permission))) throw problem('access.denied', { detail: `Needs one of: ${needed.join(', ')}` })
+    },
+
+    async issue(caller, { ownerUserId, name, permissions = [], limits = [], metadata = {}, expiresAt = null, addresses = [] }) {
       const principal = actorOf(caller)
       const owner = ownerUserId ?? principal.id
-      if (!(principal.type === 'user' && owner === principal.id) && !holds(principal.permissions, WRITE)) {
-        throw problem('access.denied', { detail: `A key of somebody else needs ${WRITE}` })
-      }
-      checkKeyInput({ name, limits, metadata, expiresAt }, clock.now())
+      checkKeyInput({ name, limits, metadata, expiresAt, permissions, addresses }, clock.now())
       return transact(async (tx) => {
-        refuseNotHeld(await heldFor(tx, principal, permissions), permissions)
+        const { held, kind } = await judge(tx, caller, owner)
+        refuseForeignFields({ kind }, new Set(['seller'] as const), { metadata })
+        const fence = { expiresAt: expiresAt === null ? null : new Date(expiresAt), addresses: canonicalAddresses(addresses) }
+        refuseGrant(held, permissions, fenceOf(fence))
+        if (limits.length > 0) refuseLimits(held)
+        await refuseAtCap(tx, owner, kind)
         const id = newId()
-        const expires = expiresAt === null ? null : new Date(expiresAt)
-        const issued = await insert(tx, { ownerUserId: owner, name, permissions, limits, metadata, expiresAt: expires, limitGroupId: id }, id)
-        await audit.record(tx, caller, { action: 'key.issued', targetType: 'key', targetId: id, details: { ownerUserId: owner, permissions } })
+        const { by, via } = issuerOf(caller)
+        const now = new Date(clock.now())
+        const issued = await insertKey(tx, deps, {
+          id, ownerUserId: owner, name, kind, permissions, limits, metadata, limitGroupId: id, ...fence, ownerExpiresAt: null, ownerAddresses: [],
+          issuedBy: by, issuedVia: via, issuedAt: now, secretTo: by, secretVia: via, secretAt: now,
+        })
+        await audit.record(tx, caller, { action: 'key.issued', targetType: 'key', targetId: id, details: { ownerUserId: owner, kind, permissions } })
         return issued
       })
     },
 
-    async update(caller, id, expected, { expiresAt, ...patch }) {
-      const principal = actorOf(caller)
-      checkKeyInput({ ...patch, ...(expiresAt === undefined ? {} : { expiresAt }) }, clock.now())
-      return transact(async (tx) => {
-        const held = await heldFor(tx, principal, patch.permissions ?? [])
-        const row = await store.lock(tx, id)
-        if (!row || !mayManage(principal, row)) throw problem('key.not_found')
-        if (row.revokedAt) throw problem('key.revoked')
-        if (row.rotatedToId !== null) throw problem('key.rotated')
-        if (expected !== '*' && expected !== row.version) throw problem('precondition.failed')
-        // what the key has already may stay: only additions are given
-        refuseNotHeld(held, notHeld(row.permissions, patch.permissions ?? []))
-        const change = { ...patch, ...(expiresAt === undefined ? {} : { expiresAt: expiresAt === null ? null : new Date(expiresAt) }) }
-        const updated = await store.update(tx, id, row.version, change, new Date(clock.now()))
-        if (!updated) throw problem('precondition.failed')
-        const details = { fields: Object.keys(change).toSorted(), ...(patch.permissions ? { permissions: patch.permissions } : {}) }
-        await narrowed()
-        await audit.record(tx, caller, { action: 'key.updated', targetType: 'key', targetId: id, details })
-        return viewOf(updated, clock.now())
-      })
-    },
-
-    async revoke(caller, id, expected = '*') {
+    async revoke(caller, id, expected = '*', wish = 'keep') {
       const principal = actorOf(caller)
       const known = await store.find(id)
-      if (!known || !mayManage(principal, known)) throw problem('key.not_found')
-      const revokedAt = await transact(async (tx) => {
+      const isTheirs = known !== null && isOwn(principal, known)
+      if (!known || !(isTheirs || maySeeAll(principal))) throw problem('key.not_found')
+      const { revokedAt, sweepId } = await transact(async (tx) => {
+        // grants that this key has under way commit before it ends, and can be found; later ones see it ended
+        const held = await authority.hold(tx, caller, { narrowedCredentials: [`key:${id}`] })
+        // one's own things end without any permission, also for who was demoted this second
+        if (!isTheirs && !holds(held.permissions, BRAKE)) {
+          refuseWithout(held, WRITE, BRAKE)
+          refuseEnd(held, known.permissions)
+        }
         const revoked = await store.revoke(tx, id, expected === '*' ? null : expected, new Date(clock.now()))
+        const begun = wish === 'revoke' ? { sweepId: await sweeps.beginBelow(tx, caller, held, id) } : {}
         if (revoked) {
           await audit.record(tx, caller, { action: 'key.revoked', targetType: 'key', targetId: id, details: { ownerUserId: revoked.ownerUserId } })
-          return revoked.revokedAt
+          return { revokedAt: revoked.revokedAt, ...begun }
         }
         const row = await store.lock(tx, id)
         if (!row) throw problem('key.not_found')
         if (!row.revokedAt) throw problem('precondition.failed')
-        return row.revokedAt
+        return { revokedAt: row.revokedAt, ...begun }
       })
       await narrowed()
-      return { revokedAt: (revokedAt ?? new Date(clock.now())).toISOString() }
-    },
-
-    async rotate(caller, id, { graceSeconds }) {
-      const principal = actorOf(caller)
-      return transact(async (tx) => {
-        const manages = holds(principal.permissions, WRITE)
-        const held = await heldFor(tx, principal, manages ? [WRITE] : [])
-        const row = await store.lock(tx, id)
-        if (!row || !mayManage(principal, row)) throw problem('key.not_found')
-        if (row.revokedAt) throw problem('key.revoked')
-        if (row.rotatedToId !== null) throw problem('key.rotated')
-        // who rotates another's key gets its secret, and so must hold what it opens
-        if (!isOwn(principal, row)) refuseNotHeld(held, row.permissions)
-        const now = clock.now()
-        const endsMs = Math.min(row.expiresAt?.getTime() ?? Infinity, now + graceSeconds * 1000)
-        const successorId = newId()
-        if (!(await store.supersede(tx, id, successorId, new Date(endsMs), new Date(now)))) throw problem('key.rotated')
-        const { ownerUserId, name, permissions, limits, limitGroupId, metadata, expiresAt } = row
-        const issued = await insert(tx, { ownerUserId, name, permissions, limits, limitGroupId, metadata, expiresAt }, successorId)
-        await narrowed()
-        await audit.record(tx, caller, { action: 'key.rotated', targetType: 'key', targetId: id, details: { rotatedToId: successorId, graceSeconds } })
-        return issued
-      })
+      return { revokedAt: (revokedAt ?? new Date(clock.now())).toISOString(), ...(sweepId === undefined ? {} : { sweepId }) }
     },
 
     async act(caller, targetId, work) {
@@ -229,18 +173,15 @@ export function createKeyService({ store, audit, transact, clock, keyPrefix, nar
         return await work()
       } catch (error) {
         if (error instanceof AppError && DENIALS.has(error.code)) {
-          await transact((tx) => audit.record(tx, caller, { action: 'access.denied', targetType: 'key', targetId, details: { code: error.code } }))
+          await audit.refused(caller, { action: 'access.denied', targetType: 'key', targetId, details: { code: error.code } })
         }
         throw error
       }
     },
 
-    async narrow(tx, userId, held) {
-      const now = new Date(clock.now())
-      for (const { id, permissions } of await store.lockPrivileged(tx, userId)) {
-        const lost = new Set(notHeld(held, permissions))
-        if (lost.size > 0) await store.replacePermissions(tx, id, permissions.filter((permission) => !lost.has(permission)), now)
-      }
+    async isLive(id) {
+      const row = await store.find(id)
+      return row !== null && viewOf(row, clock.now()).status === 'active'
     },
   }
 }

@@ -2,7 +2,8 @@
 // owner share. And who may change a key's limits for one request.
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import { type Caller, holds } from '../access/principal.js'
+import type { Caller } from '../access/principal.js'
+import { holds } from '../kernel/permissions.js'
 import type { AuditStore } from '../audit/audit-store.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'

@@ -48,10 +48,10 @@ t.test('text that is no key at all is refused without an error', async (t) => {
 
 t.test('a key is expired from the millisecond of expiresAt on; revoked comes first', async (t) => {
   const at = (ms: number): Date => new Date(NOW + ms)
-  t.equal(keyStatus({ revokedAt: null, expiresAt: null }, NOW), 'active')
-  t.equal(keyStatus({ revokedAt: null, expiresAt: at(1) }, NOW), 'active')
-  t.equal(keyStatus({ revokedAt: null, expiresAt: at(0) }, NOW), 'expired')
-  t.equal(keyStatus({ revokedAt: at(0), expiresAt: at(-1) }, NOW), 'revoked')
+  t.equal(keyStatus({ revokedAt: null, expiresAt: null, ownerExpiresAt: null }, NOW), 'active')
+  t.equal(keyStatus({ revokedAt: null, expiresAt: at(1), ownerExpiresAt: null }, NOW), 'active')
+  t.equal(keyStatus({ revokedAt: null, expiresAt: at(0), ownerExpiresAt: null }, NOW), 'expired')
+  t.equal(keyStatus({ revokedAt: at(0), expiresAt: at(-1), ownerExpiresAt: null }, NOW), 'revoked')
 })
 
 t.test('what a schema cannot see is checked', async (t) => {

@@ -92,7 +92,7 @@ t.test('the door', async (t) => {
     })
     return id
   }
-  const authenticate = async (kind: 'key' | 'token' | 'cookie', value: string) => door.authenticate({ kind, value })
+  const authenticate = async (kind: 'key' | 'token' | 'cookie', value: string) => door.authenticate({ kind, value }, '192.0.2.1')
   const verify = async (text: string, permissions: string[] = []): Promise<string> => (await door.verify({ key: text, permissions })).code
 
   t.test('a valid key is described in full', async (t) => {
@@ -167,8 +167,8 @@ t.test('the door', async (t) => {
     const made = await key({ expiresAt: at(5_000) })
     await verify(made.key)
     const before = reads
-    t.notOk(door.authenticate({ kind: 'key', value: made.key }) instanceof Promise, 'no promise for what is at hand')
-    t.equal(door.authenticate({ kind: 'key', value: made.key }), door.authenticate({ kind: 'key', value: made.key }), 'and no new object')
+    t.notOk(door.authenticate({ kind: 'key', value: made.key }, '192.0.2.1') instanceof Promise, 'no promise for what is at hand')
+    t.equal(door.authenticate({ kind: 'key', value: made.key }, '192.0.2.1'), door.authenticate({ kind: 'key', value: made.key }, '192.0.2.1'), 'and no new object')
     t.equal(reads, before)
     await t.rejects(authenticate('cookie', made.key), { code: 'session.invalid' }, 'a key that is held is no cookie')
     await prisma.apiKey.update({ where: { id: made.id }, data: { revokedAt: at() } })

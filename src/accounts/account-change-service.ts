@@ -1,0 +1,154 @@
+// What administrators do to other people's accounts: change, suspend, give and take roles, delete. Each is judged in its transaction,
+// behind the gates of the caller and of whom it is about, so that nobody gives what they lost a moment ago; the last administrator stays.
+import type { Caller } from '../access/principal.js'
+import type { AuditStore } from '../audit/audit-store.js'
+import { type Held, issuerOf, partOf, refuseEnd, refuseGain, refuseGrant, refuseWithout, type TargetFacts } from '../authority/authority-rules.js'
+import type { AuthorityService } from '../authority/authority-service.js'
+import type { GrantCounts, GrantService } from './grant-service.js'
+import type { Transact, Tx } from '../database/transaction.js'
+import type { Clock } from '../kernel/clock.js'
+import { AppError, problem } from '../kernel/errors.js'
+import { isUuid } from '../kernel/ids.js'
+import { holds } from '../kernel/permissions.js'
+import type { SessionService } from '../sessions/session-service.js'
+import type { AccountRow, AccountStore, UserStatus } from './account-store.js'
+import { type UserView, viewOf } from './account-view.js'
+import { normaliseEmail } from './email.js'
+import { ADMIN, permissionsOf } from './role-rules.js'
+import type { RoleStore } from './role-store.js'
+
+export interface AccountPatch {
+  email?: string
+  name?: string | null
+  status?: UserStatus
+  roles?: string[]
+}
+
+export type GrantsWish = 'keep' | 'revoke'
+
+/** What the person had given away stands until somebody ends it: how much of it there is, or was. */
+export type ChangedUser = UserView & { grants?: GrantCounts }
+
+export interface AccountChangeService {
+  /**
+   * Changes an account that still has the expected version. Suspending ends its sessions and stops its keys; a role taken away is taken
+   * from its sessions and bound keys, too. Throws user.not_found, precondition.failed, access.denied, permission.not_held, role.unknown, email.taken, admin.last.
+   */
+  update: (caller: Caller, id: string, expected: number | '*', patch: AccountPatch, grants?: GrantsWish) => Promise<ChangedUser>
+  /** Deletes an account with its sessions and keys. Throws user.not_found, precondition.failed, access.denied, permission.not_held, admin.last. */
+  remove: (caller: Caller, id: string, expected?: number | '*', grants?: GrantsWish) => Promise<{ grants: GrantCounts }>
+  /** Runs an administrative act; its refusal leaves an audit row too, which must outlive the transaction that was rolled back. */
+  act: <T>(caller: Caller, targetId: string, work: () => Promise<T>) => Promise<T>
+}
+
+export interface AccountChangeDeps {
+  store: AccountStore
+  roles: RoleStore
+  sessions: SessionService
+  authority: AuthorityService
+  grants: GrantService
+  audit: AuditStore
+  transact: Transact
+  clock: Clock
+  /** Makes the nodes forget what was changed, once the transaction that is open here, if any, has committed. */
+  narrowed: () => Promise<void>
+}
+
+const WRITE = 'gatehouse:users.write'
+const BRAKE = 'gatehouse:brake'
+const REFUSALS = new Set(['permission.not_held', 'access.denied', 'admin.last'])
+
+/** Nothing but a suspension: what the brake is for. */
+const onlySuspends = ({ status, ...rest }: AccountPatch): boolean => status === 'suspended' && Object.keys(rest).length === 0
+
+export function createAccountChangeService(deps: AccountChangeDeps): AccountChangeService {
+  const { store, roles, sessions, authority, grants, audit, transact, clock, narrowed } = deps
+  const now = (): Date => new Date(clock.now())
+
+  async function open(tx: Tx, caller: Caller, id: string, given: readonly string[]): Promise<{ held: Held; before: AccountRow; target: TargetFacts }> {
+    if (!isUuid(id)) throw problem('user.not_found')
+    const held = await authority.hold(tx, caller, { narrowedUsers: [id], roles: given })
+    const before = await store.lock(tx, id)
+    if (!before) throw problem('user.not_found')
+    return { held, before, target: await authority.target(tx, id) }
+  }
+
+  /** Refuses what the caller may not do to this account. */
+  async function judge(tx: Tx, { held, before, target }: { held: Held; before: AccountRow; target: TargetFacts }, patch: AccountPatch): Promise<void> {
+    if (onlySuspends(patch) && holds(held.permissions, BRAKE)) return
+    refuseWithout(held, WRITE)
+    refuseEnd(held, partOf(target))
+    // whoever decides where the mail goes, or brings back what was stopped, gains all of it
+    if (patch.email !== undefined || (patch.status === 'active' && before.status !== 'active')) refuseGain(held, target)
+    if (before.kind === 'service' && patch.email !== undefined) throw problem('request.invalid', { errors: [{ path: '/email', message: 'a service account has none' }] })
+    if (!patch.roles) return
+    const known = await roles.list(tx)
+    permissionsOf(patch.roles, known)
+    refuseGrant(held, permissionsOf(patch.roles.filter((name) => !before.roles.includes(name)), known))
+  }
+
+  async function keepAnAdmin(tx: Tx, before: AccountRow, patch: AccountPatch | null): Promise<void> {
+    const losesIt = patch === null || patch.status === 'suspended' || (patch.roles !== undefined && !patch.roles.includes(ADMIN))
+    if (!losesIt || before.status !== 'active' || !before.roles.includes(ADMIN)) return
+    // taken last: before the rows it would deadlock with grants of the role
+    await authority.guardAdmins(tx)
+    if ((await store.countActiveAdmins(tx)) === 0) throw problem('admin.last')
+  }
+
+  const service: AccountChangeService = {
+    async act(caller, targetId, work) {
+      try {
+        return await work()
+      } catch (error) {
+        if (error instanceof AppError && REFUSALS.has(error.code)) {
+          await audit.refused(caller, { action: 'access.denied', targetType: 'user', targetId, details: { code: error.code } })
+        }
+        throw error
+      }
+    },
+
+    async update(caller, id, expected, patch, wish = 'keep') {
+      const changed = await service.act(caller, id, () => transact(async (tx) => {
+        const changes = {
+          ...(patch.email === undefined ? {} : { email: normaliseEmail(patch.email) }),
+          ...(patch.name === undefined ? {} : { name: patch.name?.trim() ?? '' }),
+          ...(patch.status === undefined ? {} : { status: patch.status }),
+        }
+        const opened = await open(tx, caller, id, patch.roles ?? [])
+        const { before, held } = opened
+        await judge(tx, opened, patch)
+        if (!(await store.update(tx, id, expected, changes, now()))) throw problem('precondition.failed')
+        if (patch.roles) await store.setRoles(tx, id, patch.roles, issuerOf(caller), now())
+        if (patch.status === 'suspended') await sessions.endAll(tx, id)
+        const takes = patch.status === 'suspended' || (patch.roles !== undefined && before.roles.some((name) => !patch.roles?.includes(name)))
+        const sweep = takes && wish === 'revoke' ? await grants.begin(tx, caller, held, id) : null
+        await audit.record(tx, caller, {
+          action: 'user.updated', targetType: 'user', targetId: id,
+          details: { fields: Object.keys(patch).toSorted(), ...(patch.status ? { status: patch.status } : {}), ...(patch.roles ? { roles: patch.roles } : {}) },
+        })
+        await keepAnAdmin(tx, before, patch)
+        if (patch.status !== undefined || patch.roles) await narrowed()
+        const row = await store.find(id, tx)
+        if (!row) throw problem('user.not_found')
+        return { view: viewOf(row), takes, sweep }
+      }))
+      return changed.takes ? { ...changed.view, grants: await grants.finish(caller, id, changed.sweep) } : changed.view
+    },
+
+    async remove(caller, id, expected = '*', wish = 'keep') {
+      const sweep = await service.act(caller, id, () => transact(async (tx) => {
+        const { held, before, target } = await open(tx, caller, id, [])
+        refuseWithout(held, WRITE)
+        refuseEnd(held, partOf(target))
+        const begun = wish === 'revoke' ? await grants.begin(tx, caller, held, id) : null
+        if (!(await store.delete(tx, id, expected))) throw problem('precondition.failed')
+        await audit.record(tx, caller, { action: 'user.deleted', targetType: 'user', targetId: id, details: { roles: before.roles } })
+        await keepAnAdmin(tx, before, null)
+        await narrowed()
+        return begun
+      }))
+      return { grants: await grants.finish(caller, id, sweep) }
+    },
+  }
+  return service
+}

@@ -1,0 +1,32 @@
+// What somebody has given to others, counted and (the roles) taken back. Keys are ended by src/keys/key-sweep-service.ts.
+import type { PrismaClient } from '../database/generated/client.js'
+import type { Tx } from '../database/transaction.js'
+
+export interface GrantStore {
+  /** live keys of others, roles of others, accounts; each up to 100,000 */
+  count: (userId: string, now: Date) => Promise<{ keys: number; assignments: number; accounts: number }>
+  /** roles that the person gave to others: at most `limit`, in the order of the holders */
+  listAssignments: (tx: Tx, userId: string, limit: number) => Promise<{ userId: string; roleName: string; permissions: string[] }[]>
+  deleteAssignment: (tx: Tx, userId: string, roleName: string) => Promise<void>
+}
+
+const COUNTED = 100_000
+
+export function createGrantStore({ prisma }: { prisma: PrismaClient }): GrantStore {
+  return {
+    async count(userId, now) {
+      const [row] = await prisma.$queryRaw<{ keys: number; assignments: number; accounts: number }[]>`
+        SELECT (SELECT count(*)::int FROM (SELECT 1 FROM api_keys WHERE (issued_by = ${userId}::uuid OR secret_to = ${userId}::uuid) AND owner_user_id <> ${userId}::uuid
+                  AND revoked_at IS NULL AND least(expires_at, owner_expires_at, 'infinity') > ${now} LIMIT ${COUNTED}) k) AS keys,
+               (SELECT count(*)::int FROM (SELECT 1 FROM user_roles WHERE issued_by = ${userId}::uuid AND user_id <> ${userId}::uuid LIMIT ${COUNTED}) a) AS assignments,
+               (SELECT count(*)::int FROM (SELECT 1 FROM users WHERE issued_by = ${userId}::uuid AND id <> ${userId}::uuid LIMIT ${COUNTED}) u) AS accounts`
+      return row ?? { keys: 0, assignments: 0, accounts: 0 }
+    },
+    listAssignments: (tx, userId, limit) => tx.$queryRaw<{ userId: string; roleName: string; permissions: string[] }[]>`
+      SELECT ur.user_id AS "userId", ur.role_name AS "roleName", r.permissions FROM user_roles ur JOIN roles r ON r.name = ur.role_name
+      WHERE ur.issued_by = ${userId}::uuid AND ur.user_id <> ${userId}::uuid ORDER BY 1, 2 LIMIT ${limit}`,
+    async deleteAssignment(tx, userId, roleName) {
+      await tx.userRole.deleteMany({ where: { userId, roleName } })
+    },
+  }
+}

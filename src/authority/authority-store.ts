@@ -1,0 +1,74 @@
+// Reads behind the gate (prisma/migrations/*_authority: authority_hold): what the acting credential holds, locked until the commit, and
+// what a target may do. Takes locks in one order: users, roles, credentials.
+import { Prisma } from '../database/generated/client.js'
+import type { Tx } from '../database/transaction.js'
+import type { ActingFacts, TargetFacts } from './authority-rules.js'
+
+/** Whose gates an act passes. What is named as narrowed is passed alone: grants that were under way have committed by then, later ones wait. */
+export interface GateScope {
+  users?: readonly string[]
+  narrowedUsers?: readonly string[]
+  /** names */
+  roles?: readonly string[]
+  narrowedRoles?: readonly string[]
+  /** `key:ID`, `sess:ID` */
+  narrowedCredentials?: readonly string[]
+}
+
+export interface AuthorityStore {
+  /** `acting`: `key:ID`, `sess:ID`, or '' for nobody (actorId null: the host). */
+  hold: (tx: Tx, actorId: string | null, acting: string, scope: GateScope) => Promise<ActingFacts>
+  /** Null: no such user. */
+  target: (tx: Tx, userId: string, now: Date) => Promise<TargetFacts | null>
+  /** The last lock of a transaction that may leave no administrator. */
+  guardAdmins: (tx: Tx) => Promise<void>
+  /** Makes what is counted for one owner wait for one another: `keys:ID`. */
+  guardCap: (tx: Tx, name: string) => Promise<void>
+}
+
+const CAP_CLASS = 7104
+const ADMIN_CLASS = 7105
+
+interface HeldRow {
+  active: boolean
+  role_permissions: string[]
+  live: boolean
+  written: string[]
+  kind: 'bound' | 'standing' | null
+  expires_at: Date | null
+  owner_expires_at: Date | null
+  addresses: string[] | null
+  owner_addresses: string[] | null
+}
+
+const list = (texts: readonly string[] = []): string[] => [...texts]
+
+export function createAuthorityStore(): AuthorityStore {
+  return {
+    async hold(tx, actorId, acting, { users, narrowedUsers, roles, narrowedRoles, narrowedCredentials }) {
+      const [row] = await tx.$queryRaw<HeldRow[]>`
+        SELECT * FROM authority_hold(${actorId}::uuid, ${acting}, ${list(users)}::text[], ${list(narrowedUsers)}::text[], ${list(roles)}::text[],
+                                     ${list(narrowedRoles)}::text[], ${list(narrowedCredentials)}::text[])`
+      if (!row) throw new Error('authority_hold answers one row')
+      return {
+        active: row.active, rolePermissions: row.role_permissions, live: row.live, kind: row.kind, written: row.written, expiresAt: row.expires_at,
+        ownerExpiresAt: row.owner_expires_at, addresses: row.addresses ?? [], ownerAddresses: row.owner_addresses ?? [],
+      }
+    },
+    async target(tx, userId, now) {
+      const [row] = await tx.$queryRaw<TargetFacts[]>(Prisma.sql`
+        SELECT u.id, u.kind::text AS kind, u.status::text AS status,
+               ARRAY(SELECT DISTINCT unnest(r.permissions) FROM effective_roles ur JOIN roles r ON r.name = ur.role_name WHERE ur.user_id = u.id ORDER BY 1) AS "rolePermissions",
+               ARRAY(SELECT DISTINCT unnest(k.permissions) FROM api_keys k WHERE k.owner_user_id = u.id AND k.revoked_at IS NULL
+                       AND least(k.expires_at, k.owner_expires_at, 'infinity') > ${now} ORDER BY 1) AS "keyPermissions"
+        FROM users u WHERE u.id = ${userId}::uuid`)
+      return row ?? null
+    },
+    async guardAdmins(tx) {
+      await tx.$executeRaw`SELECT pg_advisory_xact_lock(${ADMIN_CLASS}::int, 0)`
+    },
+    async guardCap(tx, name) {
+      await tx.$executeRaw`SELECT pg_advisory_xact_lock(${CAP_CLASS}::int, hashtext(${name}))`
+    },
+  }
+}

@@ -1,0 +1,64 @@
+// Gatehouse's own permissions: each with one sentence, and with its weight where it amounts to more than its name says. What is not in
+// here is refused in a role, on a key, and (by its type) on a route. docs/permissions.md is made of it.
+import { ALL_OF_GATEHOUSE, APPLICATION, covers, isOfGatehouse, isOwnRight, isPermission } from './permissions.js'
+
+interface Entry {
+  says: string
+  /** what must be held, besides the permission itself, to give it */
+  weight?: readonly string[]
+  /** for people in person: never on a key */
+  sessionsOnly?: true
+}
+
+export const CATALOGUE = {
+  'gatehouse:own.keys': { says: 'Issue, rename, narrow and rotate keys of one\'s own. Revoking them needs no permission.', sessionsOnly: true },
+  'gatehouse:own.profile': { says: 'Change one\'s own name and password.', sessionsOnly: true },
+  'gatehouse:own.sessions': { says: 'See one\'s own sessions. Ending them needs no permission.', sessionsOnly: true },
+  'gatehouse:users.read': { says: 'See accounts, their roles and what they have granted.' },
+  'gatehouse:users.write': { says: 'Open, change, suspend and delete accounts, and give roles, within one\'s reach.' },
+  'gatehouse:roles.read': { says: 'See roles, their plans and who holds them.' },
+  'gatehouse:roles.write': { says: 'Create, change and delete roles that permit no more than one holds.' },
+  'gatehouse:keys.read': { says: 'See everybody\'s keys.' },
+  'gatehouse:keys.write': { says: 'Sell keys to others, and change, rotate and revoke them, within one\'s reach.' },
+  'gatehouse:keys.verify': { says: 'Ask whether a key is valid, as an API does for each request.' },
+  'gatehouse:limits.read': { says: 'See the limits of owners and namespaces.' },
+  'gatehouse:limits.write': { says: 'Set, raise and remove limits: of keys, owners, namespaces and plans.' },
+  'gatehouse:limits.check': { says: 'Count against a namespace.' },
+  'gatehouse:limits.override': { says: 'Lower a key\'s limits, or raise a cost, for one request.' },
+  'gatehouse:gate.read': { says: 'See gate rules and have them explained.' },
+  'gatehouse:gate.write': { says: 'Change what gateways ask for. Whoever may do so may open every application.', weight: [APPLICATION] },
+  'gatehouse:audit.read': { says: 'Read the audit log.' },
+  'gatehouse:usage.read': { says: 'See everybody\'s usage.' },
+  'gatehouse:metrics.read': { says: 'Read the metrics.' },
+  'gatehouse:brake': { says: 'Stop anything: revoke any key, end any session, suspend any account but the last administrator\'s. It gains nothing.' },
+} as const satisfies Record<`gatehouse:${string}`, Entry>
+
+/** A permission of Gatehouse's own that exists. */
+export type GatehousePermission = keyof typeof CATALOGUE
+
+const ENTRIES: ReadonlyMap<string, Entry> = new Map(Object.entries(CATALOGUE))
+/** Those of a person's own things: what role `member` may carry of Gatehouse's. */
+export const OWN_RIGHTS = [...ENTRIES.keys()].filter(isOwnRight)
+
+export type Bearer = 'key' | 'role' | 'member' | 'rule'
+
+/**
+ * Why a permission may not stand where it is asked for, or null. `gatehouse:*` stands in role admin alone: an upgrade must not widen
+ * what somebody wrote; a key carries nothing of a person's own things; role `member` nothing else of Gatehouse's.
+ */
+export function misplaced(permission: string, bearer: Bearer): string | null {
+  if (!isPermission(permission)) return 'is no permission: two to eight parts of a-z 0-9 _ . - joined by colons, the last may be *'
+  if (!isOfGatehouse(permission)) return null
+  if (permission === ALL_OF_GATEHOUSE) return bearer === 'rule' ? null : 'stands in role admin alone; name the permissions one by one'
+  const entry = ENTRIES.get(permission)
+  if (!entry) return 'is no permission of Gatehouse: see docs/permissions.md'
+  if (bearer === 'key' && entry.sessionsOnly) return 'is for people in person, not for a key'
+  return bearer === 'member' && !entry.sessionsOnly ? 'may not stand in role member, which everybody has' : null
+}
+
+/** What must be held to give these: themselves and what they amount to, less what is free to give. */
+export function weightOf(permissions: readonly string[]): string[] {
+  const given = permissions.filter((permission) => !isOwnRight(permission))
+  const added = [...ENTRIES].flatMap(([name, { weight = [] }]) => (given.some((one) => covers(one, name)) ? weight : []))
+  return [...new Set([...given, ...added])]
+}

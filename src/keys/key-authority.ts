@@ -1,0 +1,51 @@
+// What the services of keys share: whose a key is, what its fields fence, and how a new one is written. Pure but for `insertKey`.
+import type { Caller, Principal } from '../access/principal.js'
+import type { Fence, Held } from '../authority/authority-rules.js'
+import type { Tx } from '../database/transaction.js'
+import type { Clock } from '../kernel/clock.js'
+import { problem } from '../kernel/errors.js'
+import { holds } from '../kernel/permissions.js'
+import { sha256 } from '../kernel/secrets.js'
+import { formatKey } from './key-format.js'
+import type { KeyRow, KeyStore, NewKeyRow } from './key-store.js'
+import { type IssuedKey, viewOf } from './key-view.js'
+
+export const WRITE = 'gatehouse:keys.write'
+const READ = 'gatehouse:keys.read'
+export const BRAKE = 'gatehouse:brake'
+export const OWN = 'gatehouse:own.keys'
+export const LIMITS = 'gatehouse:limits.write'
+
+export function actorOf({ principal }: Caller): Principal {
+  if (!principal) throw problem('credentials.missing')
+  return principal
+}
+
+/** A person's own key, or the very key that asks. A key is nobody's person: it needs a permission even for its siblings. */
+export function isOwn(principal: Principal, row: Pick<KeyRow, 'id' | 'ownerUserId'>): boolean {
+  return principal.type === 'user' ? row.ownerUserId === principal.id : row.id === principal.keyId
+}
+
+export function maySeeAll({ permissions }: Principal): boolean {
+  return [READ, WRITE, BRAKE].some((permission) => holds(permissions, permission))
+}
+
+/** The fence that a key's own fields are. */
+export function fenceOf({ expiresAt, addresses }: Pick<KeyRow, 'expiresAt' | 'addresses'>): Fence {
+  return { endsAtMs: expiresAt?.getTime() ?? Infinity, addresses: [addresses] }
+}
+
+/** Limits are prices: who sets or changes them must be allowed to. Throws permission.not_held. */
+export function refuseLimits(held: Held): void {
+  if (!holds(held.permissions, LIMITS)) throw problem('permission.not_held', { detail: `Not held: ${LIMITS}` })
+}
+
+/** Writes a new key and shows it, this once. */
+export async function insertKey(
+  tx: Tx, { store, keyPrefix, clock }: { store: KeyStore; keyPrefix: string; clock: Clock }, row: Omit<NewKeyRow, 'start' | 'keyHash' | 'createdAt' | 'updatedAt'>,
+): Promise<IssuedKey> {
+  const { key, start } = formatKey(keyPrefix)
+  const now = new Date(clock.now())
+  return { ...viewOf(await store.insert(tx, { ...row, start, keyHash: sha256(key), createdAt: now, updatedAt: now }), now.getTime()), key }
+}
+

@@ -1,0 +1,112 @@
+// Changing and rotating a key. Narrowing is ending a part of it; widening is issuing anew: all of the result must be held, and whoever
+// widens vouches for it from then on. A rotation keeps issuer, end and rights, and notes who received the new secret.
+import type { Caller, Principal } from '../access/principal.js'
+import { type Held, issuerOf, refuseEnd, refuseGain, refuseGrant, refuseWithout } from '../authority/authority-rules.js'
+import type { Tx } from '../database/transaction.js'
+import { problem } from '../kernel/errors.js'
+import { newId } from '../kernel/ids.js'
+import { holds } from '../kernel/permissions.js'
+import { type Hand, refuseForeignFields, widens } from './key-hands.js'
+import { canonicalAddresses, checkKeyInput, keyEndsAt, keyStatus } from './key-rules.js'
+import { actorOf, fenceOf, insertKey, isOwn, OWN, refuseLimits, WRITE } from './key-authority.js'
+import type { KeyChange, KeyServiceDeps } from './key-service.js'
+import type { KeyPatch, KeyRow } from './key-store.js'
+import { type IssuedKey, type KeyView, viewOf } from './key-view.js'
+
+export interface KeyChangeService {
+  /** Throws key.not_found, key.revoked, key.rotated, precondition.failed, access.denied, permission.not_held, request.invalid. */
+  update: (caller: Caller, id: string, expected: number | '*', patch: KeyChange) => Promise<KeyView>
+  /** A new key in this one's place, which ends after the grace; what this one replaced ends now. Throws key.not_found, key.revoked, key.expired, key.rotated, access.denied, permission.not_held. */
+  rotate: (caller: Caller, id: string, options: { graceSeconds: number }) => Promise<IssuedKey>
+}
+
+function patchOf({ expiresAt, ownerExpiresAt, addresses, ownerAddresses, ...rest }: KeyChange): KeyPatch {
+  const time = (text: string | null): Date | null => (text === null ? null : new Date(text))
+  return {
+    ...rest, ...(expiresAt === undefined ? {} : { expiresAt: time(expiresAt) }), ...(ownerExpiresAt === undefined ? {} : { ownerExpiresAt: time(ownerExpiresAt) }),
+    ...(addresses ? { addresses: canonicalAddresses(addresses) } : {}), ...(ownerAddresses ? { ownerAddresses: canonicalAddresses(ownerAddresses) } : {}),
+  }
+}
+
+export function createKeyChangeService(deps: KeyServiceDeps): KeyChangeService {
+  const { store, authority, audit, transact, clock, narrowed } = deps
+
+  /** The key behind the gate, and what its changer holds. Throws key.not_found, also for one that the caller may not touch, and key.revoked, key.rotated. */
+  async function open(tx: Tx, caller: Caller, id: string): Promise<{ row: KeyRow; held: Held; principal: Principal; hands: Set<Hand> }> {
+    const principal = actorOf(caller)
+    const known = await store.find(id, tx)
+    const held = await authority.hold(tx, caller, { ...(known ? { users: [known.ownerUserId] } : {}), narrowedCredentials: [`key:${id}`] })
+    const row = known && (await store.lock(tx, id))
+    const isOwner = row !== null && principal.type === 'user' && isOwn(principal, row)
+    const isSeller = holds(held.permissions, WRITE)
+    if (!row || !(isOwner || isSeller)) throw problem('key.not_found')
+    if (row.revokedAt) throw problem('key.revoked')
+    if (row.rotatedToId !== null) throw problem('key.rotated')
+    return { row, held, principal, hands: new Set([...(isOwner ? ['owner' as const] : []), ...(isSeller ? ['seller' as const] : [])]) }
+  }
+
+  /** Refuses what the caller may not do to this key, and says whether they vouch for it from now on. */
+  async function judge(tx: Tx, { row, held, hands }: { row: KeyRow; held: Held; hands: Set<Hand> }, patch: KeyPatch): Promise<boolean> {
+    refuseForeignFields(row, hands, patch)
+    const isWider = widens(row, patch)
+    const isForOwner = hands.has('owner')
+    if (patch.limits) refuseLimits(held)
+    // one's own: narrowing needs nothing but being its owner
+    if (isForOwner && !hands.has('seller') && (isWider || patch.name !== undefined)) refuseWithout(held, OWN)
+    if (!isForOwner) refuseEnd(held, row.permissions)
+    if (!isWider) return false
+    const result = { ...row, ...patch }
+    refuseGrant(held, result.permissions, fenceOf(result))
+    if (!isForOwner) refuseGain(held, await authority.target(tx, row.ownerUserId))
+    return true
+  }
+
+  return {
+    async update(caller, id, expected, change) {
+      checkKeyInput(change, clock.now())
+      return transact(async (tx) => {
+        const opened = await open(tx, caller, id)
+        const { row } = opened
+        if (expected !== '*' && expected !== row.version) throw problem('precondition.failed')
+        const patch = patchOf(change)
+        const isWider = await judge(tx, opened, patch)
+        const now = new Date(clock.now())
+        const { by, via } = issuerOf(caller)
+        const vouched = isWider ? { issuedBy: by, issuedVia: via, issuedAt: now } : {}
+        if (!(await store.update(tx, id, row.version, { ...patch, ...vouched }, now))) throw problem('precondition.failed')
+        const details = { fields: Object.keys(patch).toSorted(), widened: isWider, ...(patch.permissions ? { permissions: patch.permissions } : {}) }
+        await narrowed()
+        await audit.record(tx, caller, { action: 'key.updated', targetType: 'key', targetId: id, details })
+        const updated = await store.find(id, tx)
+        if (!updated) throw problem('key.not_found')
+        return viewOf(updated, clock.now())
+      })
+    },
+
+    rotate: (caller, id, { graceSeconds }) => transact(async (tx) => {
+      const { row, held, hands } = await open(tx, caller, id)
+      const now = clock.now()
+      if (keyStatus(row, now) === 'expired') throw problem('key.expired')
+      if (hands.has('owner')) refuseWithout(held, OWN, WRITE)
+      else {
+        // who rotates another's key gets its secret: they must hold what it opens, and be able to act as its owner
+        refuseGrant(held, row.permissions, fenceOf({ expiresAt: keyEndsAt(row), addresses: row.addresses }))
+        refuseGain(held, await authority.target(tx, row.ownerUserId))
+      }
+      const endsMs = Math.min(keyEndsAt(row)?.getTime() ?? Infinity, now + graceSeconds * 1000)
+      const successorId = newId()
+      if (!(await store.supersede(tx, id, successorId, new Date(endsMs), new Date(now)))) throw problem('key.rotated')
+      // one predecessor lives on at most: however often a key is rotated, its secrets do not pile up
+      await store.endPredecessors(tx, id, row.limitGroupId, new Date(now))
+      const { by, via } = issuerOf(caller)
+      const { ownerUserId, name, kind, permissions, limits, metadata, limitGroupId, expiresAt, addresses, ownerExpiresAt, ownerAddresses, issuedBy, issuedVia, issuedAt } = row
+      const issued = await insertKey(tx, deps, {
+        id: successorId, ownerUserId, name, kind, permissions, limits, metadata, limitGroupId, expiresAt, addresses, ownerExpiresAt, ownerAddresses,
+        issuedBy, issuedVia, issuedAt, secretTo: by, secretVia: via, secretAt: new Date(now),
+      })
+      await narrowed()
+      await audit.record(tx, caller, { action: 'key.rotated', targetType: 'key', targetId: id, details: { rotatedToId: successorId, graceSeconds } })
+      return issued
+    }),
+  }
+}

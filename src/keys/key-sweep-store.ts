@@ -1,0 +1,122 @@
+// Revocations of many keys, in steps: a row says what is to be ended and how far it has come, so that any node can go on. Issuers first, then
+// what they issued, level by level, at most 500 keys a transaction: the head of the revocation log is not held for longer. Within a step
+// the gates of its keys are passed before they are read: what they have under way commits first, and is found one level down.
+import { Prisma, type PrismaClient } from '../database/generated/client.js'
+import type { Tx } from '../database/transaction.js'
+import type { KeyFilter } from './key-filter.js'
+
+export interface SweepRow {
+  id: string
+  filter: KeyFilter
+  /** of Gatehouse's permissions: what a swept key may at most carry */
+  reach: string[]
+  requestedBy: string
+  requestedVia: string
+  before: Date
+  frontier: string[]
+  cursor: string | null
+  revoked: number
+  left: number
+}
+
+/** A key that a step has come to, locked. */
+export interface SweptKey {
+  id: string
+  ownerUserId: string
+  permissions: string[]
+  isLive: boolean
+  /** has it issued keys, or received secrets of keys? */
+  isParent: boolean
+}
+
+export interface KeySweepStore {
+  /** How many live keys match, up to `atMost`, and how many of them carry more of Gatehouse than `reach`: those would be left. */
+  count: (tx: Tx, filter: KeyFilter, before: Date) => Promise<{ id: string; permissions: string[] }[]>
+  insert: (tx: Tx, row: Omit<SweepRow, 'cursor' | 'revoked' | 'left' | 'frontier'>, now: Date) => Promise<void>
+  /** A sweep that is not finished, kept from other nodes until the transaction ends. Null: finished, or another node is at it. */
+  claim: (tx: Tx, id: string) => Promise<SweepRow | null>
+  /** The next keys of the frontier's first member, behind their gates and locked; at most `limit`. */
+  next: (tx: Tx, sweep: SweepRow, limit: number) => Promise<{ keys: SweptKey[]; isLast: boolean; lastId: string | null }>
+  revoke: (tx: Tx, ids: readonly string[], now: Date) => Promise<void>
+  save: (tx: Tx, sweep: SweepRow, finishedAt: Date | null) => Promise<void>
+  unfinished: () => Promise<string[]>
+  find: (id: string) => Promise<{ revoked: number; left: number; isFinished: boolean } | null>
+  /** Deletes what was finished before. */
+  prune: (before: Date) => Promise<number>
+}
+
+/** What stands in a sweep's frontier for the filter itself. */
+const FILTER = '*'
+
+/** A condition on api_keys. */
+function conditionOf(filter: KeyFilter): Prisma.Sql {
+  const { ownerUserId, kind, issuedBy, issuedVia, secretTo, secretVia, permission, createdBefore, createdAfter, grantsOf, childrenOf: parent } = filter
+  const all = [
+    ...(ownerUserId === undefined ? [] : [Prisma.sql`owner_user_id = ${ownerUserId}::uuid`]), ...(kind === undefined ? [] : [Prisma.sql`kind = ${kind}::key_kind`]),
+    ...(issuedBy === undefined ? [] : [Prisma.sql`issued_by = ${issuedBy}::uuid`]), ...(issuedVia === undefined ? [] : [Prisma.sql`issued_via = ${issuedVia}`]),
+    ...(secretTo === undefined ? [] : [Prisma.sql`secret_to = ${secretTo}::uuid`]), ...(secretVia === undefined ? [] : [Prisma.sql`secret_via = ${secretVia}`]),
+    ...(permission === undefined ? [] : [Prisma.sql`EXISTS (SELECT 1 FROM unnest(permissions) p WHERE permission_covers(p, ${permission}))`]),
+    ...(createdBefore === undefined ? [] : [Prisma.sql`created_at < ${createdBefore}::timestamptz`]),
+    ...(createdAfter === undefined ? [] : [Prisma.sql`created_at >= ${createdAfter}::timestamptz`]),
+    ...(grantsOf === undefined ? [] : [Prisma.sql`(issued_by = ${grantsOf}::uuid OR secret_to = ${grantsOf}::uuid) AND owner_user_id <> ${grantsOf}::uuid`]),
+    ...(parent === undefined ? [] : [childrenOf(parent)]),
+  ]
+  // an empty filter is everything, and nobody means that
+  if (all.length === 0) throw new Error('a sweep needs a filter')
+  return Prisma.join(all, ' AND ')
+}
+
+/** What was issued, or whose secret was received, by means of a key. */
+function childrenOf(keyId: string): Prisma.Sql {
+  const via = `key:${keyId}`
+  return Prisma.sql`(issued_via = ${via} OR secret_via = ${via})`
+}
+
+const COUNTED = 100_001
+
+export function createKeySweepStore({ prisma }: { prisma: PrismaClient }): KeySweepStore {
+  return {
+    count: (tx, filter, before) => tx.$queryRaw<{ id: string; permissions: string[] }[]>`
+      SELECT id, permissions FROM api_keys WHERE revoked_at IS NULL AND created_at <= ${before} AND ${conditionOf(filter)} LIMIT ${COUNTED}`,
+    async insert(tx, { filter, ...row }, now) {
+      await tx.keySweep.create({ data: { ...row, filter: { ...filter }, frontier: [FILTER], createdAt: now } })
+    },
+    async claim(tx, id) {
+      const [row] = await tx.$queryRaw<SweepRow[]>`
+        SELECT id, filter, reach, requested_by AS "requestedBy", requested_via AS "requestedVia", before, frontier, cursor, revoked, "left"
+        FROM key_sweeps WHERE id = ${id}::uuid AND finished_at IS NULL FOR UPDATE SKIP LOCKED`
+      return row ?? null
+    },
+    async next(tx, { filter, before, frontier: [parent = FILTER], cursor }, limit) {
+      const where = parent === FILTER ? Prisma.sql`revoked_at IS NULL AND created_at <= ${before} AND ${conditionOf(filter)}` : childrenOf(parent)
+      const found = await tx.$queryRaw<{ id: string }[]>`
+        SELECT id FROM api_keys WHERE ${where} AND (${cursor}::uuid IS NULL OR id > ${cursor}::uuid) ORDER BY id LIMIT ${limit}`
+      const ids = found.map(({ id }) => id)
+      await tx.$executeRaw`SELECT authority_gate(7103, '{}', ${ids.map((id) => `key:${id}`)}::text[])`
+      // a later statement: it sees what these keys had under way when their gates were passed
+      const keys = await tx.$queryRaw<SweptKey[]>`
+        SELECT k.id, k.owner_user_id AS "ownerUserId", k.permissions, k.revoked_at IS NULL AS "isLive",
+               EXISTS (SELECT 1 FROM api_keys c WHERE c.issued_via = 'key:' || k.id OR c.secret_via = 'key:' || k.id) AS "isParent"
+        FROM api_keys k WHERE k.id = ANY(${ids}::uuid[]) ORDER BY k.id FOR NO KEY UPDATE OF k`
+      return { keys, isLast: ids.length < limit, lastId: ids.at(-1) ?? null }
+    },
+    async revoke(tx, ids, now) {
+      await tx.apiKey.updateMany({ where: { id: { in: [...ids] }, revokedAt: null }, data: { revokedAt: now, version: { increment: 1 }, updatedAt: now } })
+    },
+    async save(tx, { id, frontier, cursor, revoked, left }, finishedAt) {
+      await tx.keySweep.update({ where: { id }, data: { frontier, cursor, revoked, left, finishedAt } })
+    },
+    async unfinished() {
+      const rows = await prisma.keySweep.findMany({ where: { finishedAt: null }, select: { id: true }, orderBy: { createdAt: 'asc' }, take: 100 })
+      return rows.map(({ id }) => id)
+    },
+    async find(id) {
+      const row = await prisma.keySweep.findUnique({ where: { id } })
+      return row && { revoked: row.revoked, left: row.left, isFinished: row.finishedAt !== null }
+    },
+    async prune(before) {
+      const { count } = await prisma.keySweep.deleteMany({ where: { finishedAt: { lt: before } } })
+      return count
+    },
+  }
+}
