@@ -9,6 +9,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Principal } from '../src/access/principal.js'
 import type { GateVerdict } from '../src/gate/gate-service.js'
 import { type Gateway, GATEWAYS, PROFILES } from '../src/gate/profiles.js'
+import { reservedHeaderOf, upgradeOf } from '../src/gate/reserved-headers.js'
 import { type ErrorCode, problem } from '../src/kernel/errors.js'
 import { type PreparedHeaders, prepareHeaders } from './answers.js'
 import { sendProblem, toAppError } from './errors.js'
@@ -23,7 +24,7 @@ function identityHeaders(subject: string, type: string, keyId: string, permissio
 
 const NOBODY = identityHeaders('-', '-', '-', '-')
 const ERRORS: ErrorCode[] = [
-  'gate.untrusted', 'gate.headers_missing', 'gate.target_refused', 'gate.no_rule', 'credentials.missing', 'credentials.malformed', 'key.invalid',
+  'gate.untrusted', 'gate.headers_missing', 'gate.header_refused', 'gate.upgrade_refused', 'gate.target_refused', 'gate.no_rule', 'credentials.missing', 'credentials.malformed', 'key.invalid',
   'token.invalid', 'token.expired', 'session.invalid', 'access.denied', 'csrf.invalid', 'rate.limited',
 ]
 const DESCRIPTION = `On the inside listener only. For the gateway's configuration, see docs/gateways. The request is judged by its original method, host and target, which the gateway tells in
@@ -78,11 +79,10 @@ export default fp(async (app) => {
   function decide(gateway: Gateway, request: FastifyRequest): GateVerdict | Promise<GateVerdict> {
     const { headers } = request
     if (app.inside.by(request.raw) !== 'file' && !isGateway(request.raw.socket)) throw problem('gate.untrusted', { detail: 'Add the gateway\'s address to TRUSTED_PROXIES' })
-    return gate.decide(
-      PROFILES[gateway].read({ method: request.method, url: request.raw.url ?? '', headers }),
-      () => findPresented(request),
-      { origin: headers.origin, fetchSite: single(headers['sec-fetch-site']) },
-    )
+    const original = PROFILES[gateway].read({ method: request.method, url: request.raw.url ?? '', headers })
+    return gate.decide(original, () => findPresented(request), {
+      origin: headers.origin, fetchSite: single(headers['sec-fetch-site']), upgrade: upgradeOf(headers, original.method), reserved: reservedHeaderOf(gateway, headers),
+    })
   }
 
   function answer({ error, principal, limits }: GateVerdict, reply: FastifyReply): void {

@@ -2,7 +2,7 @@
 -- the client gets Gatehouse's answer; when there is no answer, 503. Needs HAProxy 2.6 or newer built with Lua.
 local gatehouse = assert(os.getenv("GATEHOUSE_GATE"), "setenv GATEHOUSE_GATE in the global section")
 
-local CREDENTIALS = { "authorization", "x-api-key", "cookie", "origin", "sec-fetch-site" }
+local TOLD = { "authorization", "x-api-key", "cookie", "origin", "sec-fetch-site", "sec-websocket-key", "sec-websocket-version" }
 local IDENTITY = { "x-auth-subject", "x-auth-type", "x-auth-key-id", "x-auth-organization", "x-auth-permissions" }
 local ANSWERED = { "content-type", "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy", "cache-control" }
 
@@ -31,8 +31,9 @@ core.register_action("gatehouse", { "http-req" }, function(txn)
     ["x-original-host"] = { #hosts == 1 and hosts[1] or "" },
     ["x-original-proto"] = { txn.sf:ssl_fc() == "1" and "https" or "http" },
     ["x-original-address"] = { txn.f:src() },
+    ["x-original-upgrade"] = { list(given, "upgrade")[1] or "" },
   }
-  for _, name in ipairs(CREDENTIALS) do
+  for _, name in ipairs(TOLD) do
     local values = list(given, name)
     if #values > 0 then asked[name] = values end
   end

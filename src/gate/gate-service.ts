@@ -11,6 +11,7 @@ import type { GatePlan, GateTable } from './gate-rules.js'
 import type { RuleSource } from './gate-source.js'
 import { normaliseHost } from './normalise-uri.js'
 import { lastAddress, type OriginalRequest } from './profiles.js'
+import type { Upgrade } from './reserved-headers.js'
 
 type Denial = Extract<Decision, { allowed: false }>
 
@@ -21,9 +22,13 @@ export interface GateVerdict {
   limits: readonly LimitReport[]
 }
 
-export interface BrowserHeaders {
+/** What the waiting request says of itself beside what the gateway tells. */
+export interface OwnWords {
   origin: string | undefined
   fetchSite: string | undefined
+  upgrade: Upgrade
+  /** a header that only the gateway may set, see reservedHeaderOf */
+  reserved: string | undefined
 }
 
 export interface GateService {
@@ -31,7 +36,7 @@ export interface GateService {
    * Answers at once where everything is at hand. `findCredential` is asked only where a rule wants one. Throws or rejects with what
    * that and the database throw; never lets a request through that it could not decide.
    */
-  decide: (original: OriginalRequest, findCredential: () => Credential | null, browser: BrowserHeaders) => GateVerdict | Promise<GateVerdict>
+  decide: (original: OriginalRequest, findCredential: () => Credential | null, own: OwnWords) => GateVerdict | Promise<GateVerdict>
 }
 
 export interface GateServiceDeps {
@@ -92,7 +97,7 @@ function errorOf(kind: Credential['kind'], { code, retryAfterSeconds }: Denial):
  * A cookie goes along with every request a browser makes, whoever's page made it. On a method that changes something the
  * browser must say that the page was of the original request's own origin; neither header can be set by a script.
  */
-function isOwnPage({ host, protocol }: OriginalRequest, { origin, fetchSite }: BrowserHeaders): boolean {
+function isOwnPage({ host, protocol }: OriginalRequest, { origin, fetchSite }: OwnWords): boolean {
   if (fetchSite !== undefined) return fetchSite === 'same-origin'
   // an origin leaves its default port out, a gateway may name it
   const named = protocol === 'https' ? host.replace(/:443$/, '') : host.replace(/:80$/, '')
@@ -123,14 +128,15 @@ export function createGateService({ source, door, limits }: GateServiceDeps): Ga
     return { error: taken.allowed ? null : retry(retryAfterSeconds(taken.retryAfterMs)), principal: null, limits: reports }
   }
 
-  function decideBy(table: GateTable, host: string, original: OriginalRequest, findCredential: () => Credential | null, browser: BrowserHeaders) {
+  function decideBy(table: GateTable, host: string, original: OriginalRequest, findCredential: () => Credential | null, own: OwnWords) {
     const plan = table.plan(original.method, host, original.target)
     if (plan.refused !== null) return denied(plan.refused, plan.detail)
     if (plan.public) return plan.limits.length === 0 ? OPEN : decidePublic(plan, original.addresses)
 
     const credential = findCredential()
     if (!credential) return denied('credentials.missing')
-    if (credential.kind === 'cookie' && !SAFE.has(original.method) && !isOwnPage(original, browser)) {
+    // a WebSocket is opened with GET, and whose page did so is then never asked again
+    if (credential.kind === 'cookie' && (own.upgrade !== null || !SAFE.has(original.method)) && !isOwnPage(original, own)) {
       return denied('csrf.invalid', 'The request must come from a page of this origin')
     }
     const decision = door.check(credential, wantedOf(plan), lastAddress(original.addresses))
@@ -138,14 +144,16 @@ export function createGateService({ source, door, limits }: GateServiceDeps): Ga
   }
 
   return {
-    decide(original, findCredential, browser) {
+    decide(original, findCredential, own) {
       const host = normaliseHost(original.host)
       if (host === null || original.target === '' || !METHOD.test(original.method)) {
         return denied('gate.headers_missing', 'The gateway must tell the original method, host and target')
       }
+      if (own.reserved !== undefined) return denied('gate.header_refused', `The gateway let the header ${own.reserved} of a client through`)
+      if (own.upgrade === 'other') return denied('gate.upgrade_refused')
       const table = source.current()
-      if (table) return decideBy(table, host, original, findCredential, browser)
-      return source.load().then((loaded) => decideBy(loaded, host, original, findCredential, browser))
+      if (table) return decideBy(table, host, original, findCredential, own)
+      return source.load().then((loaded) => decideBy(loaded, host, original, findCredential, own))
     },
   }
 }

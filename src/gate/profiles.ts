@@ -52,11 +52,15 @@ function readOriginal({ headers }: AskingRequest): OriginalRequest {
   }
 }
 
+/** A WebSocket's scheme is that of its page (RFC 6454 4, RFC 6455 1.6). */
+const PAGE: Readonly<Record<string, string>> = { ws: 'http', wss: 'https' }
+const pageProtocol = (protocol: string): string => PAGE[protocol] ?? protocol
+
 /** Caddy and Traefik set these five themselves, whatever the client sent. */
 function readForwarded({ headers }: AskingRequest): OriginalRequest {
   return {
     method: text(headers, 'x-forwarded-method'), host: text(headers, 'x-forwarded-host'), target: text(headers, 'x-forwarded-uri'),
-    protocol: text(headers, 'x-forwarded-proto'), addresses: text(headers, 'x-forwarded-for'),
+    protocol: pageProtocol(text(headers, 'x-forwarded-proto')), addresses: text(headers, 'x-forwarded-for'),
   }
 }
 
@@ -66,7 +70,7 @@ const ENVOY_PREFIX = '/gate/envoy'
 function readEnvoy({ method, url, headers }: AskingRequest): OriginalRequest {
   return {
     method, host: text(headers, 'host'), target: url.slice(ENVOY_PREFIX.length),
-    protocol: text(headers, 'x-forwarded-proto'), addresses: text(headers, 'x-forwarded-for'),
+    protocol: pageProtocol(text(headers, 'x-forwarded-proto')), addresses: text(headers, 'x-forwarded-for'),
   }
 }
 

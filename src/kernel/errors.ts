@@ -8,6 +8,8 @@ export const ERRORS = {
   'credentials.ambiguous': [400, 'More than one credential in one request'],
   'credentials.malformed': [400, 'The Authorization header does not follow its grammar'],
   'gate.headers_missing': [400, 'The gateway does not tell what it holds'],
+  'gate.header_refused': [400, 'The request carries a header that only the gateway may set'],
+  'gate.upgrade_refused': [400, 'A connection may be upgraded to a WebSocket and to nothing else'],
   'gate.target_refused': [400, 'The request target is not one that all servers read alike'],
   'password.weak': [400, 'The password is too easy to guess'],
   'role.unknown': [400, 'No such role'],

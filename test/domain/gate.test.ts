@@ -6,7 +6,8 @@ import type { GateRuleSnapshot } from '../../src/gate/gate-rule-store.js'
 import { checkGateRule, compileGateTable, type GatePlan, type GateRule } from '../../src/gate/gate-rules.js'
 import { createRuleSource, GATE_TAG } from '../../src/gate/gate-source.js'
 import { normaliseHost, readTarget } from '../../src/gate/normalise-uri.js'
-import { lastAddress, PROFILES } from '../../src/gate/profiles.js'
+import { GATEWAYS, lastAddress, PROFILES } from '../../src/gate/profiles.js'
+import { isReserved, reservedHeaderOf, upgradeOf } from '../../src/gate/reserved-headers.js'
 import { fakeClock } from '../support/clock.js'
 
 let count = 0
@@ -167,6 +168,32 @@ t.test('gateways: what they tell, and the answers they can pass on', async (t) =
   t.same(['', '10.0.0.1', '6.6.6.6, 10.0.0.1', 'a,b, ::1 '].map(lastAddress), ['', '10.0.0.1', '10.0.0.1', '::1'])
   t.same([200, 400, 401, 403, 429, 500, 503].map((status) => PROFILES.nginx.status(status)), [200, 403, 401, 403, 403, 403, 403])
   t.same([200, 400, 401, 403, 429, 503].map((status) => PROFILES.caddy.status(status)), [200, 400, 401, 403, 429, 503])
+})
+
+t.test('header names that servers join are one name, and nothing but the gateway may use it', async (t) => {
+  for (const name of ['x_auth_subject', 'x.auth.subject', 'x-auth_key-id', 'x~auth~type', 'x!original!url', 'x-original', 'x_rewrite_anything', 'x-http-method', 'x.http.method.override', 'x-method-override', 'x_method', 'x-forwarded', "x'forwarded'for", 'x-auth-actor']) {
+    t.ok(isReserved(name), name)
+  }
+  for (const name of ['x-api-key', 'x-request-id', 'x-author', 'x-authorization', 'x-originals', 'x-forward', 'xauth-subject', 'x--auth-subject', 'x-methods', 'auth-subject', 'x-auth-token', 'x-http-version']) t.notOk(isReserved(name), name)
+  for (const gateway of GATEWAYS) {
+    t.equal(reservedHeaderOf(gateway, { host: 'h', cookie: 'a', 'x-api-key': 'k', 'x-auth-subject': 'root', 'x-request-id': 'r' }), undefined, `${gateway}: replaced in this spelling`)
+    for (const name of ['x_auth_subject', 'x-original-url', 'x-rewrite-url', 'x-http-method-override', 'x_forwarded_for', 'x-forwarded-whatever']) t.equal(reservedHeaderOf(gateway, { [name]: '' }), name, `${gateway} ${name}`)
+  }
+  t.equal(reservedHeaderOf('caddy', { 'x-original-uri': '/u' }), 'x-original-uri', 'what another gateway sets is a client\'s here')
+  t.equal(reservedHeaderOf('nginx', { 'x-forwarded-uri': '/u' }), 'x-forwarded-uri')
+  t.equal(reservedHeaderOf('traefik', { 'x-forwarded-port': '443', 'x-forwarded-uri': '/u' }), undefined)
+})
+
+t.test('what a request asks to be upgraded to', async (t) => {
+  const handshake = { 'sec-websocket-key': 'dGhl', 'sec-websocket-version': '13' }
+  const cases: [Record<string, string>, string, string | null][] = [
+    [{}, 'GET', null], [{ upgrade: '' }, 'GET', null], [{ 'x-original-upgrade': '' }, 'POST', null], [{ upgrade: 'websocket', ...handshake }, 'GET', 'websocket'], [{ upgrade: 'WebSocket' }, 'GET', 'websocket'],
+    [{ 'x-original-upgrade': 'websocket' }, 'GET', 'websocket'], [{ ...handshake }, 'GET', 'websocket'], [{ 'sec-websocket-key': 'x' }, 'GET', 'websocket'],
+    [{ upgrade: 'h2c' }, 'GET', 'other'], [{ upgrade: 'websocket, h2c' }, 'GET', 'other'], [{ upgrade: 'h2c, websocket', ...handshake }, 'GET', 'other'], [{ 'x-original-upgrade': 'h2c' }, 'GET', 'other'], [{ 'http2-settings': 'AAA' }, 'GET', 'other'],
+    [{ upgrade: 'websocket', 'http2-settings': '' }, 'GET', 'other'], [{ upgrade: 'websocket' }, 'POST', 'other'], [{ ...handshake }, 'PUT', 'other'], [{ upgrade: 'websocket', 'sec-websocket-version': '1337' }, 'GET', 'other'],
+    [{ upgrade: 'websocket/13' }, 'GET', 'other'], [{}, 'CONNECT', 'other'], [{ upgrade: 'websocket', 'x-original-upgrade': 'h2c' }, 'GET', 'websocket'],
+  ]
+  for (const [headers, method, meant] of cases) t.equal(upgradeOf(headers, method), meant, `${method} ${JSON.stringify(headers)}`)
 })
 
 t.test('rules are held as long as nothing revokes them, and the lease lasts', async (t) => {

@@ -1,7 +1,7 @@
 // The real HAProxy with docs/gateways/haproxy.cfg and its Lua script.
 import t from 'tap'
 import { freePort, type House, missing, openHouse, send, startGateway } from '../support/gateway.js'
-import { gatewayCases } from '../support/gateway-cases.js'
+import { gatewayCases, unknownHosts } from '../support/gateway-cases.js'
 
 const skip = missing('haproxy')
 
@@ -19,6 +19,7 @@ t.test('HAProxy', { skip }, async (t) => {
   const house = await openHouse(t)
   const port = await freePort()
   await startGateway(t, settings(house, port))
+  await unknownHosts(t, house, port)
   await gatewayCases(t, house, port, { limitsOnSuccess: true })
 })
 

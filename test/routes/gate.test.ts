@@ -61,9 +61,10 @@ t.test('/gate', async (t) => {
   t.test('the query of the question, and headers of other gateways, change nothing', async (t) => {
     const answer = await app.inside.inject({
       url: '/gate/caddy?uri=/open/x&X-Forwarded-Uri=/open/x',
-      headers: { 'x-forwarded-method': 'GET', 'x-forwarded-host': 'h', 'x-forwarded-uri': '/closed/x', 'x-original-uri': '/open/x', 'x-original-method': 'GET', 'x-original-host': 'h' },
+      headers: { 'x-forwarded-method': 'GET', 'x-forwarded-host': 'h', 'x-forwarded-uri': '/closed/x' },
     })
     t.equal(answer.statusCode, 401)
+    t.equal((await caddy(house, '/closed/x', { 'x-original-uri': '/open/x' })).statusCode, 400)
     for (const name of IDENTITY) t.equal((await caddy(house, '/closed/x', { [name]: 'root' })).statusCode, 401)
     t.equal((await app.inside.inject({ url: '/gate/envoy', headers: { ...admin } })).statusCode, 400)
   })
@@ -132,6 +133,34 @@ t.test('/gate', async (t) => {
     t.equal(await put({ origin: 'https://api.example.com' }), 200)
     t.equal(await put({ origin: 'https://api.example.com', 'x-forwarded-host': 'api.example.com:443' }), 200)
     t.equal(await put({ 'sec-fetch-site': 'same-origin' }), 200)
+  })
+
+  t.test('a WebSocket with a cookie needs a page of the same origin, with a key it does not; nothing else is upgraded to', async (t) => {
+    const { user } = await as.signUp()
+    const login = await app.inject({ method: 'POST', url: '/api/v1/auth/session', payload: { email: user.email, password: 'correct horse battery staple' } })
+    const cookie = `gatehouse=${login.cookies.find(({ name }) => name === 'gatehouse')?.value ?? ''}`
+    const handshake = { upgrade: 'websocket', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-version': '13' }
+    const open = async (headers: Headers) => (await caddy(house, '/closed', { cookie, ...handshake, ...headers })).statusCode
+    t.equal(await open({}), 403)
+    t.equal(await open({ origin: 'https://evil.example' }), 403)
+    t.equal(await open({ 'sec-fetch-site': 'cross-site', origin: 'https://api.example.com' }), 403)
+    t.equal(await open({ origin: 'https://api.example.com' }), 200)
+    t.equal(await open({ origin: 'https://api.example.com', 'x-forwarded-proto': 'wss' }), 200, 'a gateway may name the scheme of the WebSocket')
+    t.equal(await open({ 'sec-fetch-site': 'same-origin' }), 200)
+    const { upgrade, ...unsaid } = handshake
+    t.equal((await caddy(house, '/closed', { cookie, ...unsaid })).statusCode, 403, `also where the gateway keeps ${upgrade} for itself`)
+    t.equal((await caddy(house, '/closed', { ...plain.headers, ...handshake })).statusCode, 200)
+    for (const headers of [{ upgrade: 'h2c' }, { upgrade: 'websocket, h2c' }, { 'http2-settings': 'AAA' }, { 'x-forwarded-method': 'CONNECT' }, { ...handshake, 'x-forwarded-method': 'POST' }]) {
+      t.equal(expectJson<{ code: string }>(await caddy(house, '/open', headers), 400).code, 'gate.upgrade_refused', JSON.stringify(headers))
+    }
+  })
+
+  t.test('400 when a header came through that only the gateway may set, whatever its spelling', async (t) => {
+    for (const name of ['x_auth_subject', 'X-Auth_Subject', 'x.auth.subject', 'x-original-url', 'x-rewrite-url', 'x-http-method-override', 'x-forwarded-prefix', 'x_forwarded_for']) {
+      const answer = expectJson<{ code: string; detail: string }>(await caddy(house, '/open', { [name]: 'root' }), 400)
+      t.match(answer, { code: 'gate.header_refused', detail: `The gateway let the header ${name.toLowerCase()} of a client through` }, name)
+    }
+    t.equal((await caddy(house, '/open', { 'x-auth-subject': 'root', 'x-author': 'a', 'x-request-id': 'b' })).statusCode, 200, 'replaced in this spelling, and no business of ours')
   })
 
   t.test('a rule holds at once: widened, narrowed, deleted', async (t) => {

@@ -3,10 +3,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http'
 import { once } from 'node:events'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Teardown } from './database.js'
 import { startApp, type TestApp } from './app.js'
@@ -49,20 +51,34 @@ export interface House extends TestApp {
   seen: Seen[]
 }
 
+/** Says yes to any upgrade, as RFC 6455 wants it, and sends back what comes. */
+function agree(incoming: IncomingMessage, socket: Duplex): void {
+  const accept = createHash('sha1').update(`${incoming.headers['sec-websocket-key'] ?? ''}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${incoming.headers.upgrade ?? ''}\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`)
+  socket.on('error', () => socket.destroy()).pipe(socket)
+}
+
 /** Gatehouse listening on a port, and an application that answers 200 to everything, noting what it gets. */
 export async function openHouse(t: Teardown): Promise<House> {
   const house = await startApp(t, { clock: fakeClock(Date.now()) })
   const gatehouse = new URL(await house.app.inside.listen({ port: 0, host: '127.0.0.1' }))
   const seen: Seen[] = []
-  const application = createServer((incoming, outgoing) => {
+  const application = createServer({ maxHeaderSize: 256 * 1024 }, (incoming, outgoing) => {
     let body = ''
     incoming.setEncoding('utf8').on('data', (text: string) => (body += text)).on('end', () => {
       seen.push({ method: incoming.method ?? '', url: incoming.url ?? '', headers: incoming.headers, body })
       outgoing.setHeader('x-app', 'yes').end('from the application')
     })
   }).listen(0, '127.0.0.1')
+  const tunnels = new Set<Duplex>()
+  application.on('upgrade', (incoming, socket) => {
+    tunnels.add(socket)
+    seen.push({ method: incoming.method ?? '', url: incoming.url ?? '', headers: incoming.headers, body: '' })
+    agree(incoming, socket)
+  })
   await once(application, 'listening')
   t.teardown(() => {
+    for (const socket of tunnels) socket.destroy()
     application.closeAllConnections()
     application.close()
   })
