@@ -1,6 +1,7 @@
 // The shapes of gate rules on the wire.
 import { Type } from '@sinclair/typebox'
 import { pageOf, pageQuery } from '../../src/kernel/page.js'
+import { PERMISSION_LENGTH, PERMISSION_PATTERN } from '../../src/kernel/permissions.js'
 import { strict, Time } from '../../plugins/route-kit.js'
 
 const Host = Type.String({ minLength: 1, maxLength: 253, description: '`api.example.com`, `*.example.com` (any depth, not example.com itself), or `*` for any' })
@@ -9,7 +10,7 @@ const Path = Type.String({
   description: 'Plain segments, `:name` or `*` for any one segment; a last `/*` means this path and everything below it. Written as it reads percent-decoded',
 })
 const Methods = Type.Array(Type.String({ pattern: '^[A-Z][A-Z-]{0,19}$' }), { maxItems: 20, uniqueItems: true, description: 'None: every method. GET goes for HEAD, too' })
-const Permissions = Type.Array(Type.String({ maxLength: 100, pattern: '^[a-z0-9_.-]+(:[a-z0-9_.*-]+)+$' }), {
+const Permissions = Type.Array(Type.String({ maxLength: PERMISSION_LENGTH, pattern: PERMISSION_PATTERN }), {
   maxItems: 50, uniqueItems: true, description: 'All of these must be covered. None: any valid credential will do',
 })
 const Limit = Type.Union([
