@@ -42,11 +42,11 @@ export default fp(async (app) => {
     const of = { ...listener, config: { access: ['public'] satisfies ['public'], asset } }
     const tags = ['Operations']
     app.get('/livez', {
-      ...of, schema: { summary: 'Is the process alive?', tags, hide: asset, response: { 200: Live } },
+      ...of, schema: { operationId: 'isAlive', summary: 'Is the process alive?', tags, hide: asset, response: { 200: Live } },
     }, async () => ({ status: 'ok' as const }))
 
     app.get('/readyz', {
-      ...of, schema: { summary: 'May this node get traffic?', description: 'Each check runs at most once a second.', tags, hide: asset, response: { 200: Ready, 503: Ready } },
+      ...of, schema: { operationId: 'isReady', summary: 'May this node get traffic?', description: 'Each check runs at most once a second.', tags, hide: asset, response: { 200: Ready, 503: Ready } },
     }, async (_request, reply) => {
       const readiness = await health.readiness()
       return reply.code(readiness.status === 'failed' ? 503 : 200).send(readiness)

@@ -19,7 +19,7 @@ const Jwks = strict({ keys: Type.Array(Jwk) }, {
 
 export default fp(async (app) => {
   app.get('/.well-known/jwks.json', {
-    schema: { summary: 'Public keys of access tokens (JWKS, RFC 7517)', tags: ['Tokens'], response: { 200: Jwks } },
+    schema: { operationId: 'readJwks', summary: 'Public keys of access tokens (JWKS, RFC 7517)', tags: ['Tokens'], response: { 200: Jwks } },
     config: { access: ['public'] },
   }, async (_request, reply) => reply.header('cache-control', 'public, max-age=300').send({ keys: app.tokens.publicKeys() }))
 }, { name: 'jwks', dependencies: ['jwt', 'access'] })

@@ -76,7 +76,7 @@ export default fp(async (app) => {
   app.get('/metrics', {
     constraints: app.inside.only,
     schema: {
-      summary: 'Prometheus metrics', tags: ['Operations'], produces: ['text/plain'],
+      operationId: 'readMetrics', summary: 'Prometheus metrics', tags: ['Operations'], produces: ['text/plain'],
       description: 'On the inside listener only. Open to unforwarded requests from this machine; elsewhere a credential with gatehouse:metrics.read is needed.',
       response: { 200: Type.String({ examples: ['gatehouse_http_requests_total{method="GET",route="/livez",status="200"} 1'] }) },
     },

@@ -30,6 +30,7 @@ import prisma, { type Foundations } from '../plugins/prisma.js'
 import rateLimit from '../plugins/rate-limit.js'
 import redis from '../plugins/redis.js'
 import requestGuard from '../plugins/request-guard.js'
+import root from '../plugins/root.js'
 import revocations from '../plugins/revocations.js'
 import services from '../plugins/services.js'
 import usage from '../plugins/usage.js'
@@ -101,6 +102,8 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
     childLoggerFactory: () => log,
     genReqId: () => `${boot}-${(count += 1).toString(36)}`,
     rewriteUrl: ({ url }) => withVersion(url ?? '/'),
+    // the default of 10 s is short for a start on a busy machine
+    pluginTimeout: 60_000,
     // Fastify leaves these open
     bodyLimit: 256 * 1024,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -148,6 +151,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(idempotency)
   await app.register(verification)
   await app.register(health)
+  await app.register(root)
   await app.register(jwks)
   await app.register(gate)
   await app.register(maintenance)

@@ -38,7 +38,7 @@ const Event = Type.Object({
 
 const audit: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/', {
-    schema: { summary: 'Read the audit log', tags: ['Audit'], querystring: Query, response: { 200: pageOf(Event) } },
+    schema: { operationId: 'listAuditEvents', summary: 'Read the audit log', tags: ['Audit'], querystring: Query, response: { 200: pageOf(Event) } },
     config: { access: ['gatehouse:audit.read'], errors: ['cursor.invalid'] },
   }, async (request) => {
     const { data, page } = await app.audit.list(request.query)

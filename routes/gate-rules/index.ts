@@ -8,13 +8,13 @@ const tags = ['Gate']
 
 const gateRules: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/', {
-    schema: { summary: 'List gate rules', tags, querystring: GateRuleQuery, response: { 200: GateRulePage } },
+    schema: { operationId: 'listGateRules', summary: 'List gate rules', tags, querystring: GateRuleQuery, response: { 200: GateRulePage } },
     config: { access: ['gatehouse:gate.read'], errors: ['cursor.invalid'] },
   }, (request) => app.gateRules.list(request.query))
 
   app.post('/', {
     schema: {
-      summary: 'Add a gate rule', tags, body: NewGateRule, response: { 201: GateRuleView },
+      operationId: 'addGateRule', summary: 'Add a gate rule', tags, body: NewGateRule, response: { 201: GateRuleView },
       description: 'What no rule covers is denied; a rule for `/*` is what holds for the rest.',
     },
     config: { access: ['gatehouse:gate.write'], errors: ['gate_rule.taken'], idempotent: true },
@@ -25,13 +25,13 @@ const gateRules: FastifyPluginAsyncTypebox = async (app) => {
   }))
 
   app.get('/:id', {
-    schema: { summary: 'Read a gate rule', tags, params: IdParams, response: { 200: GateRuleView } },
+    schema: { operationId: 'readGateRule', summary: 'Read a gate rule', tags, params: IdParams, response: { 200: GateRuleView } },
     config: { access: ['gatehouse:gate.read'], errors: ['gate_rule.not_found'] },
   }, async (request, reply) => reply.versioned(await app.gateRules.find(request.params.id)))
 
   app.patch('/:id', {
     schema: {
-      summary: 'Change a gate rule', description: 'Needs If-Match.', tags, params: IdParams, querystring: WaitQuery, body: GateRulePatch, response: { 200: GateRuleView },
+      operationId: 'changeGateRule', summary: 'Change a gate rule', description: 'Needs If-Match.', tags, params: IdParams, querystring: WaitQuery, body: GateRulePatch, response: { 200: GateRuleView },
     },
     config: { access: ['gatehouse:gate.write'], errors: ['gate_rule.not_found', 'gate_rule.taken', 'precondition.required', 'precondition.failed'] },
   }, async (request, reply) => {
@@ -44,7 +44,7 @@ const gateRules: FastifyPluginAsyncTypebox = async (app) => {
 
   app.delete('/:id', {
     schema: {
-      summary: 'Delete a gate rule', description: 'If-Match is honoured but not needed.', tags, params: IdParams, querystring: WaitQuery, response: { 204: NoContent },
+      operationId: 'deleteGateRule', summary: 'Delete a gate rule', description: 'If-Match is honoured but not needed.', tags, params: IdParams, querystring: WaitQuery, response: { 204: NoContent },
     },
     config: { access: ['gatehouse:gate.write'], errors: ['gate_rule.not_found', 'precondition.failed'] },
   }, async (request, reply) => {

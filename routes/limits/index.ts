@@ -11,7 +11,7 @@ export default (async (app) => {
 
   app.post('/check', {
     schema: {
-      summary: 'Count against a namespace',
+      operationId: 'checkLimits', summary: 'Count against a namespace',
       description: 'Charges the identifier against all limits of the namespace, or none. 200 for both answers: the limit is yours to enforce.',
       tags, body: CheckRequest, response: { 200: CheckAnswer },
     },
@@ -22,18 +22,18 @@ export default (async (app) => {
   })
 
   app.get('/', {
-    schema: { summary: 'List namespaces', tags, querystring: NamespaceQuery, response: { 200: NamespacePage } },
+    schema: { operationId: 'listNamespaces', summary: 'List namespaces', tags, querystring: NamespaceQuery, response: { 200: NamespacePage } },
     config: { access: ['gatehouse:limits.read'], errors: ['cursor.invalid'] },
   }, async ({ query }) => limits.list(query))
 
   app.get('/:namespace', {
-    schema: { summary: 'Read a namespace', tags, params: NamespaceParams, response: { 200: NamespaceView } },
+    schema: { operationId: 'readNamespace', summary: 'Read a namespace', tags, params: NamespaceParams, response: { 200: NamespaceView } },
     config: { access: ['gatehouse:limits.read'], errors: ['namespace.not_found'] },
   }, async ({ params }, reply) => reply.versioned(await limits.find(params.namespace)))
 
   app.put('/:namespace', {
     schema: {
-      summary: 'Define a namespace',
+      operationId: 'defineNamespace', summary: 'Define a namespace',
       description: 'Creates it, or replaces the limits of one that If-Match names. In force on every node within a second. Counters of limits that stay go on.',
       tags, params: NamespaceParams, body: LimitList, response: { 200: NamespaceView, 201: NamespaceView },
     },
@@ -44,7 +44,7 @@ export default (async (app) => {
   })
 
   app.delete('/:namespace', {
-    schema: { summary: 'Delete a namespace', description: 'If-Match is honoured when given.', tags, params: NamespaceParams, response: { 204: NoContent } },
+    schema: { operationId: 'deleteNamespace', summary: 'Delete a namespace', description: 'If-Match is honoured when given.', tags, params: NamespaceParams, response: { 204: NoContent } },
     config: { access: ['gatehouse:limits.write'], errors: ['namespace.not_found', 'precondition.failed'] },
   }, async (request, reply) => {
     await limits.remove(request.caller, request.params.namespace, request.headers['if-match'])
@@ -52,13 +52,13 @@ export default (async (app) => {
   })
 
   app.get('/owners/:id', {
-    schema: { summary: 'Read the limits of an owner', tags, params: IdParams, response: { 200: OwnerLimits } },
+    schema: { operationId: 'readOwnerLimits', summary: 'Read the limits of an owner', tags, params: IdParams, response: { 200: OwnerLimits } },
     config: { access: ['gatehouse:limits.read'], errors: ['user.not_found'] },
   }, async ({ params }, reply) => reply.versioned(await limits.findOwner(params.id.toLowerCase())))
 
   app.put('/owners/:id', {
     schema: {
-      summary: 'Set the limits of an owner',
+      operationId: 'setOwnerLimits', summary: 'Set the limits of an owner',
       description: 'All keys of this user share them, besides the limits of their own; an empty list removes them. '
         + 'Needs If-Match: GET answers an ETag also where none were ever set.',
       tags, params: IdParams, body: OwnerLimitList, response: { 200: OwnerLimits },

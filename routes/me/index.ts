@@ -14,12 +14,12 @@ export default (async (app) => {
   const { accounts } = app
 
   app.get('/', {
-    schema: { summary: 'Read my account', tags, response: { 200: User } },
+    schema: { operationId: 'readMe', summary: 'Read my account', tags, response: { 200: User } },
     config: { access: ['user'], errors: ['user.not_found'] },
   }, async (request, reply) => reply.versioned(await accounts.find(request.signedIn().id)))
 
   app.patch('/', {
-    schema: { summary: 'Change my name', tags, body: Rename, response: { 200: User } },
+    schema: { operationId: 'renameMe', summary: 'Change my name', tags, body: Rename, response: { 200: User } },
     config: { access: ['gatehouse:own.profile'], errors: ['user.not_found', 'precondition.required', 'precondition.failed'] },
   }, async (request, reply) => {
     const { id } = request.signedIn()
@@ -28,7 +28,7 @@ export default (async (app) => {
 
   app.post('/password', {
     schema: {
-      summary: 'Change my password',
+      operationId: 'changeMyPassword', summary: 'Change my password',
       description: 'Ends every other session of mine. Wrong guesses of the current password count like failed sign-ins.',
       tags,
       body: PasswordChange,

@@ -7,7 +7,7 @@ export default (async (app) => {
   const { sessions } = app
 
   app.get('/', {
-    schema: { summary: 'List your live sessions', tags: ['Sessions'], querystring: SessionQuery, response: { 200: SessionPage } },
+    schema: { operationId: 'listSessions', summary: 'List your live sessions', tags: ['Sessions'], querystring: SessionQuery, response: { 200: SessionPage } },
     config: { access: ['gatehouse:own.sessions'], errors: ['cursor.invalid'] },
   }, async (request) => {
     const { id, sessionId } = request.signedIn()
@@ -15,7 +15,7 @@ export default (async (app) => {
   })
 
   app.get('/:id', {
-    schema: { summary: 'One of your live sessions', tags: ['Sessions'], params: IdParams, response: { 200: Session } },
+    schema: { operationId: 'readSession', summary: 'One of your live sessions', tags: ['Sessions'], params: IdParams, response: { 200: Session } },
     config: { access: ['gatehouse:own.sessions'], errors: ['session.not_found'] },
   }, async (request) => {
     const { id, sessionId } = request.signedIn()
@@ -23,7 +23,7 @@ export default (async (app) => {
   })
 
   app.delete('/:id', {
-    schema: { summary: 'End one of your sessions', description: 'What it gave out stops working at once: cookie, access and refresh tokens.', tags: ['Sessions'], params: IdParams, querystring: WaitQuery, response: { 204: NoContent } },
+    schema: { operationId: 'endSession', summary: 'End one of your sessions', description: 'What it gave out stops working at once: cookie, access and refresh tokens.', tags: ['Sessions'], params: IdParams, querystring: WaitQuery, response: { 204: NoContent } },
     config: { access: ['user'], errors: ['session.not_found'] },
   }, async (request, reply) => {
     await sessions.end(request.caller, request.params.id)
@@ -32,7 +32,7 @@ export default (async (app) => {
   })
 
   app.delete('/', {
-    schema: { summary: 'End all your sessions but this one', tags: ['Sessions'], querystring: WaitQuery, response: { 200: Ended } },
+    schema: { operationId: 'endOtherSessions', summary: 'End all your sessions but this one', tags: ['Sessions'], querystring: WaitQuery, response: { 200: Ended } },
     config: { access: ['user'] },
   }, async (request, reply) => {
     const ended = await sessions.endOthers(request.caller)

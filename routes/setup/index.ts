@@ -5,7 +5,7 @@ import { SetUp, SignedIn } from '../users/schema.js'
 export default (async (app) => {
   app.post('/', {
     schema: {
-      summary: 'Set this installation up',
+      operationId: 'setUp', summary: 'Set this installation up',
       description: 'Opens the first administrator\'s account and signs in. Works once, with the token that Gatehouse prints at its start on an empty database.',
       tags: ['Setup'],
       body: SetUp,

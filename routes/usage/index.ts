@@ -7,7 +7,7 @@ const tags = ['Usage']
 const usage: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/', {
     schema: {
-      summary: 'Read usage', tags, querystring: SeriesQuery, response: { 200: Series },
+      operationId: 'readUsage', summary: 'Read usage', tags, querystring: SeriesQuery, response: { 200: Series },
       description: 'Of your own keys; with gatehouse:usage.read of everybody\'s. A decision shows a second or two after it was made. At most 1500 minutes, hours or days in one answer.',
     },
     config: { access: ['user', 'gatehouse:usage.read'], errors: ['key.not_found'] },
@@ -17,7 +17,7 @@ const usage: FastifyPluginAsyncTypebox = async (app) => {
     // a HEAD twin would read every row to throw it away
     exposeHeadRoute: false,
     schema: {
-      summary: 'Export usage', tags, produces: ['application/x-ndjson', 'text/csv'], querystring: ExportQuery, response: { 200: Export },
+      operationId: 'exportUsage', summary: 'Export usage', tags, produces: ['application/x-ndjson', 'text/csv'], querystring: ExportQuery, response: { 200: Export },
       description: 'Every row of your own keys; with gatehouse:usage.read of everybody\'s. NDJSON or CSV, streamed; a connection that breaks off means it is not complete.',
     },
     config: { access: ['user', 'gatehouse:usage.read'], errors: ['key.not_found', 'response.not_acceptable'] },

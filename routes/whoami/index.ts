@@ -22,7 +22,7 @@ const whoami: FastifyPluginAsyncTypebox = async (app) => {
   // a principal of the decision cache is the same object every time: its answer is written once
   const texts = new WeakMap<object, string>()
   app.get('/', {
-    schema: { summary: 'Who am I', tags: ['Access'], response: { 200: Principal } },
+    schema: { operationId: 'whoAmI', summary: 'Who am I', tags: ['Access'], response: { 200: Principal } },
     config: { access: ['user', 'service'] },
   }, (request, reply) => {
     const principal = request.signedIn()

@@ -89,6 +89,7 @@ t.test('every route says who may call it', async (t) => {
 const PUBLIC_ROUTES = [
   // with every other method, too: a gateway may ask with the client's
   ...['caddy', 'envoy', 'haproxy', 'nginx', 'traefik'].map((gateway) => `GET /gate/${gateway}`),
+  'GET /',
   'GET /.well-known/jwks.json',
   'GET /livez',
   'GET /openapi.json',

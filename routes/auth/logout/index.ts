@@ -4,7 +4,7 @@ import { NoContent } from '../../../plugins/route-kit.js'
 
 export default (async (app) => {
   app.post('/', {
-    schema: { summary: 'Sign out', description: 'The access and refresh tokens of this session stop working at once.', tags: ['Sign-in'], response: { 204: NoContent } },
+    schema: { operationId: 'signOut', summary: 'Sign out', description: 'The access and refresh tokens of this session stop working at once.', tags: ['Sign-in'], response: { 204: NoContent } },
     config: { access: ['user'] },
   }, async (request, reply) => {
     await app.sessions.endOwn(request.caller)

@@ -17,7 +17,7 @@ const TokenPair = strict({
 export default (async (app) => {
   app.post('/', {
     schema: {
-      summary: 'Get new tokens',
+      operationId: 'refreshTokens', summary: 'Get new tokens',
       description: 'A refresh token works once. Asking again within 10 seconds gives the same new refresh token, as long as that is unused; any other second use ends the session.',
       tags: ['Sign-in'],
       body: Refresh,

@@ -10,7 +10,7 @@ export default (async (app) => {
   const { accounts, csrf, login, sessions } = app
 
   app.post('/', {
-    schema: { summary: 'Sign in with a cookie', tags: ['Sign-in'], body: Credentials, response: { 201: Opened } },
+    schema: { operationId: 'signInWithCookie', summary: 'Sign in with a cookie', tags: ['Sign-in'], body: Credentials, response: { 201: Opened } },
     config: { access: ['public'], errors: ['credentials.invalid', 'login.throttled', 'csrf.invalid', 'server.busy'] },
   }, async (request, reply) => {
     // a page elsewhere must not sign a visitor in to an account of its own choice
@@ -24,7 +24,7 @@ export default (async (app) => {
   })
 
   app.get('/', {
-    schema: { summary: 'Who is signed in here', tags: ['Sign-in'], response: { 200: Current } },
+    schema: { operationId: 'readCookieSession', summary: 'Who is signed in here', tags: ['Sign-in'], response: { 200: Current } },
     config: { access: ['user'], errors: ['session.not_found', 'user.not_found'] },
   }, async (request) => {
     const { id, sessionId } = request.signedIn()
@@ -34,7 +34,7 @@ export default (async (app) => {
   })
 
   app.delete('/', {
-    schema: { summary: 'Sign out', description: 'Ends the session and drops the cookie.', tags: ['Sign-in'], response: { 204: NoContent } },
+    schema: { operationId: 'signOutOfCookie', summary: 'Sign out', description: 'Ends the session and drops the cookie.', tags: ['Sign-in'], response: { 204: NoContent } },
     config: { access: ['user'] },
   }, async (request, reply) => {
     await sessions.endOwn(request.caller)
