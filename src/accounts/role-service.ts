@@ -78,8 +78,9 @@ function refusePlan(held: Held, before: readonly Limit[], after: readonly Limit[
   throw problem('permission.not_held', { detail: `Not held: ${LIMITS}` })
 }
 
+const keyOf = (key: string): { id: string } | { name: string } => (isUuid(key) ? { id: key } : { name: key })
+
 export function createRoleService({ store, authority, audit, transact, clock, narrowed }: RoleServiceDeps): RoleService {
-  const keyOf = (key: string): { id: string } | { name: string } => (isUuid(key) ? { id: key } : { name: key })
 
   async function read(key: string, tx?: Tx): Promise<Role> {
     const role = await store.find(keyOf(key), tx)

@@ -1,6 +1,6 @@
 // Roles are rows: a name, the permissions it stands for, and the limits that it brings to its holders.
 import type pg from 'pg'
-import { Prisma, type PrismaClient } from '../database/generated/client.js'
+import type { Prisma, PrismaClient } from '../database/generated/client.js'
 import { isForeignKeyViolation } from '../database/failures.js'
 import type { Tx } from '../database/transaction.js'
 import { problem } from '../kernel/errors.js'

@@ -31,7 +31,7 @@ export function canonicalNetwork(text: string): string | null {
 }
 
 function lies([address, bits]: Network, around: Network | null): boolean {
-  return around !== null && around[0].kind() === address.kind() && around[1] <= bits && address.match(around[0] as never, around[1])
+  return around !== null && around[0].kind() === address.kind() && around[1] <= bits && address.match(around[0], around[1])
 }
 
 /** Does each network of `inner` lie in one of `outer`? Canonical networks. An empty list is everywhere. */

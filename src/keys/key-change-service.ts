@@ -20,8 +20,9 @@ export interface KeyChangeService {
   rotate: (caller: Caller, id: string, options: { graceSeconds: number }) => Promise<IssuedKey>
 }
 
+const time = (text: string | null): Date | null => (text === null ? null : new Date(text))
+
 function patchOf({ expiresAt, ownerExpiresAt, addresses, ownerAddresses, ...rest }: KeyChange): KeyPatch {
-  const time = (text: string | null): Date | null => (text === null ? null : new Date(text))
   return {
     ...rest, ...(expiresAt === undefined ? {} : { expiresAt: time(expiresAt) }), ...(ownerExpiresAt === undefined ? {} : { ownerExpiresAt: time(ownerExpiresAt) }),
     ...(addresses ? { addresses: canonicalAddresses(addresses) } : {}), ...(ownerAddresses ? { ownerAddresses: canonicalAddresses(ownerAddresses) } : {}),

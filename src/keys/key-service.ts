@@ -65,15 +65,15 @@ export interface KeyServiceDeps {
 }
 
 const DENIALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['access.denied', 'permission.not_held'])
+const isOwnIssue = (principal: Principal, ownerUserId: string): boolean => principal.type === 'user' && ownerUserId === principal.id
+
+/** What is needed to issue at all: the right to one's own keys, or to sell. */
+function neededFor(principal: Principal, ownerUserId: string): string[] {
+  return isOwnIssue(principal, ownerUserId) ? [OWN, WRITE] : [WRITE]
+}
+
 export function createKeyService(deps: KeyServiceDeps): KeyService {
   const { store, authority, audit, transact, clock, caps, sweeps, narrowed } = deps
-
-  const isOwnIssue = (principal: Principal, ownerUserId: string): boolean => principal.type === 'user' && ownerUserId === principal.id
-
-  /** What is needed to issue at all: the right to one's own keys, or to sell. */
-  function neededFor(principal: Principal, ownerUserId: string): string[] {
-    return isOwnIssue(principal, ownerUserId) ? [OWN, WRITE] : [WRITE]
-  }
 
   async function refuseAtCap(tx: Tx, ownerUserId: string, kind: KeyKind): Promise<void> {
     const cap = kind === 'bound' ? caps.own : caps.sold

@@ -91,7 +91,7 @@ t.test('every example is one that the API takes, and what is told of its answer 
       method: method.toUpperCase() as 'POST', url, payload: payload as object, headers: { ...(isPublic ? { 'sec-fetch-site': 'same-origin' } : admin), 'if-match': '*' },
     })
     const status = String(response.statusCode)
-    t.not(status, '400', `${name}: ${response.body}`)
+    t.notMatch(response.body, /"code":"request\./, `${name}: the example is well-formed`)
     t.ok(operation.responses[status], `${name}: ${status} is documented`)
     if (!status.startsWith('2')) continue
     const told = Object.keys(operation.responses[status]?.headers ?? {}).map((header) => header.toLowerCase()).filter((header) => !header.startsWith('idempotency') && !(header in response.headers))

@@ -77,7 +77,7 @@ t.test('every route file takes part', async (t) => {
 })
 
 t.test('every route says who may call it', async (t) => {
-  const known = /^(public|user|service|loopback|gatehouse:[a-z]+\.[a-z]+)$/
+  const known = /^(public|user|service|loopback|gatehouse:[a-z]+(\.[a-z]+)?)$/
   none(t, routes.filter(({ config }) => !config?.access?.length).map((route) => `${nameOf(route)} declares no access`), 'access is declared')
   none(t, routes.flatMap((route) => (route.config?.access ?? []).filter((one) => !known.test(one)).map((one) => `${nameOf(route)}: unknown access ${one}`)), 'of a known form')
   none(t, routes.filter(({ config }) => config?.access?.includes('public') && config.access.length > 1).map((route) => `${nameOf(route)} is public and something else`), 'public stands alone')
