@@ -80,7 +80,7 @@ export function createKeySweepService({ store, authority, audit, transact, clock
     const went = await transact(async (tx) => {
       const sweep = await store.claim(tx, id)
       if (!sweep) return false
-      const { keys, isLast, lastId } = await store.next(tx, sweep, STEP)
+      const { keys, isLast, lastId } = await store.next(tx, sweep, STEP, now())
       const within = keys.filter(({ permissions }) => isWithin(sweep.reach, permissions))
       const ended = within.filter(({ isLive }) => isLive)
       await store.revoke(tx, ended.map((key) => key.id), now())
@@ -90,7 +90,7 @@ export function createKeySweepService({ store, authority, audit, transact, clock
       const [, ...rest] = sweep.frontier
       const parents = within.filter(({ isParent }) => isParent).map((key) => key.id)
       const frontier = [...(isLast ? rest : sweep.frontier), ...parents]
-      const next = { ...sweep, frontier, cursor: isLast ? null : lastId, revoked: sweep.revoked + ended.length, left: sweep.left + keys.length - within.length }
+      const next = { ...sweep, frontier, cursor: isLast ? null : lastId, revoked: sweep.revoked + ended.length, left: sweep.left + keys.filter((key) => key.isLive && !within.includes(key)).length }
       await store.save(tx, next, frontier.length === 0 ? now() : null)
       return frontier.length > 0
     })

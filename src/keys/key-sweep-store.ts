@@ -30,13 +30,13 @@ export interface SweptKey {
 }
 
 export interface KeySweepStore {
-  /** How many live keys match, up to `atMost`, and how many of them carry more of Gatehouse than `reach`: those would be left. */
+  /** The live keys that match, up to 100,001. */
   count: (tx: Tx, filter: KeyFilter, before: Date) => Promise<{ id: string; permissions: string[] }[]>
   insert: (tx: Tx, row: Omit<SweepRow, 'cursor' | 'revoked' | 'left' | 'frontier'>, now: Date) => Promise<void>
   /** A sweep that is not finished, kept from other nodes until the transaction ends. Null: finished, or another node is at it. */
   claim: (tx: Tx, id: string) => Promise<SweepRow | null>
   /** The next keys of the frontier's first member, behind their gates and locked; at most `limit`. */
-  next: (tx: Tx, sweep: SweepRow, limit: number) => Promise<{ keys: SweptKey[]; isLast: boolean; lastId: string | null }>
+  next: (tx: Tx, sweep: SweepRow, limit: number, now: Date) => Promise<{ keys: SweptKey[]; isLast: boolean; lastId: string | null }>
   revoke: (tx: Tx, ids: readonly string[], now: Date) => Promise<void>
   save: (tx: Tx, sweep: SweepRow, finishedAt: Date | null) => Promise<void>
   unfinished: () => Promise<string[]>
@@ -77,7 +77,7 @@ const COUNTED = 100_001
 export function createKeySweepStore({ prisma }: { prisma: PrismaClient }): KeySweepStore {
   return {
     count: (tx, filter, before) => tx.$queryRaw<{ id: string; permissions: string[] }[]>`
-      SELECT id, permissions FROM api_keys WHERE revoked_at IS NULL AND created_at <= ${before} AND ${conditionOf(filter)} LIMIT ${COUNTED}`,
+      SELECT id, permissions FROM api_keys WHERE revoked_at IS NULL AND least(expires_at, owner_expires_at, 'infinity') > ${before} AND created_at <= ${before} AND ${conditionOf(filter)} LIMIT ${COUNTED}`,
     async insert(tx, { filter, ...row }, now) {
       await tx.keySweep.create({ data: { ...row, filter: { ...filter }, frontier: [FILTER], createdAt: now } })
     },
@@ -87,15 +87,16 @@ export function createKeySweepStore({ prisma }: { prisma: PrismaClient }): KeySw
         FROM key_sweeps WHERE id = ${id}::uuid AND finished_at IS NULL FOR UPDATE SKIP LOCKED`
       return row ?? null
     },
-    async next(tx, { filter, before, frontier: [parent = FILTER], cursor }, limit) {
-      const where = parent === FILTER ? Prisma.sql`revoked_at IS NULL AND created_at <= ${before} AND ${conditionOf(filter)}` : childrenOf(parent)
+    async next(tx, { filter, before, frontier: [parent = FILTER], cursor }, limit, now) {
+      // dead ones, too: what they have issued may live
+      const where = parent === FILTER ? Prisma.sql`created_at <= ${before} AND ${conditionOf(filter)}` : childrenOf(parent)
       const found = await tx.$queryRaw<{ id: string }[]>`
         SELECT id FROM api_keys WHERE ${where} AND (${cursor}::uuid IS NULL OR id > ${cursor}::uuid) ORDER BY id LIMIT ${limit}`
       const ids = found.map(({ id }) => id)
       await tx.$executeRaw`SELECT authority_gate(7103, '{}', ${ids.map((id) => `key:${id}`)}::text[])`
       // a later statement: it sees what these keys had under way when their gates were passed
       const keys = await tx.$queryRaw<SweptKey[]>`
-        SELECT k.id, k.owner_user_id AS "ownerUserId", k.permissions, k.revoked_at IS NULL AS "isLive",
+        SELECT k.id, k.owner_user_id AS "ownerUserId", k.permissions, k.revoked_at IS NULL AND least(k.expires_at, k.owner_expires_at, 'infinity') > ${now} AS "isLive",
                EXISTS (SELECT 1 FROM api_keys c WHERE c.issued_via = 'key:' || k.id OR c.secret_via = 'key:' || k.id) AS "isParent"
         FROM api_keys k WHERE k.id = ANY(${ids}::uuid[]) ORDER BY k.id FOR NO KEY UPDATE OF k`
       return { keys, isLast: ids.length < limit, lastId: ids.at(-1) ?? null }

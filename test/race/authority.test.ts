@@ -1,0 +1,104 @@
+// Held at commit: on two nodes, granters against narrowers. Whatever the order, no grant is left that its giver did not hold when it was
+// committed; nobody waits for ever; no deadlock.
+import t from 'tap'
+import { createActors } from '../support/actors.js'
+import { expectJson, startApp } from '../support/app.js'
+
+interface Answer {
+  statusCode: number
+  elapsedMs: number
+}
+
+t.test('granters against narrowers, on two nodes', async (t) => {
+  const one = await startApp(t, { config: { keysPerOwner: 100_000, soldKeysPerOwner: 100_000, requestsPerMinute: 1_000_000 } })
+  const two = await startApp(t, { database: one.database, clock: one.clock, config: { keysPerOwner: 100_000, soldKeysPerOwner: 100_000, requestsPerMinute: 1_000_000 } })
+  const { patch, person } = await createActors(one.app, one.as)
+  const admin = await one.as.admin()
+  const { prisma, pool } = one.database
+  const nodes = [one.app, two.app]
+  await pool.query(WATCH)
+  const timed = async (work: Promise<{ statusCode: number }>): Promise<Answer> => {
+    const from = performance.now()
+    const { statusCode } = await work
+    return { statusCode, elapsedMs: performance.now() - from }
+  }
+  const inject = (at: number, method: 'POST' | 'PATCH', path: string, headers: Record<string, string>, payload: object) =>
+    timed((nodes[at % 2] ?? one.app).inject({ method, url: `/api/v1${path}`, headers: { ...headers, ...(method === 'PATCH' ? { 'if-match': '*' } : {}) }, payload }))
+
+  t.test('50, 51 and 53: 8 granters against 4 narrowers leave nothing unheld, and the narrowing is not starved', async (t) => {
+    const customer = await person([])
+    const sellers = await Promise.all(Array.from({ length: 8 }, async () => person(['gatehouse:keys.write', 'x:y'])))
+    const roles = sellers.map((seller) => seller.role)
+    const without = ['gatehouse:keys.write']
+    let rounds = 0
+    const answers: Answer[] = []
+    const narrowings: Answer[] = []
+    const end = performance.now() + 4_000
+    await Promise.all([
+      ...sellers.map(async (seller, at) => {
+        for (let turn = 0; performance.now() < end && turn < 400; turn += 1) {
+          answers.push(await inject(at + turn, 'POST', '/keys', seller.headers, { name: 'k', ownerUserId: customer.id, permissions: ['x:y'] }))
+        }
+      }),
+      ...[0, 1, 2, 3].map(async (at) => {
+        for (let turn = 0; performance.now() < end && turn < 200; turn += 1) {
+          rounds += 1
+          const name = roles[(at * 2 + turn) % 8] ?? ''
+          const id = sellers[(at * 2 + turn) % 8]?.id ?? ''
+          // takes it from the role, or from the person; and gives it back
+          const [path, off, on] = turn % 2 === 0 ? [`/roles/${name}`, { permissions: without }, { permissions: [...without, 'x:y'] }] : [`/users/${id}`, { roles: ['member'] }, { roles: [name] }]
+          const narrowing = await inject(at + turn, 'PATCH', path, admin, off)
+          narrowings.push(narrowing)
+          // what was committed by now was held: nothing may appear while it is not held
+          const before = await prisma.apiKey.count({ where: { issuedBy: id } })
+          const after = await prisma.apiKey.count({ where: { issuedBy: id } })
+          if (narrowing.statusCode === 200 && turn % 2 === 1) t.equal(after, before, 'no grant after the narrowing was answered')
+          await inject(at, 'PATCH', path, admin, on)
+        }
+      }),
+    ])
+    const statuses = new Set([...answers, ...narrowings].map(({ statusCode }) => statusCode))
+    t.same([...statuses].filter((status) => status >= 500), [], 'no deadlock, no time-out')
+    t.ok(answers.some(({ statusCode }) => statusCode === 201) && answers.some(({ statusCode }) => statusCode === 403), 'both happened')
+    t.ok(rounds > 4 && narrowings.every(({ statusCode }) => statusCode === 200), 'narrowings went through')
+    t.comment(`${answers.length} grants asked for, ${narrowings.length} narrowings, the slowest ${Math.round(Math.max(...narrowings.map(({ elapsedMs }) => elapsedMs)))} ms`)
+    const { rows } = await pool.query('SELECT * FROM unheld')
+    t.same(rows, [], 'left unheld at their commit')
+  })
+
+  t.test('50: a demotion and a grant that crosses it: refused, or committed before', async (t) => {
+    const customer = await person([])
+    for (let turn = 0; turn < 20; turn += 1) {
+      const seller = await person(['gatehouse:keys.write', 'x:y'])
+      const [granted, demoted] = await Promise.all([
+        inject(turn, 'POST', '/keys', seller.headers, { name: 'k', ownerUserId: customer.id, permissions: ['x:y'] }),
+        inject(turn + 1, 'PATCH', `/users/${seller.id}?grants=revoke`, admin, { roles: [] }),
+      ])
+      t.equal(demoted.statusCode, 200)
+      t.ok([201, 403].includes(granted.statusCode))
+      t.equal(await prisma.apiKey.count({ where: { issuedBy: seller.id, revokedAt: null } }), 0, 'seen by the sweep, or refused')
+    }
+  })
+
+  t.test('42: two administrators demote one another on two nodes: one is left', async (t) => {
+    const other = await person([])
+    expectJson(await patch(`/users/${other.id}`, admin, { roles: ['admin'] }), 200)
+    const { user } = await one.as.adminUser()
+    const answers = await Promise.all([
+      inject(0, 'PATCH', `/users/${other.id}`, admin, { roles: ['member'] }), inject(1, 'PATCH', `/users/${user.id}`, other.headers, { roles: ['member'] }),
+    ])
+    t.same(answers.map(({ statusCode }) => statusCode).filter((status) => status >= 500), [])
+    t.equal(await prisma.userRole.count({ where: { roleName: 'admin' } }), 1)
+  })
+})
+
+/** Looks at each new key when its transaction commits: what is written on it and its issuer does not hold, as everybody else sees it. */
+const WATCH = `
+  CREATE TABLE unheld (key_id UUID, permission TEXT);
+  CREATE FUNCTION watch_grants() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    INSERT INTO unheld SELECT NEW.id, p FROM unnest(NEW.permissions) p WHERE NEW.kind = 'standing' AND NOT EXISTS (
+      SELECT 1 FROM effective_roles e JOIN roles r ON r.name = e.role_name, unnest(r.permissions) g WHERE e.user_id = NEW.issued_by AND permission_covers(g, p));
+    RETURN NULL;
+  END $$;
+  CREATE CONSTRAINT TRIGGER watch_grants AFTER INSERT ON api_keys DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION watch_grants();`
