@@ -194,6 +194,7 @@ t.test('POST /auth/login', async (t) => {
 
   t.test('429 for more new passwords from one address than its budget, before any is hashed; others go on', async (t) => {
     const fresh = await startApp(t)
+    await fresh.as.adminUser()
     const signUp = (remoteAddress: string) =>
       fresh.app.inject({ method: 'POST', url: '/api/v1/auth/signup', payload: { email: 'taken@example.com', password: PASSWORD }, remoteAddress })
     await fresh.app.fast.limits.take([{ key: 'new-password:{address:198.51.100.9}', quota: 60, windowMs: 600_000, cost: 59 }])

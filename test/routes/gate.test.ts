@@ -35,7 +35,7 @@ t.test('/gate', async (t) => {
     const answer = await caddy(house, '/special/x', key.headers)
     t.equal(answer.statusCode, 200)
     t.equal(answer.body, '')
-    t.match(answer.headers, { 'x-auth-subject': user.id, 'x-auth-type': 'key', 'x-auth-key-id': key.id, 'x-auth-organization': '-', 'x-auth-permissions': 'special:use b:c', 'content-length': '0', 'cache-control': 'no-store' })
+    t.match(answer.headers, { 'x-auth-subject': user.id, 'x-auth-type': 'key', 'x-auth-key-id': key.id, 'x-auth-organization': '-', 'x-auth-permissions': 'b:c special:use', 'content-length': '0', 'cache-control': 'no-store' })
     t.match((await caddy(house, '/closed', plain.headers)).headers, { 'x-auth-permissions': '-' })
     const open = await caddy(house, '/open', { ...key.headers })
     for (const name of IDENTITY) t.equal(open.headers[name], '-', `${name}: nobody was asked`)

@@ -16,7 +16,7 @@ async function scenario({ app, as }: TestApp) {
     owner,
     verifier,
     issue: async (body: object) => {
-      const response = await app.inject({ method: 'POST', url: '/api/v1/keys', headers: owner.headers, payload: { name: 'k', ...body } })
+      const response = await app.inject({ method: 'POST', url: '/api/v1/keys', headers: await as.admin(), payload: { name: 'k', ownerUserId: owner.user.id, ...body } })
       return expectJson<{ id: string; key: string }>(response, 201)
     },
     verify: async (body: object) =>

@@ -135,7 +135,7 @@ t.test('limits of keys', async (t) => {
   const verifier = await as.key(['gatehouse:keys.verify'])
   const overrider = await as.key(['gatehouse:keys.verify', 'gatehouse:limits.override'])
   const issue = async (limits: object[]) =>
-    expectJson<{ id: string; key: string; limits: object[] }>(await app.inject({ method: 'POST', url: '/api/v1/keys', headers: owner.headers, payload: { name: 'k', limits } }), 201)
+    expectJson<{ id: string; key: string; limits: object[] }>(await app.inject({ method: 'POST', url: '/api/v1/keys', headers: admin, payload: { name: 'k', ownerUserId: owner.user.id, limits } }), 201)
   const ask = async (payload: object, headers = verifier.headers) => app.inject({ method: 'POST', url: '/api/v1/keys/verify', headers, payload })
   const verify = async (payload: object, headers = verifier.headers) => expectJson<Record<string, unknown>>(await ask(payload, headers), 200)
   const put = async (limits: object[], version: number | string, id = owner.user.id) => app.inject({
@@ -159,7 +159,7 @@ t.test('limits of keys', async (t) => {
 
   t.test('400 for what makes no limit, naming the place', async (t) => {
     for (const limit of [{ name: 'a', quota: 1 }, { name: 'a', quota: 1, windowSeconds: 1, burst: 1 }, { name: 'a', quota: 1, algorithm: 'calendar' }]) {
-      const response = await app.inject({ method: 'POST', url: '/api/v1/keys', headers: owner.headers, payload: { name: 'k', limits: [limit] } })
+      const response = await app.inject({ method: 'POST', url: '/api/v1/keys', headers: admin, payload: { name: 'k', ownerUserId: owner.user.id, limits: [limit] } })
       t.match(expectJson(response, 400), { code: 'request.invalid', errors: [{ path: '/limits/0' }] })
     }
   })
@@ -225,7 +225,7 @@ t.test('limits of keys', async (t) => {
 
 t.test('a calendar quota outlives the process: a second app on the same database goes on where the first stopped', async (t) => {
   const { app, as, database, clock } = await startApp(t)
-  const { headers } = await as.signUp()
+  const headers = await as.admin()
   const limits = [{ name: 'month', quota: 10, algorithm: 'calendar', period: 'month' }]
   const { key } = expectJson<{ key: string }>(await app.inject({ method: 'POST', url: '/api/v1/keys', headers, payload: { name: 'k', limits } }), 201)
   const verifier = await as.key(['gatehouse:keys.verify'])

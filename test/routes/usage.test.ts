@@ -32,8 +32,8 @@ t.test('usage of keys', async (t) => {
   const [owner, stranger] = [await as.signUp(), await as.signUp()]
   const reader = await as.key(['gatehouse:usage.read'])
   const verifier = await as.key(['gatehouse:keys.verify'])
-  const issue = async (who: { headers: { authorization: string } }, body: object) =>
-    expectJson<{ id: string; key: string }>(await app.inject({ method: 'POST', url: '/api/v1/keys', headers: who.headers, payload: { name: 'k', ...body } }), 201)
+  const issue = async (who: { user: { id: string } }, body: object) =>
+    expectJson<{ id: string; key: string }>(await app.inject({ method: 'POST', url: '/api/v1/keys', headers: await as.admin(), payload: { name: 'k', ownerUserId: who.user.id, ...body } }), 201)
   const verify = async (body: object) =>
     expectJson<{ code: string }>(await app.inject({ method: 'POST', url: '/api/v1/keys/verify', headers: verifier.headers, payload: body }), 200).code
   const ask = async (query: string, headers: { authorization: string }) => app.inject({ url: `/api/v1/usage${query}`, headers })

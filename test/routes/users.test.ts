@@ -172,7 +172,7 @@ t.test('/users', async (t) => {
     t.equal((await get('', as.bearer(key))).statusCode, 403)
     t.equal((await get('', user.headers)).statusCode, 403)
     const who = await app.inject({ url: '/api/v1/whoami', headers: as.bearer(key) })
-    t.same(who.json<{ permissions: string[] }>().permissions, ['reports:read'])
+    t.same(who.json<{ permissions: string[] }>().permissions, [], 'a key of one\'s own is worth no more than its owner holds')
   })
 
   t.test('409 keeps the last administrator', async (t) => {
@@ -187,10 +187,10 @@ t.test('/users', async (t) => {
     await app.audit.writeCounted(true)
     const denied = (await events(admin.user.id)).filter(({ action, details }) => action === 'access.denied' && JSON.stringify(details).includes('admin.last'))
     t.same(denied.map(({ details }) => details), [{ code: 'admin.last' }, { code: 'admin.last', count: 3 }])
-    const suspended = await created({ email: 'admin2@example.com', roles: ['admin'] })
+    const suspended = await created({ email: 'admin2@example.com', password: PASSWORD, roles: ['admin'] })
     t.equal((await patch(suspended.id, '*', { status: 'suspended' })).statusCode, 200, 'one of two may go')
     t.equal((await remove(admin.user.id)).statusCode, 409, 'a suspended administrator does not count')
-    t.equal((await remove(suspended.id)).statusCode, 204)
+    t.equal((await remove(suspended.id)).statusCode, 200)
   })
 
   t.test('DELETE removes the account and all that is its own', async (t) => {
@@ -198,7 +198,7 @@ t.test('/users', async (t) => {
     const version = (await read(user.user.id)).version
     t.equal((await remove(user.user.id, { 'if-match': `"${user.user.id}.${version + 1}"` })).statusCode, 412)
     t.equal((await app.inject({ url: '/api/v1/me', headers: user.headers })).statusCode, 200, 'and nothing has ended')
-    t.equal((await remove(user.user.id, { 'if-match': `"${user.user.id}.${version}"` })).statusCode, 204)
+    t.equal((await remove(user.user.id, { 'if-match': `"${user.user.id}.${version}"` })).statusCode, 200)
     t.equal((await app.inject({ url: '/api/v1/me', headers: user.headers })).statusCode, 401)
     t.equal((await remove(user.user.id)).statusCode, 404)
     t.equal(await database.prisma.session.count({ where: { userId: user.user.id } }), 0)

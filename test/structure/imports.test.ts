@@ -61,7 +61,7 @@ function plugin(from: string): (one: Import) => Verdict {
   }
 }
 
-const ROUTE_FILES = new Set(['src/kernel/errors.ts', 'src/kernel/page.ts', 'src/kernel/etag.ts', 'plugins/route-kit.ts'])
+const ROUTE_FILES = new Set(['src/kernel/errors.ts', 'src/kernel/permissions.ts', 'src/kernel/page.ts', 'src/kernel/etag.ts', 'plugins/route-kit.ts'])
 
 /** Cookie sessions live in one scope only: the route that makes them registers the plugin there. */
 function sessionRoute(one: Import): Verdict {
