@@ -1,4 +1,4 @@
-// Deletes what has had its time, every ten minutes, a thousand rows at a time: stored idempotent answers, login counters, calendar quotas,
+// Deletes what has had its time, every ten minutes, a thousand rows at a time: stored idempotent answers, login counters, links that set a password, calendar quotas,
 // sessions that ended a month ago, refusals of the audit log. Writes the refusals that were counted, every five seconds and at the end.
 import fp from 'fastify-plugin'
 
@@ -37,6 +37,7 @@ export default fp(async (app) => {
       { table: 'idempotency_records', where: 'expires_at <= $1', before: now },
       { table: 'quota_counters', where: 'ends_at < $1', before: now - QUOTAS_KEPT_MS },
       { table: 'login_counters', where: 'expires_at <= $1', before: now },
+      { table: 'password_resets', where: 'expires_at <= $1', before: now },
       { table: 'sessions', where: `id < '${firstIdOf(old)}'::uuid AND (ended_at <= $1 OR expires_at <= $1)`, before: old },
     ]
     for (const { table, where, before } of sweeps) {

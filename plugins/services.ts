@@ -11,6 +11,8 @@ import { createLoginCounterStore } from '../src/accounts/login-counter-store.js'
 import { createLoginService, type LoginService } from '../src/accounts/login-service.js'
 import { createLoginThrottle } from '../src/accounts/login-throttle-service.js'
 import { createPasswordHasher } from '../src/accounts/password-hasher.js'
+import { createPasswordResetService, type PasswordResetService } from '../src/accounts/password-reset-service.js'
+import { createPasswordResetStore } from '../src/accounts/password-reset-store.js'
 import { createRoleService, type RoleService } from '../src/accounts/role-service.js'
 import { createRoleStore } from '../src/accounts/role-store.js'
 import { createSignUpPolicy, type SignUpPolicy } from '../src/accounts/sign-up-policy.js'
@@ -60,6 +62,7 @@ declare module 'fastify' {
     keySweeps: KeySweepService
     login: LoginService
     signUp: SignUpPolicy
+    passwordResets: PasswordResetService
     setup: SetupService
     sessions: SessionService
     keys: KeyService
@@ -129,6 +132,9 @@ export default fp(async (app) => {
   app.decorate('login', createLoginService({ store: accountStore, accounts, hasher, throttle, sessions, audit, transact, clock }))
   const setup = createSetupService({ store: createInstallationStore({ prisma }), accounts, sessions, audit, secrets, transact, clock })
   app.decorate('setup', setup)
+  app.decorate('passwordResets', createPasswordResetService({
+    store: createPasswordResetStore({ prisma }), accounts: accountStore, authority, hasher, sessions, audit, transact, clock,
+  }))
   app.decorate('signUp', createSignUpPolicy({ mode: config.signUp, isSetUp: setup.isDone }))
   const blocks = createQuotaBlocks({ store: createQuotaCounterStore({ pool }), clock, liveNodes: app.nodes.liveNodes })
   const limits = createSoundLimitStore({ counters: createQuotaLimitStore({ counters: fast.limits, blocks }), clock, log: app.log })

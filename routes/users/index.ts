@@ -2,7 +2,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { IdParams, strict, WaitQuery } from '../../plugins/route-kit.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
-import { Deleted, GrantCounts, GrantsQuery, NewUser, User, UserPage, UserPatch, UserQuery } from './schema.js'
+import { Deleted, GivenPasswordReset, GrantCounts, GrantsQuery, NewUser, User, UserPage, UserPatch, UserQuery } from './schema.js'
 
 const tags = ['Users']
 const ChangeQuery = strict({ ...WaitQuery.properties, ...GrantsQuery })
@@ -86,4 +86,16 @@ export default (async (app) => {
     await reply.effective(request.query.wait)
     return removed
   })
+
+  app.post('/:id/password-reset', {
+    schema: {
+      operationId: 'givePasswordReset', summary: 'Give a link that sets a user\'s password',
+      description: 'For who has forgotten theirs, or was created without one. Needs everything the user may do. The token is answered once, works once and for an hour, '
+        + 'and voids the one before; so does a change of the user\'s roles, status, e-mail or password. Whoever gave it is judged again when it is used.',
+      tags,
+      params: IdParams,
+      response: { 201: GivenPasswordReset },
+    },
+    config: { access: ['gatehouse:users.write'], errors: ['user.not_found', 'access.denied', 'permission.not_held', 'reset.unavailable'] },
+  }, async (request, reply) => reply.code(201).send(await app.passwordResets.give(request.caller, request.params.id.toLowerCase())))
 }) satisfies FastifyPluginAsyncTypebox

@@ -107,3 +107,9 @@ export const SetUp = strict({
 }, {
   examples: [{ token: 'gs_QmVuZXZvbGVudEFkbWluaXN0cmF0b3JUb2tlbjEyMzQ1', email: 'admin@example.com', password: PASSWORD }],
 })
+
+/** What giving a link that sets a password answers, once. */
+export const GivenPasswordReset = Type.Object({
+  token: Type.String({ description: 'For POST /auth/password/reset; works once' }),
+  expiresAt: Time,
+}, { examples: [{ token: 'gp_3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', expiresAt: '2027-01-01T10:00:00.000Z' }] })

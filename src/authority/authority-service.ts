@@ -11,6 +11,8 @@ import type { AuthorityStore, GateScope } from './authority-store.js'
 export interface AuthorityService {
   /** Passes the gates of an act, before any other lock of its transaction, and says what the caller holds until its commit. */
   hold: (tx: Tx, caller: Caller, scope?: GateScope) => Promise<Held>
+  /** hold, for somebody who is not here: who gave what is taken now, as they are now, with the key they gave it with where it was one. */
+  holdOf: (tx: Tx, giver: { userId: string; keyId: string | null }, scope?: GateScope) => Promise<Held>
   /** hold, and throws access.denied unless one of the permissions is still held. */
   require: (tx: Tx, caller: Caller, anyOf: string | readonly string[], scope?: GateScope) => Promise<Held>
   /** hold and target, and throws permission.not_held unless everything that the user may do is held, and user.not_found. */
@@ -47,6 +49,11 @@ export function createAuthorityService({ store, clock }: { store: AuthorityStore
   return {
     hold,
     target,
+    async holdOf(tx, { userId, keyId }, scope = {}) {
+      const facts = await store.hold(tx, userId, keyId === null ? '' : `key:${keyId}`, scope)
+      // a person gives as a person: that they have signed out since changes nothing
+      return heldBy(keyId === null ? { ...facts, live: true } : facts, clock.now())
+    },
     async require(tx, caller, anyOf, scope) {
       const held = await hold(tx, caller, scope)
       refuseWithout(held, ...[anyOf].flat())

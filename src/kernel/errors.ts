@@ -52,6 +52,8 @@ export const ERRORS = {
   'key.rotated': [409, 'The key has been rotated already'],
   'gate_rule.taken': [409, 'There is a gate rule for this host, path and methods'],
   'idempotency.in_flight': [409, 'A request with this Idempotency-Key is being handled'],
+  'reset.unavailable': [409, 'This account cannot be given a password'],
+  'reset.void': [410, 'The link is wrong, used, expired or void'],
   'precondition.failed': [412, 'The resource has changed since it was read'],
   'body.too_large': [413, 'The request body is too large'],
   'uri.too_long': [414, 'The request target is too long'],

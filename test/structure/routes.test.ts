@@ -95,6 +95,7 @@ const PUBLIC_ROUTES = [
   'GET /openapi.json',
   'GET /readyz',
   'POST /api/v1/auth/login',
+  'POST /api/v1/auth/password/reset',
   'POST /api/v1/auth/refresh',
   'POST /api/v1/auth/session',
   'POST /api/v1/auth/signup',

@@ -1,0 +1,126 @@
+// Links that set the password of somebody else's account, for when it is forgotten or there is none yet. Whoever gives one could
+// use it, so giving needs everything the account may do; and it is judged again when it is used: the giver must still be active
+// and still reach the account, and the account must be as it was. Why a link will not do is told to nobody: all answer alike.
+import { randomBytes } from 'node:crypto'
+import type { Caller } from '../access/principal.js'
+import type { AuditStore } from '../audit/audit-store.js'
+import { refuseGain, refuseWithout } from '../authority/authority-rules.js'
+import type { AuthorityService } from '../authority/authority-service.js'
+import type { Transact, Tx } from '../database/transaction.js'
+import type { Clock } from '../kernel/clock.js'
+import { AppError, problem } from '../kernel/errors.js'
+import { isUuid } from '../kernel/ids.js'
+import { sha256 } from '../kernel/secrets.js'
+import type { SessionService } from '../sessions/session-service.js'
+import type { AccountStore } from './account-store.js'
+import { newOrigin } from './hash-origin.js'
+import type { PasswordHasher } from './password-hasher.js'
+import type { PasswordReset, PasswordResetStore } from './password-reset-store.js'
+import { requireStrong } from './password-rules.js'
+
+const WRITE = 'gatehouse:users.write'
+const LIFE_MS = 60 * 60_000
+const TOKEN = /^gp_[\w-]{43}$/
+
+export interface GivenReset {
+  /** works once; shown nowhere else */
+  token: string
+  expiresAt: string
+}
+
+export interface PasswordResetService {
+  /**
+   * Gives a link for another person's account, which voids the last one. Throws user.not_found, permission.not_held, access.denied
+   * (also for one's own account), reset.unavailable.
+   */
+  give: (caller: Caller, userId: string) => Promise<GivenReset>
+  /** Sets the password and ends every session of the account. Throws reset.void, password.weak, rate.limited, server.busy. */
+  take: (caller: Caller, input: { token: string; newPassword: string }) => Promise<void>
+}
+
+export interface PasswordResetServiceDependencies {
+  store: PasswordResetStore
+  accounts: Pick<AccountStore, 'lock' | 'findCredentials'>
+  authority: AuthorityService
+  hasher: PasswordHasher
+  sessions: SessionService
+  audit: AuditStore
+  transact: Transact
+  clock: Clock
+}
+
+export function createPasswordResetService(dependencies: PasswordResetServiceDependencies): PasswordResetService {
+  const { store, accounts, authority, hasher, sessions, audit, transact, clock } = dependencies
+  const now = (): Date => new Date(clock.now())
+
+  async function give(tx: Tx, caller: Caller, userId: string): Promise<GivenReset> {
+    const { principal } = caller
+    if (!principal || !isUuid(userId)) throw problem('user.not_found')
+    const held = await authority.hold(tx, caller, { narrowedUsers: [userId] })
+    if (!(await accounts.lock(tx, userId))) throw problem('user.not_found')
+    const target = await authority.target(tx, userId)
+    refuseWithout(held, WRITE)
+    refuseGain(held, target)
+    // whoever stole a session, or a key, would make a password of it
+    if (principal.id === userId) throw problem('access.denied', { detail: 'Change your own password at /me/password' })
+    if (target.status !== 'active' || target.kind !== 'person') throw problem('reset.unavailable')
+    const token = `gp_${randomBytes(32).toString('base64url')}`
+    const createdAt = now()
+    const expiresAt = new Date(createdAt.getTime() + LIFE_MS)
+    await store.replace(tx, { userId, givenBy: principal.id, givenWithKey: principal.keyId ?? null, tokenHash: sha256(token), createdAt, expiresAt })
+    await audit.record(tx, caller, { action: 'password.reset_given', targetType: 'user', targetId: userId, details: { expiresAt: expiresAt.toISOString() } })
+    return { token, expiresAt: expiresAt.toISOString() }
+  }
+
+  /** Takes the link, and says whether whoever gave it could give it now. */
+  async function consume(tx: Tx, tokenHash: Uint8Array, { userId, givenBy, givenWithKey }: PasswordReset): Promise<'gone' | 'void' | 'good'> {
+    const held = await authority.holdOf(tx, { userId: givenBy, keyId: givenWithKey }, { narrowedUsers: [userId] })
+    if (!(await accounts.lock(tx, userId)) || !(await store.consume(tx, tokenHash, now()))) return 'gone'
+    try {
+      refuseWithout(held, WRITE)
+      refuseGain(held, await authority.target(tx, userId))
+      return 'good'
+    } catch (error) {
+      if (error instanceof AppError) return 'void'
+      throw error
+    }
+  }
+
+  async function take(tx: Tx, caller: Caller, tokenHash: Uint8Array, link: PasswordReset, passwordHash: string): Promise<boolean> {
+    const { userId, givenBy, givenWithKey } = link
+    const outcome = await consume(tx, tokenHash, link)
+    if (outcome === 'gone') return false
+    const target = { targetType: 'user', targetId: userId, details: { givenBy, ...(givenWithKey === null ? {} : { givenWithKey }) } }
+    if (outcome === 'void' || !(await store.setPassword(tx, userId, passwordHash, now()))) {
+      // committed with the link gone: it is not judged a second time
+      await audit.record(tx, caller, { action: 'password.reset_refused', ...target })
+      return false
+    }
+    await sessions.endAll(tx, userId)
+    await audit.record(tx, caller, { action: 'password.reset', ...target, actorUserId: userId })
+    return true
+  }
+
+  return {
+    async give(caller, userId) {
+      try {
+        return await transact((tx) => give(tx, caller, userId))
+      } catch (error) {
+        if (error instanceof AppError && (error.code === 'permission.not_held' || error.code === 'access.denied')) {
+          await audit.refused(caller, { action: 'access.denied', targetType: 'user', targetId: userId, details: { code: error.code } })
+        }
+        throw error
+      }
+    },
+    async take(caller, { token, newPassword }) {
+      // a guess costs one look into an index, and neither a hash nor a row
+      const tokenHash = sha256(token)
+      const link = TOKEN.test(token) ? await store.find(tokenHash, now()) : null
+      const account = link && (await accounts.findCredentials({ id: link.userId }))
+      if (!account) throw problem('reset.void')
+      requireStrong(newPassword, [account.email, account.name])
+      const passwordHash = await hasher.hash(newPassword, newOrigin(caller))
+      if (!(await transact((tx) => take(tx, caller, tokenHash, link, passwordHash)))) throw problem('reset.void')
+    },
+  }
+}
