@@ -146,7 +146,7 @@ export default fp(async (app) => {
   app.decorate('door', door)
   const gateStore = createGateRuleStore({ prisma, pool, cursors })
   const gateSource = createRuleSource({ store: gateStore, revocations: known })
-  app.decorate('gateRules', createGateRuleService({ store: gateStore, audit, transact, narrowed, clock }))
+  app.decorate('gateRules', createGateRuleService({ store: gateStore, source: gateSource, audit, authority, transact, narrowed, clock }))
   app.decorate('gate', createGateService({ source: gateSource, door, limits }))
   app.decorate('idempotency', createIdempotencyService({ store: createIdempotencyStore({ secrets }), secrets, transact, clock }))
   const idle = setInterval(() => void blocks.giveBack(), 1_000).unref()

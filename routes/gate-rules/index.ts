@@ -2,7 +2,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { IdParams, NoContent, WaitQuery } from '../../plugins/route-kit.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
-import { GateRulePage, GateRulePatch, GateRuleQuery, GateRuleView, NewGateRule } from './schema.js'
+import { GateExplanation, GateQuestion, GateRulePage, GateRulePatch, GateRuleQuery, GateRuleView, NewGateRule } from './schema.js'
 
 const tags = ['Gate']
 
@@ -23,6 +23,14 @@ const gateRules: FastifyPluginAsyncTypebox = async (app) => {
     await reply.effective(false)
     return view
   }))
+
+  app.post('/explain', {
+    schema: {
+      operationId: 'explainGateRules', summary: 'Explain what holds for a request', tags, body: GateQuestion, response: { 200: GateExplanation },
+      description: 'Every way in which servers may read its path, the rule that holds for each, and why the others do not. The question is noted in the audit log.',
+    },
+    config: { access: ['gatehouse:gate.read'] },
+  }, (request) => app.gateRules.explain(request.caller, request.body))
 
   app.get('/:id', {
     schema: { operationId: 'readGateRule', summary: 'Read a gate rule', tags, params: IdParams, response: { 200: GateRuleView } },

@@ -53,3 +53,29 @@ const optional = {
 
 export const NewGateRule = strict({ path: Path, ...optional }, { examples: [rule] })
 export const GateRulePatch = strict({ path: Type.Optional(Path), ...optional }, { minProperties: 1, examples: [{ permissions: ['reports:read', 'reports:export'] }] })
+
+export const GateQuestion = strict({
+  method: Type.String({ pattern: '^[A-Z][A-Z-]{0,19}$' }),
+  url: Type.String({ minLength: 8, maxLength: 8500, description: 'As a client would send it: http:// or https://, host, path. It is not resolved first' }),
+}, { examples: [{ method: 'GET', url: 'https://api.example.com/reports/../admin/users' }] })
+
+export const GateExplanation = Type.Object({
+  method: Type.String(),
+  host: Type.String(),
+  target: Type.String(),
+  outcome: Type.Union(['refused', 'no_rule', 'public', 'credential'].map((one) => Type.Literal(one)), { description: '`credential`: one that covers `permissions` is needed' }),
+  refused: Type.Union([Type.String(), Type.Null()], { description: 'Why no rule is asked' }),
+  readings: Type.Array(Type.Object({
+    path: Type.String({ description: 'Percent-decoded' }),
+    ruleId: Type.Union([Type.String({ format: 'uuid' }), Type.Null()], { description: 'The rule that holds; null: none, and the request is denied' }),
+    alsoIds: Type.Array(Type.String({ format: 'uuid' }), { description: 'Rules that go first, whose path it is to servers that do not tell its letters apart: their needs count, too' }),
+  })),
+  permissions: Type.Array(Type.String()),
+  rules: Type.Array(Type.Object({
+    id: Type.String({ format: 'uuid' }), host: Type.String(), path: Type.String(), methods: Type.Array(Type.String()), priority: Type.Integer(), holds: Type.Boolean(), why: Type.String(),
+  }), { description: 'Those that hold, then those that came closest' }),
+  more: Type.Integer({ description: 'Rules that are not shown' }),
+}, { examples: [{
+  method: 'GET', host: 'api.example.com', target: '/reports/1', outcome: 'credential', refused: null, readings: [{ path: '/reports/1', ruleId: view.id, alsoIds: [] }], permissions: ['reports:read'],
+  rules: [{ id: view.id, host: rule.host, path: rule.path, methods: rule.methods, priority: 0, holds: true, why: 'holds for /reports/1' }], more: 0,
+}] })

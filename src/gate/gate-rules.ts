@@ -2,7 +2,7 @@
 // rule wins; what no rule covers is denied. Pure: patterns are compiled once, for a table of rules that never changes.
 import { pathToRegexp, type Token, TokenData } from 'path-to-regexp'
 import { type ErrorCode, type FieldError, problem } from '../kernel/errors.js'
-import { normaliseHost, readTarget } from './normalise-uri.js'
+import { foldedLetters, normaliseHost, readTarget } from './normalise-uri.js'
 
 export interface GateLimit {
   quota: number
@@ -34,6 +34,8 @@ export type GatePlan =
 export interface GateTable {
   /** `host` normalised, `target` as the client sent it, with or without its query */
   plan: (method: string, host: string, target: string) => GatePlan
+  /** every rule, the one that goes first in front */
+  rules: readonly CompiledRule[]
 }
 
 // room for the targets of a busy site; whoever floods it only empties it
@@ -81,23 +83,23 @@ export function checkGateRule(rule: Pick<GateRule, 'host' | 'path' | 'public' | 
   if (errors.length > 0) throw problem('request.invalid', { errors })
 }
 
-interface CompiledRule {
+export interface CompiledRule {
   rule: GateRule
   suffix: string | null
   exact: RegExp
-  /** many servers do not tell /Admin from /admin */
+  /** for paths with their letters folded: many servers do not tell /Admin from /admin, nor from what looks like it */
   folded: RegExp
 }
 
 function compileRule(rule: GateRule): CompiledRule {
-  const tokens = parsePath(rule.path)
+  const tokens = parsePath(rule.path.normalize('NFC'))
   if (typeof tokens === 'string') throw new Error(`gate rule ${rule.id}: path ${tokens}`)
-  const data = new TokenData(tokens)
+  const folded = tokens.map((token) => (token.type === 'text' ? { ...token, value: foldedLetters(token.value) } : token))
   // `/*` is everything, also the bare `/`
   const slash = rule.path === '/*' ? /^\// : null
   return {
     rule, suffix: rule.host.startsWith('*.') ? rule.host.slice(1) : null,
-    exact: slash ?? pathToRegexp(data, { sensitive: true }).regexp, folded: slash ?? pathToRegexp(data, { sensitive: false }).regexp,
+    exact: slash ?? pathToRegexp(new TokenData(tokens), { sensitive: true }).regexp, folded: slash ?? pathToRegexp(new TokenData(folded), { sensitive: true }).regexp,
   }
 }
 
@@ -120,13 +122,32 @@ function inOrder(a: GateRule, b: GateRule): number {
     || (a.methods.length || 99) - (b.methods.length || 99) || (a.id < b.id ? -1 : 1)
 }
 
-function coversHost({ rule, suffix }: CompiledRule, host: string): boolean {
+export function coversHost({ rule, suffix }: CompiledRule, host: string): boolean {
   return suffix === null ? rule.host === '*' || rule.host === host : host.endsWith(suffix)
 }
 
 /** HEAD shows no more than GET does. */
-function coversMethod({ rule: { methods } }: CompiledRule, method: string): boolean {
+export function coversMethod({ rule: { methods } }: CompiledRule, method: string): boolean {
   return methods.length === 0 || methods.includes(method) || (method === 'HEAD' && methods.includes('GET'))
+}
+
+/**
+ * The rules that hold for a path as it is written, of those for its host and method in their order: the first that covers it, last in
+ * the list, and before it those that go first and cover it for a server that does not tell its letters apart. None: no rule covers it.
+ */
+export function holdingRules(here: readonly CompiledRule[], path: string): CompiledRule[] {
+  const first = here.findIndex((one) => one.exact.test(path))
+  if (first === -1) return []
+  const folded = foldedLetters(path)
+  return here.slice(0, first + 1).filter((one, at) => at === first || one.folded.test(folded))
+}
+
+const SHOWN_LENGTH = 300
+
+/** What was looked up. In ASCII: a path may hold anything that can be percent-encoded. */
+function noRule(method: string, host: string, path: string, readings: number): string {
+  const shown = encodeURI(path)
+  return `No rule for ${method} ${host}${shown.slice(0, SHOWN_LENGTH)}${shown.length > SHOWN_LENGTH ? '...' : ''}${readings > 1 ? ', which some servers take the target for' : ''}`
 }
 
 function planOf(rules: readonly CompiledRule[], method: string, host: string, target: string): GatePlan {
@@ -135,11 +156,9 @@ function planOf(rules: readonly CompiledRule[], method: string, host: string, ta
   const here = rules.filter((rule) => coversHost(rule, host) && coversMethod(rule, method))
   const holding = new Set<GateRule>()
   for (const path of read.readings) {
-    for (const spelling of ['exact', 'folded'] as const) {
-      const found = here.find((one) => one[spelling].test(path))
-      if (!found) return { refused: 'gate.no_rule', detail: read.readings.length > 1 ? `No rule for ${path}, which some servers take the target for` : 'No rule covers this request' }
-      holding.add(found.rule)
-    }
+    const found = holdingRules(here, path)
+    if (found.length === 0) return { refused: 'gate.no_rule', detail: noRule(method, host, path, read.readings.length) }
+    for (const { rule } of found) holding.add(rule)
   }
   const all = [...holding]
   return {
@@ -170,6 +189,7 @@ export function compileGateTable(rules: readonly GateRule[]): GateTable {
   }
 
   return {
+    rules: compiled,
     plan(method, host, target) {
       const query = target.indexOf('?')
       const path = query === -1 ? target : target.slice(0, query)

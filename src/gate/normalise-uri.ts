@@ -1,20 +1,23 @@
-// What a request target may mean. Servers disagree about `//`, `;`, `%2f` and dot segments, and the one behind the gateway
-// is not known here: so a target is turned into every path that a server could take it for, and a request is let through only
-// if it may have each of them. What no honest client sends (NUL, `\`, disguised dots, double encoding) is refused. Pure.
+// What a request target may mean. Servers disagree about `//`, `;`, `%2f`, dot segments, what stands at the end of a name (Windows
+// drops dots and spaces there, and `::$DATA`) and which letters are the same, and the one behind the gateway is not known here: so
+// a target is turned into every path that a server could take it for, and a request is let through only if it may have each of them. What no honest client sends (NUL, `\`, disguised dots, double encoding) is refused. Pure.
 
 export type Target = { readings: readonly string[] } | { refused: string }
 
 const LONGEST = 8192
 // each odd spelling at most doubles the readings; honest targets have one or two
 const MOST_READINGS = 16
+// a name that ends in a dot or a colon, and NTFS streams, are read in other ways, too
+const ODD = /[.:](?:\/|$)|:[:$]/
 const PLAIN = /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9\-._~!$&'()*+,=:@]+)*\/?$/
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i
 const VISIBLE_ASCII = /^[!-~]+$/
 const BAD_PERCENT = /%(?![0-9a-f]{2})/i
 const ENCODED = /%[0-9a-f]{2}/i
 const DOTS = /^\.{1,2}$/
+const TAIL = /(?<![.\s:])[.\s:]+$/
 // Windows and some routers drop what follows the dots
-const DISGUISED_DOTS = /^\.{1,2}\s*$/
+const DISGUISED_DOTS = /^\.{1,2}(?:\s[.\s]*)?$/
 
 /** Host of a Host header: lower case, without port and final dot; null when it is none. */
 export function normaliseHost(host: string): string | null {
@@ -32,12 +35,21 @@ function decode(text: string): string | null {
 
 /** Some servers fold letters that look alike before they look at a path: the full-width `．` and `／` become `.` and `/`. */
 const plainly = (text: string): string => text.normalize('NFKC')
+
+/**
+ * One spelling for all that some server takes for the same: letters in either case, composed or not, with or without their accents,
+ * and those that only look like ASCII's (the Kelvin sign, the long s, full-width letters, the dotless i).
+ */
+export function foldedLetters(text: string): string {
+  return text.normalize('NFKD').replace(/[\p{M}\p{Cf}]+/gu, '').toUpperCase().normalize('NFKD').toLowerCase()
+}
+
 const slashes = (text: string): number => text.split(/[/\\]/).length
 
 /** Does a segment turn into a dot segment once it is decoded, cut, or rid of its parameters? */
 function hidesDots(segment: string): boolean {
   if (DOTS.test(segment)) return false
-  return plainly(decode(segment) ?? '').split('/').some((piece) => DISGUISED_DOTS.test(piece.split(/[;?#]/)[0] ?? ''))
+  return plainly(decode(segment) ?? '').split('/').some((piece) => DISGUISED_DOTS.test(piece.split(/[;?#:]/)[0] ?? ''))
 }
 
 /** RFC 3986 5.2.4, on whole segments. */
@@ -56,9 +68,18 @@ function withoutDots(path: string): string {
 const withoutParameters = (path: string): string => path.replace(/;[^/]*/g, '')
 const merged = (path: string): string => path.replace(/\/{2,}/g, '/')
 const cut = (path: string): string => path.replace(/[?#].*$/s, '')
+/** Letters that are written as a letter and its accent are one letter to many servers (NFC). */
+const composed = (path: string): string => path.normalize('NFC')
+/** NTFS: `name::$DATA` and `name:$I30:$INDEX_ALLOCATION` are `name`. */
+const withoutStreams = (path: string): string => path.replace(/:(?:[^/:]*:)?\$[^/]*|::[^/]*/g, '')
+/** Dots, spaces and colons at the end of a name, but for dot segments. */
+const withoutTails = (path: string): string => path.split('/').map((segment) => (DOTS.test(segment) ? segment : segment.replace(TAIL, ''))).join('/')
+const SIGNS = /[^\p{L}\p{M}\p{N}]/gu
+/** A reading of its own only where a letter turns into a sign that means something in a path; letters are folded by the rules. */
+const withPlainSigns = (path: string): string => path.replace(SIGNS, plainly)
 
 // in the order in which servers do them; merging comes before and after the dots, for both orders are in use
-const STEPS = [withoutParameters, cut, merged, withoutDots, merged]
+const STEPS = [composed, withPlainSigns, withoutParameters, cut, withoutStreams, withoutTails, merged, withoutDots, merged]
 
 function whyRefused(path: string): string | null {
   if (path.length > LONGEST) return `is longer than ${LONGEST} characters`
@@ -69,7 +90,7 @@ function whyRefused(path: string): string | null {
   const decoded = decode(path)
   if (decoded === null) return 'is not UTF-8'
   if (/\p{Cc}/u.test(decoded)) return 'holds a control character'
-  if (ENCODED.test(decoded)) return 'is encoded twice'
+  if (ENCODED.test(plainly(decoded))) return 'is encoded twice'
   if (slashes(plainly(decoded)) > slashes(decoded)) return 'holds a slash in disguise'
   if (path.split('/').some(hidesDots)) return 'holds a dot segment in disguise'
   return null
@@ -81,7 +102,7 @@ function whyRefused(path: string): string | null {
  */
 export function readTarget(target: string, host: string): Target {
   let path = target.split('?', 1)[0] ?? ''
-  if (PLAIN.test(path) && path !== '' && path.length <= LONGEST) return { readings: [path] }
+  if (path !== '' && path.length <= LONGEST && PLAIN.test(path) && !ODD.test(path)) return { readings: [path] }
   const absolute = ABSOLUTE.exec(path)
   if (absolute) {
     if (normaliseHost(absolute[1] ?? '') !== host) return { refused: 'names another host than the Host header' }

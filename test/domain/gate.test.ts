@@ -3,6 +3,7 @@ import t from 'tap'
 import fc from 'fast-check'
 import { createRevocations } from '../../src/access/revocations.js'
 import type { GateRuleSnapshot } from '../../src/gate/gate-rule-store.js'
+import { explainRules } from '../../src/gate/explain-rules.js'
 import { checkGateRule, compileGateTable, type GatePlan, type GateRule } from '../../src/gate/gate-rules.js'
 import { createRuleSource, GATE_TAG } from '../../src/gate/gate-source.js'
 import { normaliseHost, readTarget } from '../../src/gate/normalise-uri.js'
@@ -22,7 +23,7 @@ const readings = (target: string): string[] | string => {
 
 t.test('a target that all servers read alike has one reading', async (t) => {
   const plain: [string, string][] = [
-    ['/', '/'], ['/a', '/a'], ['/a/', '/a/'], ['/a/b.c/..d/e..', '/a/b.c/..d/e..'], ['/a/...', '/a/...'], ['/a?x=/../b&c=%2f', '/a'], ['/?', '/'], ['/a?b#c', '/a'],
+    ['/', '/'], ['/a', '/a'], ['/a/', '/a/'], ['/a/b.c/..d/e', '/a/b.c/..d/e'], ['/v1/things:batch', '/v1/things:batch'], ['/a?x=/../b&c=%2f', '/a'], ['/?', '/'], ['/a?b#c', '/a'],
     ['/%61%62', '/ab'], ['/a%20b', '/a b'], ['/%C3%BC', '/ü'], ['/%e2%82%ac', '/€'], ['/100%25', '/100%'], ['/100%25%20off', '/100% off'], ['/a%3Ab@c!$&\'()*+,=', '/a:b@c!$&\'()*+,='],
     ['/{a}|^`"<>', '/{a}|^`"<>'], ['http://localhost/a/b?c', '/a/b'], ['HTTP://LOCALHOST:80/a', '/a'], ['https://localhost', '/'], ['http://localhost?x', '/'],
   ]
@@ -41,6 +42,15 @@ t.test('a target that servers read differently has a reading for each of them', 
     ['/a%3bx/b', ['/a/b', '/a;x/b']],
     ['/a%3fx/b', ['/a', '/a?x/b']],
     ['/a%23x', ['/a', '/a#x']],
+    // Windows drops dots and spaces at the end of a name, NTFS what comes after it
+    ['/admin.', ['/admin', '/admin.']], ['/admin...', ['/admin', '/admin...']], ['/admin%20', ['/admin', '/admin ']], ['/admin%20.%20/x', ['/admin . /x', '/admin/x']], ['/admin%C2%A0', ['/admin', '/admin ', '/admin\u00a0']],
+    ['/a/...', ['/a/', '/a/...']], ['/a/.../b', ['/a/.../b', '/a//b', '/a/b']], ['/admin:', ['/admin', '/admin:']],
+    ['/admin::$DATA', ['/admin', '/admin::$DATA']], ['/admin::%24data', ['/admin', '/admin::$data']], ['/admin:x:$DATA', ['/admin', '/admin:x:$DATA']], ['/admin:$I30:$INDEX_ALLOCATION/x', ['/admin/x', '/admin:$I30:$INDEX_ALLOCATION/x']],
+    ['/admin.;x/b', ['/admin./b', '/admin.;x/b', '/admin/b']], ['/admin::$DATA.', ['/admin', '/admin::$DATA', '/admin::$DATA.']],
+    // signs that look like those of a path; letters are folded by the rules
+    ['/a%EF%BC%9Bx/b', ['/a/b', '/a;x/b', '/a；x/b']], ['/a%EF%BC%9Fb', ['/a', '/a?b', '/a？b']], ['/a%ef%bc%8e', ['/a', '/a.', '/a．']], ['/x%EF%B9%95%EF%B9%95$DATA', ['/x', '/x::$DATA', '/x﹕﹕$DATA']],
+    // composed or not, and signs that are others' canonical form
+    ['/u%CC%88', ['/u\u0308', '/\u00fc']], ['/%E2%84%AAey', ['/Key', '/\u212aey']],
     ['/x//../a', ['/a', '/x/../a', '/x//../a', '/x/a']],
   ]
   for (const [target, paths] of odd) t.same(readings(target), paths.toSorted(), target)
@@ -54,7 +64,7 @@ t.test('what no honest client sends is refused', async (t) => {
     ['/%', /hexadecimal/], ['/%4', /hexadecimal/], ['/%u002e', /hexadecimal/], ['/%c0%ae', /UTF-8/], ['/%c0%af', /UTF-8/], ['/%e0%80%af', /UTF-8/], ['/%ed%a0%80', /UTF-8/], ['/%ff', /UTF-8/],
     ['/%f8%80%80%80%af', /UTF-8/], ['/%252e', /twice/], ['/%25%32%65', /twice/], ['/%25252f', /twice/], ['/a/%2e%2e/b', /disguise/], ['/a/%2E/b', /disguise/], ['/a/.%2e', /disguise/],
     ['/a/..;/b', /disguise/], ['/a/..;x=1/b', /disguise/], ['/a/..%2fb', /disguise/], ['/a%2f..%2fb', /disguise/], ['/a%2f../b', /disguise/], ['/a/..%3f/b', /disguise/], ['/a/..%20/b', /disguise/],
-    ['/a/%ef%bc%8e%ef%bc%8e/b', /disguise/], ['/a/..%ef%bc%8fb', /disguise/], ['http://elsewhere/a', /another host/], ['http://localhost@elsewhere/a', /another host/],
+    ['/a/%ef%bc%8e%ef%bc%8e/b', /disguise/], ['/a/..::$DATA/b', /disguise/], ['/a/.%20./b', /disguise/], ['/a/..%20.%20/b', /disguise/], ['/%E2%80%A5/b', /disguise/], ['/a/..:/b', /disguise/], ['/a%EF%BC%BCb', /disguise/], ['/%EF%BC%852e', /twice/], ['/.../a', /begins with/], ['/%20/a', /begins with/], ['/a/..%ef%bc%8fb', /disguise/], ['http://elsewhere/a', /another host/], ['http://localhost@elsewhere/a', /another host/],
     ['http://localhost:80:80/a', /another host/], ['ftp://localhost/a', /not a path/], [`/${'a'.repeat(9000)}`, /longer/],
   ]
   for (const [target, why] of refused) {
@@ -64,7 +74,7 @@ t.test('what no honest client sends is refused', async (t) => {
 })
 
 t.test('whatever the target: one reading is the one of RFC 3986, none is empty, and there are at most sixteen', async (t) => {
-  const piece = fc.constantFrom('a', 'b', 'admin', '.', '..', '', '/', ';', ';x', '%2f', '%2F', '%2e', '%3b', '%3f', '%23', '%25', '%00', '%c0%ae', '\\', '?', '#', 'é', '%C3%A9')
+  const piece = fc.constantFrom('a', 'b', 'admin', 'a.', 'a%20', '::$DATA', 'x:', '%EF%BC%9B', 'u%CC%88', '.', '..', '', '/', ';', ';x', '%2f', '%2F', '%2e', '%3b', '%3f', '%23', '%25', '%00', '%c0%ae', '\\', '?', '#', 'é', '%C3%A9')
   fc.assert(fc.property(fc.array(piece, { maxLength: 12 }), fc.array(fc.constant('/'), { maxLength: 1 }), (pieces, lead) => {
     const target = `/${lead.join('')}${pieces.join('/')}`
     const read = readTarget(target, 'localhost')
@@ -119,9 +129,42 @@ t.test('a request must have what every reading of its target needs', async (t) =
   t.equal(needs(planOf(rules, '/ADMIN')), 'gate.no_rule', 'as it is written no rule covers it')
   t.equal(needs(planOf([...rules, rule({ path: '/*', public: true })], '/ADMIN/x')), 'admin:all', 'a server that folds case takes it for /admin')
   t.equal(needs(planOf([...rules, rule({ path: '/*', public: true })], '/strict')), 'strict:strict')
+  const open = [...rules, rule({ path: '/*', public: true }), rule({ path: '/stra\u00dfe', permissions: ['street:use'] }), rule({ path: '/caf\u00e9/*', permissions: ['cafe:use'] })]
+  // Kelvin sign and long s, full-width, dotless and dotted i, ligatures, accents, composed or not, invisible ones: to some server the same
+  for (const disguise of ['/\u017ftrict', '/str\u0131ct', '/STR\u0130CT', '/\uff33trict', '/stri\u0301ct', '/str\u00edct', '/\u24e2trict', '/s\u200btrict', '/stri\u00adct', '/strict.', '/strict ', '/\u017ftrict::$DATA', '/STR\u0131CT;x', '/STRICT . ']) {
+    t.equal(needs(planOf(open, encodeURI(disguise).replaceAll('%25', '%'))), 'strict:strict', disguise)
+  }
+  for (const disguise of ['/adm\u0131n', '/\uff41dmin/x', '/\u00e1dmin', '/admin./x', '/admin%20/x', '/admin::$DATA', '/ADM\u0130N;y/x']) t.equal(needs(planOf(open, encodeURI(disguise).replaceAll('%25', '%'))), 'admin:all', disguise)
+  for (const [written, wanted] of [['/strasse', 'street:use'], ['/STRASSE', 'street:use'], ['/stra\u00dfe', 'street:use'], ['/cafe/x', 'cafe:use'], ['/cafe\u0301/x', 'cafe:use'], ['/caf\u00e9/x', 'cafe:use'], ['/coffee', 'public']] as const) t.equal(needs(planOf(open, encodeURI(written))), wanted, written)
+  t.equal(needs(planOf([rule({ path: '/caf\u00e9', permissions: ['cafe:use'] })], '/caf%C3%A9')), 'cafe:use', 'a name of its own is not asked for any other')
+  t.equal(needs(planOf([rule({ path: '/cafe\u0301', permissions: ['cafe:use'] })], '/caf%C3%A9')), 'cafe:use', 'however it was written in the rule')
+  t.match(planOf(rules, '/other/%E2%80%A8%3Cb%3E?q', { method: 'PUT', host: 'a.example' }), { refused: 'gate.no_rule', detail: 'No rule for PUT a.example/other/%E2%80%A8%3Cb%3E' }, 'method, host and path, in ASCII')
+  t.match(planOf(rules, '/public/../other'), { detail: 'No rule for GET localhost/other, which some servers take the target for' })
+  t.ok((planOf(rules, `/${'x'.repeat(5000)}`) as { detail: string }).detail.length < 400)
   t.equal(needs(planOf(rules, '/public/../other')), 'gate.no_rule')
   t.equal(needs(planOf(rules, '/public/%2e%2e/admin')), 'gate.target_refused')
   t.equal(needs(planOf([], '/')), 'gate.no_rule')
+})
+
+t.test('an explanation says every reading, the rule that holds for it, and why the others do not', async (t) => {
+  const [all, admin, put, other, low] = [
+    rule({ path: '/*', public: true }), rule({ path: '/admin/*', permissions: ['admin:all'] }), rule({ path: '/admin/*', methods: ['PUT', 'POST'] }), rule({ host: 'other.example', path: '/admin/*' }), rule({ path: '/reports' }),
+  ]
+  const table = compileGateTable([all, admin, put, other, low])
+  const explained = explainRules(table, 'GET', 'localhost', '/x/../ADMIN/y')
+  t.match(explained, { outcome: 'credential', refused: null, permissions: ['admin:all'], more: 0 })
+  t.same(explained.readings, [{ path: '/x/../ADMIN/y', ruleId: all.id, alsoIds: [] }, { path: '/ADMIN/y', ruleId: all.id, alsoIds: [admin.id] }])
+  const why = Object.fromEntries(explained.rules.map(({ id, holds, why: text }) => [id, [holds, text]]))
+  t.same(why, {
+    [all.id]: [true, 'holds for /x/../ADMIN/y, /ADMIN/y'], [admin.id]: [true, 'goes first, and servers that do not tell letters apart take /ADMIN/y for its path'],
+    [put.id]: [false, 'it is for the methods PUT, POST'], [other.id]: [false, 'it is for the host other.example'], [low.id]: [false, 'its path is another'],
+  })
+  t.match(explainRules(table, 'GET', 'localhost', '/admin').rules.find(({ id }) => id === all.id)?.why, `rule ${admin.id} goes first`)
+  t.match(explainRules(table, 'GET', 'localhost', '/x'), { outcome: 'public', permissions: [] })
+  t.match(explainRules(table, 'GET', 'localhost', '/a%00'), { outcome: 'refused', refused: 'The request target holds a control character', readings: [] })
+  const none = explainRules(compileGateTable(Array.from({ length: 150 }, (_, at) => rule({ path: `/only/${at}` }))), 'GET', 'localhost', '/nowhere')
+  t.match(none, { outcome: 'no_rule', readings: [{ path: '/nowhere', ruleId: null, alsoIds: [] }], more: 50 })
+  t.equal(none.rules.length, 100)
 })
 
 t.test('HEAD goes with GET, other methods with none', async (t) => {
