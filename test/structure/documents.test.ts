@@ -1,4 +1,5 @@
 // The documents say what the code says: every error code, every variable.
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -25,6 +26,11 @@ t.test('docs/errors.md is the table of src/kernel/errors.ts', async (t) => {
 t.test('every error code can happen', async (t) => {
   const text = sourcesBelow('src', 'plugins', 'routes').filter(({ path }) => path !== 'src/kernel/errors.ts').map((source) => source.text).join('\n')
   none(t, Object.keys(ERRORS).filter((code) => !text.includes(`'${code}'`)).map((code) => `nothing answers with ${code}: remove it`), 'each one is used')
+})
+
+t.test('docs/permissions.md is what the catalogue says', async (t) => {
+  const { status, stderr } = spawnSync(process.execPath, [join(ROOT, 'scripts/permissions-page.mjs'), '--check'], { encoding: 'utf8' })
+  t.equal(status, 0, stderr)
 })
 
 t.test('docs/configuration.md lists every variable with its default', async (t) => {
