@@ -19,7 +19,7 @@ const Query = pageQuery(['at'], {
 const Event = Type.Object({
   id: Type.String(),
   at: Time,
-  actorType: Type.String({ description: 'user, key, or anonymous' }),
+  actorType: Type.String({ description: 'user, key, anonymous, or host: a command given on the machine' }),
   actorId: Type.String({ description: 'The user; for a key, its owner; empty when nobody is known' }),
   credential: Type.String({ description: 'token:SESSION, cookie:SESSION, key:KEY, or none' }),
   action: Type.String({ description: 'noun.verb' }),

@@ -39,7 +39,8 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-async function reach(pool: pg.Pool, databaseUrl: string | null): Promise<string> {
+/** Is it there, new enough, and can it be written to? Its version. Throws DatabaseUrlError. */
+export async function reach(pool: pg.Pool, databaseUrl: string | null): Promise<string> {
   try {
     const { version, number, encoding } = await factsOf(pool)
     if (number < OLDEST_VERSION) throw new Error(`PostgreSQL ${version} is too old, 14 is the oldest that will do`)

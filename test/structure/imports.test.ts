@@ -4,7 +4,7 @@ import { type Import, none, type Source, sourcesBelow } from '../support/sources
 
 const FRAMEWORK = /^(fastify|fastify-plugin|@fastify\/.*)$/
 const STORE_HANDLES = /^(pg|ioredis|@prisma\/.*|prisma)$/
-const ROOTS = new Set(['src/app.ts', 'src/main.ts'])
+const ROOTS = new Set(['src/app.ts', 'src/main.ts', 'src/admin/main.ts'])
 // what main.ts says when the start fails: it knows the errors of every part, though not Fastify
 const ENTRY = 'src/start-failure.ts'
 // these stand below the services, which are built from what they decorate: keys to sign with, Redis, the checks of /readyz

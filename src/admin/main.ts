@@ -1,0 +1,105 @@
+// `npm run admin -- COMMAND`: what the operator does from the host itself, on the database that the configuration names, whether
+// Gatehouse runs or not. A command is one file in commands/; what fails is one line. Never migrates: that is the program's start.
+import { availableParallelism } from 'node:os'
+import { Command, CommanderError } from 'commander'
+import { createAccountStore } from '../accounts/account-store.js'
+import { createHashQueue } from '../accounts/hash-queue.js'
+import { createPasswordHasher } from '../accounts/password-hasher.js'
+import { createAuditStore } from '../audit/audit-store.js'
+import type { Config } from '../config.js'
+import { connectDatabase, type Database } from '../database/connect.js'
+import { embeddedSecret } from '../database/embedded-secret.js'
+import { reach } from '../database/open.js'
+import { migrate } from '../database/migrate.js'
+import { pendingMigrations } from '../database/pending-migrations.js'
+import { visitEmbeddedPostgres } from '../database/visit-embedded-postgres.js'
+import { loadConfig } from '../environment.js'
+import { systemClock } from '../kernel/clock.js'
+import { AppError } from '../kernel/errors.js'
+import { createCursors } from '../kernel/page.js'
+import { createSecrets } from '../kernel/secrets.js'
+import { createInstallationStore } from '../setup/installation-store.js'
+import { exitLineOf } from '../start-failure.js'
+import { addCreate } from './commands/create.js'
+import { addGrantAdmin } from './commands/grant-admin.js'
+import { addResetPassword } from './commands/reset-password.js'
+import { createHostAccountService } from './host-account-service.js'
+import { createHostAccountStore } from './host-account-store.js'
+import { type AdminProgram, type AdminStreams, type Host, HostError, readPassword } from './program.js'
+
+const POOL_MAX = 2
+const UNLIMITED = { take: () => ({ allowed: true, states: [], retryAfterMs: 0 }) }
+const UNDEFINED_TABLE = '42P01'
+
+function configOf(environment: NodeJS.ProcessEnv): Config {
+  const outcome = loadConfig(environment)
+  if ('mistakes' in outcome) throw new HostError(outcome.mistakes.map(({ name, message }) => `${name} ${message}`).join('\n'))
+  return outcome.config
+}
+
+async function requireMigrated({ pool }: Database): Promise<void> {
+  const pending = await pendingMigrations(pool).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === UNDEFINED_TABLE) return ['all']
+    throw error
+  })
+  if (pending.length > 0) throw new HostError('The database is not that of this version yet: run npm start once, then this again')
+  // refuses a database of a newer version; there is nothing to apply
+  await migrate(pool)
+}
+
+/** Runs `work` on the database that `config` names, and leaves that as it was: running or not. */
+async function onHost<T>(config: Config, log: (message: string) => void, work: (host: Host) => Promise<T>): Promise<T> {
+  const visit = config.databaseUrl === null ? await visitEmbeddedPostgres(config.dataDir, log) : null
+  let database: Database | null = null
+  try {
+    const secrets = createSecrets(config.secret ?? embeddedSecret(config.dataDir))
+    const connection = visit?.connection ?? { connectionString: config.databaseUrl ?? '' }
+    database = connectDatabase({ connection, poolMax: POOL_MAX, onError: (error) => log(`A database connection was lost: ${error.message}`) })
+    await reach(database.pool, config.databaseUrl)
+    await requireMigrated(database)
+    const { prisma, pool, transact } = database
+    const cursors = createCursors(secrets)
+    const clock = systemClock
+    return await work({
+      accounts: createHostAccountService({
+        store: createHostAccountStore(), accounts: createAccountStore({ prisma, pool, cursors }), installation: createInstallationStore({ prisma }),
+        hasher: createPasswordHasher({ secrets, cost: config.bcryptCost, queue: createHashQueue({ clock, cores: availableParallelism() }), limits: UNLIMITED }), audit: createAuditStore({ pool, cursors, clock }), transact, clock,
+      }),
+    })
+  } finally {
+    await database?.close()
+    await visit?.close()
+  }
+}
+
+function lineOf(error: unknown, config: Config | null): string {
+  if (error instanceof HostError) return error.message
+  if (error instanceof AppError) return [error.message, ...(error.errors ?? []).map(({ message }) => message)].join(': ')
+  return (config && exitLineOf(error, config)) ?? (error instanceof Error ? error.message : String(error))
+}
+
+const OWN_STREAMS: AdminStreams = { out: (text) => console.log(text), err: (text) => console.error(text), input: process.stdin }
+
+/** Runs the command that `args` names; the exit status. */
+export async function runAdmin(args: readonly string[], environment: NodeJS.ProcessEnv, { out, err, input }: AdminStreams = OWN_STREAMS): Promise<number> {
+  let config: Config | null = null
+  const program = new Command('npm run admin --').description('What only the host may do. Each act is in the audit log, as actor "host".')
+  const admin: AdminProgram = {
+    program,
+    readPassword: (options) => readPassword(options, input),
+    onHost: (work) => onHost((config ??= configOf(environment)), err, work),
+    say: err,
+    reveal: out,
+  }
+  for (const add of [addCreate, addGrantAdmin, addResetPassword]) add(admin)
+  for (const command of [program, ...program.commands]) command.exitOverride().configureOutput({ writeErr: (text) => err(text.trimEnd()), writeOut: (text) => err(text.trimEnd()) })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return 0
+  } catch (error) {
+    // commander has said what is wrong
+    if (error instanceof CommanderError) return error.exitCode
+    err(lineOf(error, config))
+    return 1
+  }
+}
