@@ -31,7 +31,9 @@ export default fp(async (app) => {
       },
       async redis() {
         const state = fast.state()
-        return state === 'memory' ? 'off' : state === 'up' ? 'ok' : 'degraded'
+        const reason = fast.reason()
+        if (state === 'degraded') return { state, ...(reason === null ? {} : { reason }) }
+        return state === 'memory' ? 'off' : 'ok'
       },
     },
   })

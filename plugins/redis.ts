@@ -24,6 +24,8 @@ export default fp(async (app) => {
   const connection = config.redisUrl === null ? null : openRedis(config.redisUrl)
   const fast = await createFast({ redisUrl: config.redisUrl, ...connection, liveNodes: nodes.liveNodes, withoutRedis: config.limitsWithoutRedis, clock, log })
   app.decorate('fast', fast)
+  const reason = fast.reason()
+  if (reason !== null) log.warn({ reason }, `REDIS_URL: ${reason}. This node starts without Redis, and tries again`)
   app.addHook('onClose', async () => {
     await fast.close()
     await nodes.stop()

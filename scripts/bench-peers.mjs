@@ -3,8 +3,8 @@
 import { join } from 'node:path'
 import { ensureBuilt, ensureGenerated, ensureInstalled, root } from './prepare.mjs'
 
-ensureInstalled()
-ensureGenerated()
-ensureBuilt()
-ensureInstalled(join(root, 'bench', 'peers'))
+await ensureInstalled()
+await ensureGenerated()
+await ensureBuilt()
+await ensureInstalled(join(root, 'bench', 'peers'))
 await import('../bench/peers/main.mjs')

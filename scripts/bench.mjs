@@ -2,7 +2,7 @@
 // that Ctrl-C reaches it and the servers it starts.
 import { ensureBuilt, ensureGenerated, ensureInstalled } from './prepare.mjs'
 
-ensureInstalled()
-ensureGenerated()
-ensureBuilt()
+await ensureInstalled()
+await ensureGenerated()
+await ensureBuilt()
 await import('../dist/bench/main.js')

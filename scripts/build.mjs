@@ -1,5 +1,5 @@
 // Compiles src, plugins, routes and bench into dist, when one of them has changed since the last time.
 import { ensureBuilt, ensureGenerated } from './prepare.mjs'
 
-ensureGenerated()
-ensureBuilt()
+await ensureGenerated()
+await ensureBuilt()

@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process'
 import { ensureGenerated, ensureInstalled, root } from './prepare.mjs'
 
-ensureInstalled()
-ensureGenerated()
+await ensureInstalled()
+await ensureGenerated()
 const watched = ['plugins/**/*.ts', 'routes/**/*.ts'].flatMap((pattern) => ['--include', pattern])
 const child = spawn(process.execPath, ['node_modules/tsx/dist/cli.mjs', 'watch', '--clear-screen=false', ...watched, 'src/main.ts'], {
   cwd: root,

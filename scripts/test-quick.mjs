@@ -2,8 +2,8 @@
 // the doors most changes touch. No coverage, and fewer simulated worlds. `npm test` is what counts.
 import { ensureGenerated, ensureInstalled } from './prepare.mjs'
 
-ensureInstalled()
-ensureGenerated()
+await ensureInstalled()
+await ensureGenerated()
 const { runTap, testFiles } = await import('./test-run.mjs')
 process.env.GATEHOUSE_TEST_SEEDS ??= '100'
 const DOORS = ['answers', 'auth', 'keys', 'keys-verify', 'setup', 'users', 'whoami'].map((name) => `test/routes/${name}.test.ts`)

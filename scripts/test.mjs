@@ -2,10 +2,10 @@
 // `N passed, N failed[, N skipped]`. Exits 1 on a failure, on a run in which nothing passed, and on too little coverage.
 import { ensureBuilt, ensureGenerated, ensureInstalled } from './prepare.mjs'
 
-ensureInstalled()
-ensureGenerated()
+await ensureInstalled()
+await ensureGenerated()
 // tests that start the program find it built, and need not build it side by side
-ensureBuilt()
+await ensureBuilt()
 // these import packages, which may not have been there until now
 const { runTap, testFiles } = await import('./test-run.mjs')
 const { coverageComplaint } = await import('./coverage.mjs')

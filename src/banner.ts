@@ -12,6 +12,8 @@ export interface BannerFacts {
   database: string
   redisUrl: string | null
   fast: FastState
+  /** why it is degraded, when that is known */
+  reason?: string | null
   /** null when the installation has been set up */
   setup: { token: string; password: string } | null
 }
@@ -22,9 +24,9 @@ export function withoutCredentials(url: string): string {
   return `${protocol}//${host}${pathname === '/' ? '' : pathname}`
 }
 
-function storeLine({ redisUrl, fast }: BannerFacts): string {
+function storeLine({ redisUrl, fast, reason }: BannerFacts): string {
   if (redisUrl === null) return 'in this process (one node)'
-  return `${withoutCredentials(redisUrl)}${fast === 'degraded' ? ' (does not answer yet: degraded)' : ''}`
+  return `${withoutCredentials(redisUrl)}${fast === 'degraded' ? ` (${reason ?? 'does not answer yet'}: degraded)` : ''}`
 }
 
 function setupLines(localOrigin: string, { token, password }: { token: string; password: string }): string[] {

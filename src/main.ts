@@ -34,7 +34,7 @@ async function announce(app: FastifyInstance, config: Config, database: OpenData
   const setup = await app.setup.isDone() ? null : { token: app.setup.token(), password: randomBase62(20) }
   const localOrigin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   console.log(banner({
-    version: programVersion(), publicOrigin: app.publicOrigin(), localOrigin, inside, database: database.description, redisUrl: config.redisUrl, fast: app.fast.state(), setup,
+    version: programVersion(), publicOrigin: app.publicOrigin(), localOrigin, inside, database: database.description, redisUrl: config.redisUrl, fast: app.fast.state(), reason: app.fast.reason(), setup,
   }))
 }
 

@@ -2,6 +2,7 @@
 // Connections are opened by createFast; a Redis that is down at the start is one that comes back later.
 import { randomInt } from 'node:crypto'
 import { Redis, type RedisOptions } from 'ioredis'
+import { watchFailures } from './failure-reason.js'
 
 export const COMMAND_TIMEOUT_MS = 100
 export const DEFAULT_PREFIX = 'gatehouse:'
@@ -26,6 +27,8 @@ export interface RedisConnection {
   client: Redis
   /** first part of every key and channel */
   keyPrefix: string
+  /** why the last attempt to connect failed, in a fixed phrase; null while connected, and before the first */
+  failure: () => string | null
 }
 
 /** A client for REDIS_URL, not connected yet. `?keyPrefix=NAME:` sets two installations on one Redis apart. */
@@ -33,5 +36,6 @@ export function openRedis(redisUrl: string): RedisConnection {
   const url = new URL(redisUrl)
   const keyPrefix = url.searchParams.get('keyPrefix') ?? DEFAULT_PREFIX
   url.searchParams.delete('keyPrefix')
-  return { client: new Redis(url.href, OPTIONS), keyPrefix }
+  const client = new Redis(url.href, OPTIONS)
+  return { client, keyPrefix, failure: watchFailures(client) }
 }

@@ -24,6 +24,8 @@ export interface FastOptions {
   keyPrefix?: string
   /** instead of a client made from redisUrl; closed with the Fast */
   client?: Redis
+  /** what openRedis says of that client's attempts to connect */
+  failure?: () => string | null
   /** nodes that share the limits, this one included */
   liveNodes: () => number
   /** what strict limits do while this node has lost Redis; default: refuse */
@@ -49,12 +51,12 @@ function withoutStrictness(limits: LimitStore): LimitStore {
 }
 
 /** The fast store, ready: with Redis within 1.5 s, degraded when it has not answered by then. Never rejects for Redis's sake. */
-export async function createFast({ redisUrl, keyPrefix, client, liveNodes, withoutRedis = 'refuse', clock, log }: FastOptions): Promise<Fast> {
+export async function createFast({ redisUrl, keyPrefix, client, failure, liveNodes, withoutRedis = 'refuse', clock, log }: FastOptions): Promise<Fast> {
   const local = createMemoryLimitStore({ clock })
   if (redisUrl === null) {
-    return { cache: createMemoryCache({ clock }), bus: createMemoryBus({ log }), limits: local, state: () => 'memory', close: async () => undefined }
+    return { cache: createMemoryCache({ clock }), bus: createMemoryBus({ log }), limits: local, state: () => 'memory', reason: () => null, close: async () => undefined }
   }
-  const opened = client ? { client, keyPrefix: DEFAULT_PREFIX } : openRedis(redisUrl)
+  const opened = client ? { client, keyPrefix: DEFAULT_PREFIX, failure: failure ?? (() => null) } : openRedis(redisUrl)
   const redis = opened.client
   const prefix = keyPrefix ?? opened.keyPrefix
 
@@ -91,6 +93,7 @@ export async function createFast({ redisUrl, keyPrefix, client, liveNodes, witho
     bus,
     limits: withoutRedis === 'share' ? withoutStrictness(limits) : limits,
     state: () => (isUp() && bus.isListening() ? 'up' : 'degraded'),
+    reason: () => (isUp() && bus.isListening() ? null : (opened.failure() ?? guard.reason())),
     async close() {
       leases.close()
       guard.stop()

@@ -70,5 +70,7 @@ export interface Fast {
   limits: LimitStore
   /** `memory` without REDIS_URL; `degraded` while Redis does not answer */
   state: () => FastState
+  /** why it is degraded, in a fixed phrase; null when it is not, or nothing more is known */
+  reason: () => string | null
   close: () => Promise<void>
 }

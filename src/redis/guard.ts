@@ -2,6 +2,7 @@
 // for its time-out; from then on commands are refused at once. A probe of our own, never a request, finds out when Redis is back.
 import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleWhen } from 'cockatiel'
 import type { Clock } from '../kernel/clock.js'
+import { failureReason } from './failure-reason.js'
 
 export interface FastLog {
   info: (details: object, message: string) => void
@@ -12,6 +13,8 @@ export interface Guard {
   /** Runs a command. Rejects at once while Redis is lost, else as the command does. */
   run: <T>(command: () => Promise<T>) => Promise<T>
   isUp: () => boolean
+  /** what the last command that failed for Redis's sake ran into; null while it is up */
+  reason: () => string | null
   /** Probes now: something happened to the connection, or to what Redis remembers. Resolves when that is done; never rejects. */
   wake: () => Promise<void>
   stop: () => void
@@ -43,17 +46,20 @@ export function createGuard({ probe, onLost, clock, log }: { probe: () => Promis
   let stopped = false
   let told = false
   let complainedAt = -Infinity
+  let why: string | null = null
 
   const isUp = (): boolean => breaker.state === CircuitState.Closed
   breaker.onBreak((reason) => {
     onLost?.()
+    why = failureReason('error' in reason ? reason.error : null)
     // every failed probe breaks it anew: an outage is told once
-    if (!stopped && !told) log.warn({ err: 'error' in reason ? reason.error : undefined }, 'Redis does not answer: this node goes on without it')
+    if (!stopped && !told) log.warn({ reason: why }, 'Redis does not answer: this node goes on without it')
     schedule(told ? PROBE_LOST_MS : PROBE_FIRST_MS)
     told = true
   })
   breaker.onReset(() => {
     told = false
+    why = null
     log.info({}, 'Redis answers again')
   })
 
@@ -67,7 +73,7 @@ export function createGuard({ probe, onLost, clock, log }: { probe: () => Promis
   function complain(error: unknown): void {
     if (stopped || clock.monotonic() - complainedAt < COMPLAIN_EVERY_MS) return
     complainedAt = clock.monotonic()
-    log.warn({ err: error }, 'a Redis command failed')
+    log.warn({ reason: failureReason(error) }, 'a Redis command failed')
   }
 
   async function probeNow(): Promise<void> {
@@ -92,6 +98,7 @@ export function createGuard({ probe, onLost, clock, log }: { probe: () => Promis
   schedule(PROBE_UP_MS)
   return {
     isUp,
+    reason: () => why,
     async run(command) {
       if (!isUp()) throw lost
       try {

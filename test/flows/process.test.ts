@@ -1,11 +1,11 @@
 // The built program from the outside: how it starts, what it says, how it ends, and what a kill -9 costs.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { createBareDatabase, fromSetUp } from '../support/database.js'
+import { createBareDatabase, fromSetUp, onServer } from '../support/database.js'
 import { build, emptyFolder, launch, type Program } from '../support/program.js'
 
 const PASSWORD = 'correct horse battery staple'
@@ -76,8 +76,10 @@ t.test('on an empty folder it starts, prints a set-up command that works once, a
 })
 
 t.test('a second start says nothing of set-up, and a second program on the folder is refused in one line', async (t) => {
-  const first = launch(t, shared)
+  const cluster = { GATEHOUSE_PORT: 'tcp://10.0.0.1:3000', GATEHOUSE_SERVICE_HOST: '10.0.0.1', GATEHOUSE_PORT_3000_TCP: 'tcp://10.0.0.1:3000' } // a Kubernetes service called gatehouse
+  const first = launch(t, shared, cluster)
   await first.listening
+  t.equal(first.err(), '')
   t.notMatch(first.out(), /setup/)
   const second = launch(t, shared)
   t.same(await second.exit, { code: 1, signal: null })
@@ -138,6 +140,33 @@ t.test('a signal during the start ends it with 0 and leaves nothing running', as
   program.child.kill('SIGTERM')
   t.same(await program.exit, { code: 0, signal: null })
   t.notOk(existsSync(postmasterFile))
+})
+
+t.test('a signal while the database is made for the first time ends it with 0 and leaves nothing of it', async (t) => {
+  const folder = emptyFolder(t)
+  const dataDir = join(folder, 'data')
+  const program = launch(t, folder)
+  while (!existsSync(dataDir) || !readdirSync(dataDir).some((name) => name.startsWith('postgres.new-'))) await delay(2)
+  program.child.kill('SIGTERM')
+  t.same(await program.exit, { code: 0, signal: null })
+  t.same(readdirSync(dataDir), ['secret'])
+  t.equal(program.err(), '')
+})
+
+t.test('a database that cannot serve is refused in one line', async (t) => {
+  const { name, url } = await createBareDatabase(t)
+  const start = async (): Promise<string> => {
+    const program = launch(t, emptyFolder(t), { DATABASE_URL: url, GATEHOUSE_SECRET: SECRET })
+    t.same(await program.exit, { code: 1, signal: null })
+    return program.err()
+  }
+  await onServer(`ALTER DATABASE "${name}" SET default_transaction_read_only = on`)
+  t.match(await start(), /^DATABASE_URL cannot be used: it is read-only \(default_transaction_read_only\)\n$/)
+  for (const encoding of ['LATIN1', 'SQL_ASCII']) {
+    await onServer(`DROP DATABASE "${name}"`)
+    await onServer(`CREATE DATABASE "${name}" ENCODING '${encoding}' LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0`)
+    t.match(await start(), new RegExp(`^DATABASE_URL cannot be used: the database's encoding is ${encoding}: .*\\n$`))
+  }
 })
 
 t.test('bad values stop the start with one line each, from .env too, and nothing else', async (t) => {
