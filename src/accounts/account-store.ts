@@ -103,6 +103,11 @@ const assignment = (userId: string, roleName: string, { by, via }: Issuer, at: D
 
 const atVersion = (id: string, expected: number | '*') => (expected === '*' ? { id } : { id, version: expected })
 
+/** Waits in turn for whoever grants as this user: grants in a loop hold the row by turns, and would put a sign-in off for as long as they like. */
+async function passGate(tx: Tx, id: string): Promise<void> {
+  await tx.$executeRaw`SELECT authority_gate(7101, '{}', ${[id]}::text[])`
+}
+
 export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaClient; pool: pg.Pool; cursors: Cursors }): AccountStore {
   return {
     list: (query) => readPage<AccountRow>(pool, cursors, LIST, query),
@@ -136,11 +141,13 @@ export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaCl
       return count === 1
     },
     async replacePassword(tx, id, checkedHash, newHash, at) {
+      await passGate(tx, id)
       const where = { id, status: 'active', passwordHash: checkedHash } as const
       const { count } = await tx.user.updateMany({ where, data: { passwordHash: newHash, updatedAt: at, version: { increment: 1 } } })
       return count === 1
     },
     async noteLogin(tx, id, checkedHash, at, renewedHash) {
+      await passGate(tx, id)
       // lastLoginAt is shown, so a strong validator must change with it (RFC 9110 8.8.1)
       const where = { id, status: 'active', passwordHash: checkedHash } as const
       const renewed = renewedHash === undefined ? {} : { passwordHash: renewedHash }

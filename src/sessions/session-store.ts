@@ -103,10 +103,13 @@ export function createSessionStore({ pool, prisma, cursors }: { pool: pg.Pool; p
       return count === 1
     },
     async end(tx, id, userId, at) {
+      // a session that grants in a loop cannot put off its own end: the gate queues, where row locks do not
+      await tx.$executeRaw`SELECT authority_gate(7103, '{}', ${[`sess:${id}`]}::text[])`
       const { count } = await tx.session.updateMany({ where: { id, userId, ...live(at) }, data: { endedAt: at.now } })
       return count === 1
     },
     async endAll(tx, userId, { now, idleSince }, exceptId) {
+      await tx.$executeRaw`SELECT authority_gate(7101, '{}', ${[userId]}::text[])`
       const ended = await tx.session.updateManyAndReturn({
         where: { userId, endedAt: null, ...(exceptId === undefined ? {} : { id: { not: exceptId } }) },
         data: { endedAt: now },

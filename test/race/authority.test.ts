@@ -2,7 +2,7 @@
 // committed; nobody waits for ever; no deadlock.
 import t from 'tap'
 import { createActors } from '../support/actors.js'
-import { expectJson, startApp } from '../support/app.js'
+import { expectJson, PASSWORD, startApp } from '../support/app.js'
 
 interface Answer {
   statusCode: number
@@ -78,6 +78,31 @@ t.test('granters against narrowers, on two nodes', async (t) => {
       t.ok([201, 403].includes(granted.statusCode))
       t.equal(await prisma.apiKey.count({ where: { issuedBy: seller.id, revokedAt: null } }), 0, 'seen by the sweep, or refused')
     }
+  })
+
+  t.test('53: sixteen that issue in a loop put off neither what narrows them, nor the owner\'s sign-in or change of password', async (t) => {
+    const member = await person(['x:y'])
+    let isOver = false
+    let grants = 0
+    const loops = Array.from({ length: 16 }, async (_, at) => {
+      while (!isOver) {
+        await inject(at, 'POST', '/keys', member.headers, { name: 'k', permissions: [] })
+        grants += 1
+      }
+    })
+    /** How many grants went by while it waited: those that were under way, and no crowd of later ones. */
+    const passedBy = async (work: () => Promise<{ statusCode: number }>): Promise<number> => {
+      const before = grants
+      t.ok((await work()).statusCode < 300)
+      return grants - before
+    }
+    const signIn = () => one.app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email: member.email, password: PASSWORD } })
+    await passedBy(signIn) // the hash takes its time beside them, whoever comes first
+    const rights = (await one.app.inject({ url: '/api/v1/roles/member', headers: admin })).json<{ permissions: string[] }>().permissions
+    const counts = [await passedBy(() => inject(0, 'PATCH', '/roles/member', admin, { permissions: [...rights, 'app:use'] })), await passedBy(() => inject(1, 'PATCH', `/users/${member.id}`, admin, { name: 'x' }))]
+    t.ok(counts.every((count) => count < 64), `${counts.join(' and ')} grants of 16 loops went by`)
+    isOver = true
+    await Promise.all(loops)
   })
 
   t.test('42: two administrators demote one another on two nodes: one is left', async (t) => {
