@@ -16,9 +16,9 @@ const MAKE_OWNERS = `
   WHERE email LIKE 'user-%@seed.bench.example' AND status = 'active' ORDER BY id LIMIT ${OWNERS}`
 // ids are UUIDv7 of createdAt, a second apart
 const INSERT = `
-  INSERT INTO api_keys (id, owner_user_id, name, start, key_hash, permissions, limits, limit_group_id, metadata, created_at, updated_at)
+  INSERT INTO api_keys (id, owner_user_id, name, start, key_hash, permissions, limits, limit_group_id, metadata, created_at, updated_at, kind, issued_via, issued_at)
   SELECT made.id, o.id, 'seed key ' || lpad(i::text, 8, '0'), start, key_hash, ARRAY['reports:read'],
-         '[{"name":"calls","quota":1000000000,"windowSeconds":60}]', made.id, '{"plan":"free"}', at, at
+         '[{"name":"calls","quota":1000000000,"windowSeconds":60}]', made.id, '{"plan":"free"}', at, at, 'standing', 'host', at
   FROM (SELECT i, start, key_hash, at,
                (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(md5(i::text), 1, 3) || 'a' || substr(md5(i::text), 5, 15))::uuid AS id
         FROM (SELECT $1::int + place - 1 AS i, start, key_hash, '2024-01-01Z'::timestamptz + ($1::int + place) * interval '1 second' AS at

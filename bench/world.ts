@@ -43,6 +43,14 @@ export async function signIn({ api }: World): Promise<SignedIn> {
   return api.json<SignedIn>('/api/v1/auth/login', { method: 'POST', body: ADMIN })
 }
 
-export async function issueKey({ api }: World, accessToken: string, key: object): Promise<{ id: string; key: string }> {
-  return api.json('/api/v1/keys', { method: 'POST', headers: bearer(accessToken), body: key })
+/** Whom keys are sold to: what carries a plan in its metadata is no key of one's own. */
+async function customerOf({ api }: World, accessToken: string): Promise<string> {
+  const headers = bearer(accessToken)
+  const { data: [known] } = await api.json<{ data: { id: string }[] }>('/api/v1/users?email[contains]=customer@bench.example', { headers })
+  return known?.id ?? (await api.json<{ id: string }>('/api/v1/users', { method: 'POST', headers, body: { email: 'customer@bench.example' } })).id
+}
+
+export async function issueKey(world: World, accessToken: string, key: { metadata?: object; name: string } & object): Promise<{ id: string; key: string }> {
+  const owner = key.metadata ? { ownerUserId: await customerOf(world, accessToken) } : {}
+  return world.api.json('/api/v1/keys', { method: 'POST', headers: bearer(accessToken), body: { ...key, ...owner } })
 }
