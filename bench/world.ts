@@ -50,7 +50,7 @@ async function customerOf({ api }: World, accessToken: string): Promise<string> 
   return known?.id ?? (await api.json<{ id: string }>('/api/v1/users', { method: 'POST', headers, body: { email: 'customer@bench.example' } })).id
 }
 
-export async function issueKey(world: World, accessToken: string, key: { metadata?: object; name: string } & object): Promise<{ id: string; key: string }> {
+export async function issueKey(world: World, accessToken: string, key: { name: string; metadata?: object; permissions?: string[]; limits?: object[]; expiresAt?: string }): Promise<{ id: string; key: string }> {
   const owner = key.metadata ? { ownerUserId: await customerOf(world, accessToken) } : {}
   return world.api.json('/api/v1/keys', { method: 'POST', headers: bearer(accessToken), body: { ...key, ...owner } })
 }
