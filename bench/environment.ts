@@ -26,6 +26,7 @@ export function serverEnvironment(outside: NodeJS.ProcessEnv, port: number, insi
     PORT: String(port),
     INSIDE_PORT: String(insidePort),
     LOG_LEVEL: 'error',
+    DRAIN_SECONDS: '0',
     GATEHOUSE_DATA_DIR: DATA_FOLDER,
     GATEHOUSE_ADMIN_EMAIL: ADMIN.email,
     GATEHOUSE_ADMIN_PASSWORD: ADMIN.password,

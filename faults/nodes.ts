@@ -43,7 +43,7 @@ export async function makeNodes(count: number, stores: { databaseUrl: string; re
     const origin = `http://127.0.0.1:${port}`
     const { PATH = '', HOME = '' } = process.env
     const environment = {
-      PATH, HOME, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), INSIDE_PORT: '0', LOG_LEVEL: 'error',
+      PATH, HOME, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), INSIDE_PORT: '0', LOG_LEVEL: 'error', DRAIN_SECONDS: '0',
       // one for all: it is the issuer of tokens, which every node must accept
       PUBLIC_URL: 'http://localhost:3000',
       DATABASE_URL: stores.databaseUrl, REDIS_URL: stores.redisUrls[at] ?? '', GATEHOUSE_SECRET: secret, GATEHOUSE_DATA_DIR: stores.dataDir,

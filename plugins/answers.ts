@@ -25,7 +25,11 @@ export interface Answers {
   ServerResponse: typeof ServerResponse
   /** Sees to it that a request's answer carries the fixed headers, and that the listener is told of it. */
   follow: (request: FastifyRequest, reply: FastifyReply) => void
+  /** Tells one more listener, after those that are there. */
   onHead: (listener: OnHead) => void
+  /** From now on each answer is the last of its connection: whoever sends more must connect anew, and may do so elsewhere. */
+  drain: () => void
+  isDraining: () => boolean
   /** Adds headers to an answer. They must be none that the answer sets in any other way. */
   add: (reply: FastifyReply, headers: PreparedHeaders) => void
 }
@@ -51,6 +55,7 @@ const storeHeader = Reflect.get(ServerResponse.prototype, '_storeHeader') as Sto
 /** `fixed`: lower-case names and values that every answer carries, unless it sets that name itself. */
 export function createAnswers({ fixed, clock }: { fixed: readonly (readonly [string, string])[]; clock: Clock }): Answers {
   let listener: OnHead | null = null
+  let isDraining = false
   const lines = fixed.map(([name, value]) => ({ name, line: `${name}: ${value}\r\n` }))
   const all = lines.map(({ line }) => line).join('')
   const names = new Set(fixed.map(([name]) => name))
@@ -69,6 +74,7 @@ export function createAnswers({ fixed, clock }: { fixed: readonly (readonly [str
     readonly startedMs = clock.monotonic()
 
     override writeHead(status: number, message?: string | Headers, headers?: Headers): this {
+      if (isDraining) this.shouldKeepAlive = false // node:http then says `Connection: close`, and closes
       if (this.request !== null) listener?.(this.request, status, clock.monotonic() - this.startedMs)
       return super.writeHead(status, message as string, headers)
     }
@@ -95,8 +101,16 @@ export function createAnswers({ fixed, clock }: { fixed: readonly (readonly [str
       raw.once('finish', () => listener?.(request, raw.statusCode, clock.monotonic() - startedMs))
     },
     onHead(next) {
-      listener = next
+      const before = listener
+      listener = before === null ? next : (request, status, elapsedMs) => {
+        before(request, status, elapsedMs)
+        next(request, status, elapsedMs)
+      }
     },
+    drain() {
+      isDraining = true
+    },
+    isDraining: () => isDraining,
     add(reply, { list, text }) {
       const { raw } = reply
       if (raw instanceof Answer && storeHeader) raw.added += text

@@ -22,8 +22,16 @@ type Origin = 'same' | 'foreign' | 'unsaid'
 
 export default fp(async (app) => {
   const { secrets, publicOrigin } = app
-  const tokens = new Tokens({ hmacKey: secrets.derive('csrf-token') })
-  const secretOf = (sessionId: string): string => secrets.mac('csrf', sessionId).toString('base64url')
+  const makerOf = (under: typeof secrets) => {
+    const tokens = new Tokens({ hmacKey: under.derive('csrf-token') })
+    const secretOf = (sessionId: string): string => under.mac('csrf', sessionId).toString('base64url')
+    return {
+      create: (sessionId: string) => tokens.create(secretOf(sessionId)),
+      verify: (sessionId: string, token: string) => tokens.verify(secretOf(sessionId), token),
+    }
+  }
+  const current = makerOf(secrets)
+  const previous = secrets.previous && makerOf(secrets.previous)
 
   // neither header can be set by a page's script (Fetch: forbidden header names)
   function originOf(request: FastifyRequest): Origin {
@@ -36,10 +44,10 @@ export default fp(async (app) => {
   }
 
   app.decorate('csrf', {
-    create: (sessionId: string) => tokens.create(secretOf(sessionId)),
+    create: current.create,
     check(request: FastifyRequest, sessionId: string) {
       const token = request.headers['x-csrf-token']
-      if (typeof token !== 'string' || !tokens.verify(secretOf(sessionId), token)) throw problem('csrf.invalid', { detail: 'Send the csrfToken of GET /auth/session as x-csrf-token' })
+      if (typeof token !== 'string' || (!current.verify(sessionId, token) && previous?.verify(sessionId, token) !== true)) throw problem('csrf.invalid', { detail: 'Send the csrfToken of GET /auth/session as x-csrf-token' })
       if (originOf(request) !== 'same') throw problem('csrf.invalid', { detail: 'The request must come from a page of this origin' })
     },
     refuseForeign(request: FastifyRequest) {

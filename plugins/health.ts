@@ -9,7 +9,7 @@ import { createHealthService } from '../src/health/health-service.js'
 
 const State = Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('failed'), Type.Literal('off')])
 const Ready = Type.Object({
-  status: Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('failed')]),
+  status: Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('failed'), Type.Literal('draining')]),
   checks: Type.Record(Type.String(), State),
   reasons: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Why, in a few words, for each check that has more to say' })),
 }, { examples: [{ status: 'ok', checks: { database: 'ok', migrations: 'ok', redis: 'off' } }] })
@@ -50,8 +50,10 @@ export default fp(async (app) => {
     app.get('/readyz', {
       ...of, schema: { operationId: 'isReady', summary: 'May this node get traffic?', description: 'Each check runs at most once a second.', tags, hide: asset, response: { 200: Ready, 503: Ready } },
     }, async (_request, reply) => {
+      // it answers as before, and wants no more: a balancer sends the next request to another node
+      if (app.answers.isDraining()) return reply.code(503).send({ status: 'draining' as const, checks: {} })
       const readiness = await health.readiness()
       return reply.code(readiness.status === 'failed' ? 503 : 200).send(readiness)
     })
   }
-}, { name: 'health', dependencies: ['prisma', 'redis', 'access', 'inside'] })
+}, { name: 'health', dependencies: ['prisma', 'redis', 'access', 'answers', 'inside'] })

@@ -2,6 +2,7 @@
 // algorithm and `typ`; the service judges claims, with the injected clock (so expiry is not the library's business here).
 import jwt from '@fastify/jwt'
 import fp from 'fastify-plugin'
+import { systemTimer } from '../src/kernel/timers.js'
 import { createKeyRing } from '../src/tokens/key-ring.js'
 import { createSigningKeyStore } from '../src/tokens/signing-key-store.js'
 import { createTokenService, type TokenService, type TokenSigner } from '../src/tokens/token-service.js'
@@ -12,6 +13,8 @@ declare module 'fastify' {
   }
 }
 
+// well below the ten minutes between the making of a key and its first signature
+const RELOAD_MS = 30_000
 const ALGORITHM = 'EdDSA'
 const TYPE = 'at+jwt' // RFC 9068 2.1
 
@@ -20,6 +23,8 @@ export default fp(async (app) => {
   const ring = createKeyRing({ store: createSigningKeyStore({ prisma, secrets, clock }), clock })
   await ring.load()
   const boot = ring.current()
+  const stop = systemTimer(RELOAD_MS, () => void ring.load().catch((error: unknown) => app.log.warn({ err: error }, 'the signing keys could not be read anew; it is tried again')))
+  app.addHook('onClose', async () => stop())
 
   await app.register(jwt, {
     secret: { private: boot.privatePem, public: boot.publicPem },

@@ -30,7 +30,7 @@ declare module 'fastify' {
 export default fp<Foundations>(async (app, { config, secret, clock, database }) => {
   app.decorate('config', config)
   app.decorate('clock', clock)
-  app.decorate('secrets', createSecrets(secret))
+  app.decorate('secrets', createSecrets(secret, config.previousSecret))
   app.decorate('database', database)
   app.decorate('prisma', database.prisma)
   app.decorate('publicOrigin', () => {

@@ -25,9 +25,16 @@ export default fp(async (app) => {
   const name = cookieName(origin)
   const attributes = cookieAttributes(origin)
 
+  const signer = createCookieSigner(secrets)
   await app.register(cookie)
+  // a cookie of the secret before this one is signed anew; its session ends when it would have
+  app.addHook('onRequest', async (request, reply) => {
+    const given = request.cookies[name]
+    const read = given === undefined ? null : signer.unsign(given)
+    if (read?.renew) void reply.setCookie(name, signer.sign(read.value), { ...attributes, maxAge: config.sessionAbsoluteSeconds })
+  })
   await app.register(session, {
-    secret: createCookieSigner(secrets),
+    secret: signer,
     cookieName: name,
     cookie: { ...attributes, maxAge: config.sessionAbsoluteSeconds * 1_000 },
     idGenerator: newCookieSecret,

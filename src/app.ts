@@ -29,6 +29,7 @@ import openapi from '../plugins/openapi.js'
 import prisma, { type Foundations } from '../plugins/prisma.js'
 import rateLimit from '../plugins/rate-limit.js'
 import redis from '../plugins/redis.js'
+import requestLog from '../plugins/request-log.js'
 import requestGuard from '../plugins/request-guard.js'
 import root from '../plugins/root.js'
 import revocations from '../plugins/revocations.js'
@@ -112,6 +113,8 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
     // Node's own refusal of a missing Host has no body: plugins/request-guard.ts refuses it instead
     http: { ...http, maxHeaderSize: 16 * 1024 },
     forceCloseConnections: 'idle',
+    // a request that has come all the way is answered, though the listener is closing
+    return503OnClosing: false,
     exposeHeadRoutes: true,
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
@@ -139,6 +142,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(openapi)
   await app.register(redis)
   await app.register(metrics)
+  await app.register(requestLog)
   await app.register(jwt)
   await app.register(services)
   await app.register(revocations)

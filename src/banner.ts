@@ -1,4 +1,4 @@
-// What a started program says to the person who started it. Pure: facts in, text out.
+// What a started program says to the person who started it, or to whatever gathers its log. Pure: facts in, text or fields out.
 import type { FastState } from './redis/fast.js'
 
 export interface BannerFacts {
@@ -29,15 +29,31 @@ function storeLine({ redisUrl, fast, reason }: BannerFacts): string {
   return `${withoutCredentials(redisUrl)}${fast === 'degraded' ? ` (${reason ?? 'does not answer yet'}: degraded)` : ''}`
 }
 
-function setupLines(localOrigin: string, { token, password }: { token: string; password: string }): string[] {
+const SETUP_PATH = '/api/v1/setup'
+
+function setupBody({ token, password }: { token: string; password: string }): { token: string; email: string; password: string } {
+  return { token, email: 'admin@example.com', password }
+}
+
+function setupLines(localOrigin: string, setup: { token: string; password: string }): string[] {
   return [
     '',
     'This installation has no administrator yet. Paste this once, with an e-mail and a password of yours if you like:',
     '',
-    `curl -X POST ${localOrigin}/api/v1/setup -H 'content-type: application/json' \\`,
-    `  -d '${JSON.stringify({ token, email: 'admin@example.com', password })}'`,
+    `curl -X POST ${localOrigin}${SETUP_PATH} -H 'content-type: application/json' \\`,
+    `  -d '${JSON.stringify(setupBody(setup))}'`,
     '',
   ]
+}
+
+/** The same for a log: the fields of its one line. */
+export function startFields(facts: BannerFacts): Record<string, unknown> {
+  const { version, publicOrigin, localOrigin, inside, database, setup } = facts
+  return {
+    version, url: publicOrigin, docs: `${publicOrigin}/docs`, listensAt: localOrigin, inside, database, store: storeLine(facts),
+    // the token opens nothing once it was used; `npm run setup:token` shows it as well
+    ...(setup === null ? {} : { setup: { post: `${localOrigin}${SETUP_PATH}`, body: setupBody(setup) } }),
+  }
 }
 
 /** The lines to print once the server listens. */

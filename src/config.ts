@@ -20,6 +20,7 @@ export const ConfigSchema = Type.Object({
   DATABASE_POOL_MAX: Type.Integer({ minimum: 2, maximum: 500, default: 10, description: 'Database connections of this node' }),
   REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://', description: 'redis://host:6379/0, ?keyPrefix=NAME: to share one Redis (default gatehouse:). Without it limits and fast copies are kept in this process, which is right for one node only' })),
   GATEHOUSE_SECRET: Type.Optional(Type.String({ minLength: 32, description: 'At least 32 random characters; all keys that sign or encrypt derive from it. Required with DATABASE_URL, the same on every node; without DATABASE_URL it is made once and kept in GATEHOUSE_DATA_DIR' })),
+  GATEHOUSE_SECRET_PREVIOUS: Type.Optional(Type.String({ minLength: 32, description: 'The GATEHOUSE_SECRET before this one, while it is rotated: what was made under it is read, and made anew at its next use' })),
   GATEHOUSE_DATA_DIR: Type.String({ minLength: 1, default: './data', description: 'Folder of the embedded PostgreSQL and of its secret' }),
   GATEHOUSE_ADMIN_EMAIL: Type.Optional(Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$', maxLength: 254, description: 'With GATEHOUSE_ADMIN_PASSWORD: this administrator is created when there is no user yet' })),
   GATEHOUSE_ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 12, maxLength: 256, description: 'See GATEHOUSE_ADMIN_EMAIL' })),
@@ -27,6 +28,8 @@ export const ConfigSchema = Type.Object({
   CORS_ORIGINS: Type.String({ default: '', description: 'Comma-separated origins (https://app.example.com) that browsers may call from' }),
   LOG_LEVEL: Type.Union(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)), { default: 'info', description: 'Least level that is logged' }),
   SIGN_UP: Type.Union([Type.Literal('closed'), Type.Literal('invited'), Type.Literal('open')], { default: 'closed', description: 'Who may open an account by themselves: open lets everybody, closed nobody; invited is for those an administrator invites, and refuses everybody as long as there are no invitations. Never anybody before the set-up' }),
+  LOG_REQUESTS: Type.Union([Type.Literal('errors'), Type.Literal('all'), Type.Literal('none')], { default: 'errors', description: 'Which answered requests get a line in the log: those of status 400 and above (at most 50 refusals a second), all, or none' }),
+  DRAIN_SECONDS: seconds(0, 300, 5, 'After SIGTERM, how long /readyz answers 503 while requests are still answered, so that balancers go elsewhere; 0 when there is none in front. Ctrl-C never waits'),
   BCRYPT_COST: Type.Integer({ minimum: 10, maximum: 15, default: 12, description: 'bcrypt work factor; each step doubles the time of a sign-in' }),
   ACCESS_TOKEN_SECONDS: seconds(30, 86_400, 300, 'Life of an access token'),
   SESSION_IDLE_SECONDS: seconds(300, 31_536_000, 1_209_600, 'A session unused for this long ends (14 days); uses are noted once a minute'),
@@ -77,12 +80,15 @@ export interface Config {
   databasePoolMax: number
   redisUrl: string | null
   secret: string | null
+  previousSecret: string | null
   dataDir: string
   admin: { email: string; password: string } | null
   trustedProxies: string[]
   corsOrigins: string[]
   logLevel: string
   signUp: SignUpMode
+  logRequests: 'errors' | 'all' | 'none'
+  drainSeconds: number
   bcryptCost: number
   accessTokenSeconds: number
   sessionIdleSeconds: number
@@ -166,6 +172,7 @@ function messageFor(name: Name, fallback: string): string {
   if (name === 'LIMITS_WITHOUT_REDIS') return 'must be refuse or share'
   if (name === 'SIGN_UP') return 'must be closed, invited or open'
   if (name === 'LOG_LEVEL') return 'must be fatal, error, warn, info, debug, trace or silent'
+  if (name === 'LOG_REQUESTS') return 'must be errors, all or none'
   if (name === 'DATABASE_URL') return 'must begin with postgres:// or postgresql://'
   if (name === 'REDIS_URL') return 'must begin with redis:// or rediss://'
   if (name === 'GATEHOUSE_ADMIN_EMAIL') return 'must be an e-mail address of at most 254 characters'
@@ -252,8 +259,8 @@ function toConfig(env: Environment): Config {
     : null
   return {
     port: env.PORT, host: env.HOST, inside: env.INSIDE_SOCKET === undefined ? { host: env.INSIDE_HOST, port: env.INSIDE_PORT } : { path: env.INSIDE_SOCKET }, publicUrl: env.PUBLIC_URL === undefined ? null : new URL(env.PUBLIC_URL).origin, databaseUrl: env.DATABASE_URL ?? null,
-    databasePoolMax: env.DATABASE_POOL_MAX, redisUrl: env.REDIS_URL ?? null, secret: env.GATEHOUSE_SECRET ?? null, dataDir: env.GATEHOUSE_DATA_DIR, admin,
-    trustedProxies: listOf(env.TRUSTED_PROXIES), corsOrigins: listOf(env.CORS_ORIGINS), logLevel: env.LOG_LEVEL, signUp: env.SIGN_UP, bcryptCost: env.BCRYPT_COST,
+    databasePoolMax: env.DATABASE_POOL_MAX, redisUrl: env.REDIS_URL ?? null, secret: env.GATEHOUSE_SECRET ?? null, previousSecret: env.GATEHOUSE_SECRET_PREVIOUS ?? null, dataDir: env.GATEHOUSE_DATA_DIR, admin,
+    trustedProxies: listOf(env.TRUSTED_PROXIES), corsOrigins: listOf(env.CORS_ORIGINS), logLevel: env.LOG_LEVEL, logRequests: env.LOG_REQUESTS, drainSeconds: env.DRAIN_SECONDS, signUp: env.SIGN_UP, bcryptCost: env.BCRYPT_COST,
     accessTokenSeconds: env.ACCESS_TOKEN_SECONDS, sessionIdleSeconds: env.SESSION_IDLE_SECONDS, sessionAbsoluteSeconds: env.SESSION_ABSOLUTE_SECONDS,
     revocationLeaseMs: env.REVOCATION_LEASE_MS, decisionCacheEntries: env.DECISION_CACHE_ENTRIES, decisionCacheBytes: env.DECISION_CACHE_BYTES,
     keyPrefix: env.KEY_PREFIX, keysPerOwner: env.KEYS_PER_OWNER, soldKeysPerOwner: env.SOLD_KEYS_PER_OWNER, limitsWithoutRedis: env.LIMITS_WITHOUT_REDIS, usageMinutesKeptDays: env.USAGE_MINUTES_KEPT_DAYS, usageHoursKeptDays: env.USAGE_HOURS_KEPT_DAYS,

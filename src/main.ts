@@ -1,9 +1,12 @@
 // The program: configuration, database, migrations, server; and the way back on SIGTERM, SIGINT or a fault. What cannot
-// start says so in one line a mistake, and nothing else.
+// start says so in one line a mistake on stderr, and nothing else. Where stdout is no terminal, it gets JSON lines and nothing else.
+import { hostname } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
+import { pino } from 'pino'
 import { buildApp } from './app.js'
-import { banner } from './banner.js'
+import { type BannerFacts, banner as bannerText, startFields } from './banner.js'
 import type { Config } from './config.js'
 import { type OpenDatabase, openDatabase } from './database/open.js'
 import { programVersion } from './database/migrate.js'
@@ -11,12 +14,26 @@ import { loadConfig } from './environment.js'
 import { randomBase62 } from './kernel/ids.js'
 import { exitLineOf, InsideListenError } from './start-failure.js'
 
+const isTerminal = process.stdout.isTTY
 const CLOSE_MAX_MS = 9_500
 const REQUESTS_MAX_MS = 4_000
 // npm passes a Ctrl-C on to a process that has had it from the terminal already: the echo is not a second wish
 const ECHO_MS = 1_000
 
 type Undo = () => Promise<void>
+
+/** For a person, or as one line of a log, whatever LOG_LEVEL is: who waits for it must see it. */
+function banner(facts: BannerFacts): string {
+  if (isTerminal) return bannerText(facts)
+  return JSON.stringify({ level: 30, time: Date.now(), pid: process.pid, hostname: hostname(), ...startFields(facts), msg: 'Gatehouse listens' })
+}
+
+/** Lets balancers see that this node is leaving, while it answers on: for so long, or until `hurry`. */
+async function stepAside(app: FastifyInstance, { drainSeconds }: Config, hurry: AbortSignal): Promise<void> {
+  app.answers.drain()
+  app.log.info({ drainSeconds }, 'draining')
+  await delay(drainSeconds * 1_000, undefined, { signal: hurry }).catch(() => undefined)
+}
 
 /** Stops accepting, lets requests in flight finish, and after 4 s cuts those that have not. */
 async function drain(app: FastifyInstance): Promise<void> {
@@ -39,8 +56,9 @@ async function announce(app: FastifyInstance, config: Config, database: OpenData
 }
 
 /** Brings everything up; what has to be taken down again is pushed on `undo` as soon as it stands. */
-async function start(config: Config, undo: Undo[], calledOff: AbortSignal): Promise<void> {
-  const told = { log: (message: string): void => console.error(message) }
+async function start(config: Config, undo: Undo[], calledOff: AbortSignal): Promise<FastifyInstance> {
+  const early = pino({ level: config.logLevel })
+  const told = { log: (message: string): void => (isTerminal ? console.error(message) : early.warn(message)) }
   const database = await openDatabase(config, (message) => told.log(message), calledOff)
   undo.push(() => database.close())
   const app = await buildApp({ config, database: database.database, secret: database.secret })
@@ -54,6 +72,7 @@ async function start(config: Config, undo: Undo[], calledOff: AbortSignal): Prom
   })
   await app.listen({ host: config.host, port: config.port })
   await announce(app, config, database, inside)
+  return app
 }
 
 async function main(): Promise<void> {
@@ -72,17 +91,29 @@ async function main(): Promise<void> {
     for (const step of undo.toReversed()) await step()
   })
   let asked = -Infinity
+  let isClosing = false
+  let started: FastifyInstance | null = null
+  const hurry = new AbortController()
+  const stop = async (signal: NodeJS.Signals): Promise<void> => {
+    // whoever sits at the terminal does not wait; a supervisor's SIGTERM comes while a balancer still sends requests
+    if (signal === 'SIGTERM' && started && config.drainSeconds > 0) await stepAside(started, config, hurry.signal)
+    isClosing = true
+    closing.close()
+  }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       callOff.abort()
       const now = performance.now()
-      if (asked === -Infinity) closing.close()
-      else if (now - asked > ECHO_MS) process.exit(1)
-      if (asked === -Infinity) asked = now
+      const isFirst = asked === -Infinity
+      if (!isFirst && now - asked <= ECHO_MS) return
+      asked = now
+      if (isFirst) void stop(signal)
+      else if (isClosing) process.exit(1)
+      else hurry.abort()
     })
   }
   try {
-    await starting
+    started = await starting
   } catch (error) {
     if (asked !== -Infinity) return
     closing.uninstall()

@@ -5,6 +5,7 @@ import { isDatabaseUnavailable } from './database/failures.js'
 import { MigrationError } from './database/migrate.js'
 import { DatabaseUrlError } from './database/open.js'
 import { AppError } from './kernel/errors.js'
+import { WrongSecretError } from './tokens/signing-key-store.js'
 
 /** The inside listener could not be opened; `cause` says why. */
 export class InsideListenError extends Error {}
@@ -31,6 +32,7 @@ function insideLine(code: unknown, inside: Config['inside']): string | null {
 /** The line to print before exit 1, naming the variable to mend where there is one; null for an unexpected error. */
 export function exitLineOf(error: unknown, config: Config): string | null {
   if (error instanceof EmbeddedPostgresError) return error.exitLine
+  if (error instanceof WrongSecretError) return error.message
   if (error instanceof DatabaseUrlError || error instanceof MigrationError) return error.message.replaceAll(/\s*\n\s*/g, ' ')
   if (error instanceof AppError && error.code === 'password.weak') return `GATEHOUSE_ADMIN_PASSWORD is too easy to guess${error.detail === undefined ? '' : `: ${error.detail}`}`
   if (error instanceof AppError && error.code === 'request.invalid') return 'GATEHOUSE_ADMIN_EMAIL is not an e-mail address'

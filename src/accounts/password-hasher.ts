@@ -9,10 +9,11 @@ import type { LimitStore } from '../redis/fast.js'
 import type { HashOrigin, HashQueue } from './hash-queue.js'
 import { preparePassword } from './password-rules.js'
 
+// hmac1$ID$2b$...: the ID names the pepper. Without one it was made before peppers had names: any that is known may be its own
 const SCHEME = 'hmac1$'
 // a row that somebody wrote by hand must not make every sign-in take minutes
 const MOST_COST = 16
-const KEPT = /^hmac1\$\$2[aby]\$(\d\d)\$/
+const KEPT = /^hmac1\$([0-9a-f]{8})?(\$2[aby]\$(\d\d)\$.*)$/
 
 export interface PasswordHasher {
   /** The string to store. Throws rate.limited when the origin's budget for new passwords is used up, server.busy when too many wait. */
@@ -21,7 +22,7 @@ export interface PasswordHasher {
   renew: (password: string, origin: HashOrigin) => Promise<string>
   /** Is it the password? With null (no such account, or one without a password) the same work is done and the answer is no. Throws server.busy. */
   verify: (password: string, stored: string | null, origin: HashOrigin) => Promise<boolean>
-  /** Was it made with another cost than today's? */
+  /** Was it made with another cost than today's, or another pepper? */
   isOutdated: (stored: string) => boolean
   /** Tells of the dearest cost that is in use, so that a wrong password for a cheaper one takes as long. */
   noteCost: (cost: number) => void
@@ -43,10 +44,22 @@ const NEW_PASSWORDS = { windowMs: 600_000, stranger: 60, signed_in: 1_200, devic
 
 const BCRYPT = { hash: (text: string, options: { cost: number }) => bcryptHash(text, options), verify: (text: string, stored: string) => bcryptVerify(text, stored) }
 
-/** The cost a stored hash was made with; null for another scheme. */
-function costOf(stored: string): number | null {
-  const cost = Number(KEPT.exec(stored)?.[1] ?? Number.NaN)
-  return cost >= 4 && cost <= MOST_COST ? cost : null
+interface Kept {
+  pepperId: string | undefined
+  bcryptHash: string
+  cost: number
+}
+
+/** A stored hash taken apart; null for another scheme. */
+function keptOf(stored: string): Kept | null {
+  const [, pepperId, bcryptHash, digits] = KEPT.exec(stored) ?? []
+  const cost = Number(digits ?? Number.NaN)
+  return bcryptHash !== undefined && cost >= 4 && cost <= MOST_COST ? { pepperId, bcryptHash, cost } : null
+}
+
+/** The name of a secret's pepper, in the hashes that were made with it. */
+export function pepperIdOf(secrets: Secrets): string {
+  return secrets.derive('password-pepper-id').toString('hex', 0, 4)
 }
 
 /** Well-formed, and no password's: bcrypt works through it like through any other. */
@@ -55,11 +68,14 @@ function nobodyAt(cost: number): string {
 }
 
 export function createPasswordHasher({ secrets, cost, queue, limits, bcrypt = BCRYPT }: PasswordHasherOptions): PasswordHasher {
-  const pepper = secrets.derive('password')
+  const peppers = [secrets, ...(secrets.previous ? [secrets.previous] : [])].map((one) => ({ id: pepperIdOf(one), key: one.derive('password') }))
+  const [newest = { id: '', key: secrets.derive('password') }] = peppers
   const nobodies = new Map<number, string>()
   let dearest = cost
 
-  const peppered = (password: string): string => createHmac('sha256', pepper).update(preparePassword(password)).digest('base64')
+  const peppered = (password: string, { key } = newest): string => createHmac('sha256', key).update(preparePassword(password)).digest('base64')
+  /** With which peppers it may have been made: one, as a rule. */
+  const peppersOf = ({ pepperId }: Kept): typeof peppers => (pepperId === undefined ? peppers : peppers.filter(({ id }) => id === pepperId))
 
   function nobody(at: number): string {
     const known = nobodies.get(at) ?? nobodyAt(at)
@@ -80,7 +96,7 @@ export function createPasswordHasher({ secrets, cost, queue, limits, bcrypt = BC
 
   async function make(password: string, origin: HashOrigin): Promise<string> {
     const text = peppered(password)
-    return `${SCHEME}${await queue.run(origin, () => bcrypt.hash(text, { cost }))}`
+    return `${SCHEME}${newest.id}${await queue.run(origin, () => bcrypt.hash(text, { cost }))}`
   }
 
   const hasher: PasswordHasher = {
@@ -95,18 +111,26 @@ export function createPasswordHasher({ secrets, cost, queue, limits, bcrypt = BC
     },
     async verify(password, stored, origin) {
       const text = peppered(password)
-      const storedCost = stored === null ? null : costOf(stored)
-      if (storedCost !== null) hasher.noteCost(storedCost)
-      const known = stored !== null && storedCost !== null ? stored.slice(SCHEME.length) : null
+      const kept = stored === null ? null : keptOf(stored)
+      const tried = kept === null ? [] : peppersOf(kept)
+      if (kept !== null) hasher.noteCost(kept.cost)
       const right = await queue.run(origin, async () => {
-        if (await bcrypt.verify(text, known ?? nobody(dearest))) return known !== null
-        if (storedCost !== null) await workUpTo(text, storedCost)
+        for (const pepper of tried) {
+          if (await bcrypt.verify(peppered(password, pepper), kept?.bcryptHash ?? '')) return true
+          await workUpTo(text, kept?.cost ?? dearest)
+        }
+        // a wrong password takes as long whichever peppers its hash may have
+        for (let at = tried.length; at < peppers.length; at += 1) await bcrypt.verify(text, nobody(dearest))
         return false
       })
       if (right) queue.forgive(origin)
       return right
     },
-    isOutdated: (stored) => costOf(stored) !== cost,
+    isOutdated(stored) {
+      const kept = keptOf(stored)
+      if (kept === null || kept.cost !== cost) return true
+      return kept.pepperId === undefined ? peppers.length > 1 : kept.pepperId !== newest.id
+    },
     noteCost(used) {
       if (used > dearest && used <= MOST_COST) dearest = used
     },

@@ -3,9 +3,10 @@
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
-import { equalBytes, type Secrets } from '../kernel/secrets.js'
+import type { Secrets } from '../kernel/secrets.js'
 import type { IdempotencyStore } from './idempotency-store.js'
 
+const FINGERPRINT = 'idempotency-fingerprint'
 const KEPT_MS = 24 * 3_600_000
 
 export interface IdempotentRequest {
@@ -36,11 +37,11 @@ export function createIdempotencyService({ store, secrets, transact, clock }: Id
   return {
     perform: <T extends object>({ scope, key, request, status }: IdempotentRequest, work: () => Promise<T>) => transact(async (tx) => {
       // keyed: a body may hold a password, and a plain hash of one could be searched for
-      const fingerprint = secrets.mac('idempotency-fingerprint', request)
+      const fingerprint = secrets.mac(FINGERPRINT, request)
       if (!(await store.claim(tx, scope, key))) throw problem('idempotency.in_flight', { retryAfterSeconds: 1 })
       const stored = await store.find(tx, scope, key, new Date(clock.now()))
       if (stored) {
-        if (!equalBytes(stored.fingerprint, fingerprint)) throw problem('idempotency.mismatch')
+        if (!secrets.isMac(FINGERPRINT, request, stored.fingerprint)) throw problem('idempotency.mismatch')
         return { status: stored.status, answer: JSON.parse(stored.answer) as T, replayed: true }
       }
       const answer = await work()

@@ -2,7 +2,7 @@
 // the sort values of the last row, signed, so page 10,000 costs what page 1 costs. SQL is in database/list.ts.
 import { type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import { problem } from './errors.js'
-import { equalBytes, type Secrets } from './secrets.js'
+import type { Secrets } from './secrets.js'
 
 export interface PageQuery {
   limit?: number
@@ -73,17 +73,19 @@ export interface Cursors {
   read: (scope: CursorScope, cursor: string) => string[]
 }
 
+const TAG_BYTES = 16
+
+const textOf = (scope: CursorScope, body: string): string => JSON.stringify([scope.list, scope.sort, scope.filters, body])
+
 export function createCursors(secrets: Secrets): Cursors {
-  const tagOf = (scope: CursorScope, body: string): Buffer =>
-    secrets.mac('cursor', JSON.stringify([scope.list, scope.sort, scope.filters, body])).subarray(0, 16)
   return {
     write(scope, values) {
       const body = Buffer.from(JSON.stringify(values)).toString('base64url')
-      return `${body}.${tagOf(scope, body).toString('base64url')}`
+      return `${body}.${secrets.mac('cursor', textOf(scope, body)).subarray(0, TAG_BYTES).toString('base64url')}`
     },
     read(scope, cursor) {
       const [body = '', tag = '', ...rest] = cursor.split('.')
-      if (rest.length > 0 || !equalBytes(Buffer.from(tag, 'base64url'), tagOf(scope, body))) throw problem('cursor.invalid')
+      if (rest.length > 0 || !secrets.isMac('cursor', textOf(scope, body), Buffer.from(tag, 'base64url'), TAG_BYTES)) throw problem('cursor.invalid')
       return JSON.parse(Buffer.from(body, 'base64url').toString()) as string[] // ours: the tag was checked
     },
   }

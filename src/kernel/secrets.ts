@@ -19,11 +19,17 @@ export interface Secrets {
   mac: (purpose: string, data: string | Uint8Array) => Buffer
   /** AES-256-GCM: 12-byte nonce, 16-byte tag, ciphertext; `context` is authenticated, so a row's value cannot be moved to another row */
   encrypt: (purpose: string, context: string, plaintext: string) => Buffer
-  /** throws when the value was changed, moved, or made under another secret */
+  /** throws when the value was changed, moved, or made under a secret that is neither this nor the previous one */
   decrypt: (purpose: string, context: string, sealed: Uint8Array) => string
+  /** Is it what `mac` gives for this, under the secret or the previous one? `bytes`: how many of it are compared. In constant time. */
+  isMac: (purpose: string, data: string | Uint8Array, tag: Uint8Array, bytes?: number) => boolean
+  /** those of GATEHOUSE_SECRET_PREVIOUS: what was made under it is read, and made anew under this one */
+  previous: Secrets | null
 }
 
-export function createSecrets(rootSecret: string): Secrets {
+/** `previousSecret`: the root secret before this one, of which things are still at rest or in the hands of clients. */
+export function createSecrets(rootSecret: string, previousSecret: string | null = null): Secrets {
+  const previous = previousSecret === null ? null : createSecrets(previousSecret)
   const keys = new Map<string, Buffer>()
   const derive = (purpose: string): Buffer => {
     const known = keys.get(purpose)
@@ -32,9 +38,12 @@ export function createSecrets(rootSecret: string): Secrets {
     keys.set(purpose, key)
     return key
   }
+  const mac: Secrets['mac'] = (purpose, data) => createHmac('sha256', derive(purpose)).update(data).digest()
   return {
     derive,
-    mac: (purpose, data) => createHmac('sha256', derive(purpose)).update(data).digest(),
+    mac,
+    previous,
+    isMac: (purpose, data, tag, bytes = 32) => equalBytes(tag, mac(purpose, data).subarray(0, bytes)) || (previous?.isMac(purpose, data, tag, bytes) ?? false),
     encrypt(purpose, context, plaintext) {
       const nonce = randomBytes(12)
       const cipher = createCipheriv('aes-256-gcm', derive(purpose), nonce).setAAD(Buffer.from(context))
@@ -42,9 +51,14 @@ export function createSecrets(rootSecret: string): Secrets {
       return Buffer.concat([nonce, cipher.getAuthTag(), body])
     },
     decrypt(purpose, context, sealed) {
-      const decipher = createDecipheriv('aes-256-gcm', derive(purpose), sealed.subarray(0, 12), { authTagLength: 16 })
-      decipher.setAAD(Buffer.from(context)).setAuthTag(sealed.subarray(12, 28))
-      return Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]).toString('utf8')
+      try {
+        const decipher = createDecipheriv('aes-256-gcm', derive(purpose), sealed.subarray(0, 12), { authTagLength: 16 })
+        decipher.setAAD(Buffer.from(context)).setAuthTag(sealed.subarray(12, 28))
+        return Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]).toString('utf8')
+      } catch (error) {
+        if (previous) return previous.decrypt(purpose, context, sealed)
+        throw error
+      }
     },
   }
 }

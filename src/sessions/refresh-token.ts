@@ -1,6 +1,6 @@
 // The refresh token's form: `gr_` + base64url(session id | generation | mac). The mac is taken over the session's random
 // seed and the generation, so a successor can be made again for a retry while nothing usable is at rest. Pure.
-import { equalBytes, type Secrets } from '../kernel/secrets.js'
+import type { Secrets } from '../kernel/secrets.js'
 
 export interface RefreshToken {
   sessionId: string
@@ -22,14 +22,16 @@ function generationBytes(generation: number): Buffer {
   return bytes
 }
 
-function macOf(secrets: Secrets, seed: Uint8Array, generation: number): Buffer {
-  return secrets.mac('refresh-token', Buffer.concat([seed, generationBytes(generation)]))
+const PURPOSE = 'refresh-token'
+
+function dataOf(seed: Uint8Array, generation: number): Buffer {
+  return Buffer.concat([seed, generationBytes(generation)])
 }
 
 /** The refresh token of a session's generation; the same arguments always give the same token. */
 export function formatRefreshToken(secrets: Secrets, { sessionId, seed, generation }: { sessionId: string; seed: Uint8Array; generation: number }): string {
   const id = Buffer.from(sessionId.replaceAll('-', ''), 'hex')
-  return PREFIX + Buffer.concat([id, generationBytes(generation), macOf(secrets, seed, generation)]).toString('base64url')
+  return PREFIX + Buffer.concat([id, generationBytes(generation), secrets.mac(PURPOSE, dataOf(seed, generation))]).toString('base64url')
 }
 
 /** Takes a token apart, or null when it has another form. Proves nothing: see `isGenuine`. */
@@ -44,7 +46,7 @@ export function parseRefreshToken(text: string): RefreshToken | null {
 
 /** Was the token made here for the session with this seed? In constant time. */
 export function isGenuine(secrets: Secrets, seed: Uint8Array, token: RefreshToken): boolean {
-  return equalBytes(token.mac, macOf(secrets, seed, token.generation))
+  return secrets.isMac(PURPOSE, dataOf(seed, token.generation), token.mac)
 }
 
 export type RefreshVerdict = 'rotate' | 'repeat' | 'reuse'

@@ -6,6 +6,7 @@ import { equalBytes, type Secrets, sha256 } from '../kernel/secrets.js'
 /** What @fastify/session asks of a signer. */
 export interface CookieSigner {
   sign: (value: string) => string
+  /** `renew`: it was signed under the previous secret */
   unsign: (signed: string) => { valid: true; renew: boolean; value: string } | { valid: false; renew: false; value: null }
 }
 
@@ -33,14 +34,17 @@ export function cookieAttributes(publicUrl: string): { path: '/'; httpOnly: true
 
 /** Signs cookie ids under a key derived for this purpose alone. */
 export function createCookieSigner(secrets: Secrets): CookieSigner {
-  const tagOf = (value: string): string => secrets.mac('session-cookie', value).toString('base64url')
+  const tagOf = (value: string, under = secrets): Buffer => Buffer.from(under.mac('session-cookie', value).toString('base64url'))
   return {
-    sign: (value) => `${value}.${tagOf(value)}`,
+    sign: (value) => `${value}.${tagOf(value).toString()}`,
     unsign(signed) {
       const [, value, tag] = SIGNED.exec(signed) ?? []
       // the text of the tag is compared, not its bytes: base64url has several spellings of one byte string
-      if (value === undefined || tag === undefined || !equalBytes(Buffer.from(tag), Buffer.from(tagOf(value)))) return { valid: false, renew: false, value: null }
-      return { valid: true, renew: false, value }
+      if (value === undefined || tag === undefined) return { valid: false, renew: false, value: null }
+      const given = Buffer.from(tag)
+      if (equalBytes(given, tagOf(value))) return { valid: true, renew: false, value }
+      const isOld = secrets.previous !== null && equalBytes(given, tagOf(value, secrets.previous))
+      return isOld ? { valid: true, renew: true, value } : { valid: false, renew: false, value: null }
     },
   }
 }

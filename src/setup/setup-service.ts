@@ -44,6 +44,8 @@ const AT_START: Caller = { principal: null, address: '', userAgent: '', requestI
 
 export function createSetupService({ store, accounts, sessions, audit, secrets, transact, clock }: SetupServiceDependencies): SetupService {
   const token = setupToken(secrets)
+  // one that was shown before the secret was rotated is as good
+  const tokens = [secrets, ...(secrets.previous ? [secrets.previous] : [])].map((one) => Buffer.from(setupToken(one)))
 
   /** Takes the installation's one row, then opens the administrator; null when somebody else has the row. */
   async function install(tx: Tx, caller: Caller, draft: AccountDraft): Promise<UserView | null> {
@@ -59,7 +61,7 @@ export function createSetupService({ store, accounts, sessions, audit, secrets, 
     isDone: () => store.exists(),
     async setUp(caller, { token: given, ...input }) {
       if (await store.exists()) throw problem('setup.done')
-      if (!equalBytes(Buffer.from(given), Buffer.from(token))) throw problem('setup.token_invalid')
+      if (!tokens.some((one) => equalBytes(Buffer.from(given), one))) throw problem('setup.token_invalid')
       const draft = { ...(await accounts.draft(caller, input)), signsIn: true }
       return transact(async (tx) => {
         const user = await install(tx, caller, draft)

@@ -1,5 +1,6 @@
-// The signing keys this node knows: the newest signs, every one of them verifies. An unknown key id reloads the ring,
-// for another node may have made a key; at most once a second, so that made-up ids cannot turn into a flood of queries.
+// The signing keys this node knows: the one that was activated last signs, and every one verifies until it retires. The ring is
+// read anew every half a minute, so that a rotation reaches every node long before its key signs; an unknown key id reloads it as
+// well, at most once a second, so that made-up ids cannot turn into a flood of queries.
 import type { Clock } from '../kernel/clock.js'
 import type { SigningKey, SigningKeyStore } from './signing-key-store.js'
 
@@ -8,8 +9,9 @@ export interface KeyRing {
   load: () => Promise<void>
   /** the key that signs. Throws before `load`. */
   current: () => SigningKey
+  /** those that are published: active, or to become so, and not retired */
   all: () => readonly SigningKey[]
-  /** the key of an id, reloading when it is unknown; undefined when it stays unknown */
+  /** the key of an id, reloading when it is unknown; undefined when it stays unknown or has retired */
   find: (kid: string) => Promise<SigningKey | undefined>
 }
 
@@ -28,21 +30,25 @@ export function createKeyRing({ store, clock }: { store: SigningKeyStore; clock:
     keys = await store.list()
   }
 
+  const isGood = ({ retiresAtMs }: SigningKey): boolean => retiresAtMs === null || clock.now() < retiresAtMs
   const load = (): Promise<void> => (loading ??= read().finally(() => { loading = null }))
 
   return {
     load,
     current() {
-      const [newest] = keys
+      const nowMs = clock.now()
+      // when all wait or have retired (a clock that was set back, a plan that somebody wrote by hand) the newest is better than none
+      const active = keys.filter((key) => key.activatesAtMs <= nowMs && isGood(key))
+      const newest = active.reduce<SigningKey | undefined>((best, key) => (best && best.activatesAtMs >= key.activatesAtMs ? best : key), undefined) ?? keys[0]
       if (!newest) throw new Error('The signing keys have not been loaded')
       return newest
     },
-    all: () => keys,
+    all: () => keys.filter(isGood),
     async find(kid) {
       const known = keys.find((key) => key.kid === kid)
-      if (known) return known
+      if (known) return isGood(known) ? known : undefined
       if (loading || clock.monotonic() - loadedAtMs >= RELOAD_EVERY_MS) await load()
-      return keys.find((key) => key.kid === kid)
+      return keys.find((key) => key.kid === kid && isGood(key))
     },
   }
 }

@@ -75,6 +75,9 @@ export function createTokenService({ store, signer, issuer, clock, accessTokenSe
       if (exp * 1_000 <= clock.now()) throw problem('token.expired')
       return { userId: sub, sessionId: sid, expiresAt: new Date(exp * 1_000) }
     },
-    publicKeys: () => store.all().map(({ kid, publicJwk }) => ({ ...publicJwk, kid, use: 'sig', alg: 'EdDSA' })),
+    publicKeys() {
+      const first = store.current()
+      return [first, ...store.all().filter((key) => key !== first)].map(({ kid, publicJwk }) => ({ ...publicJwk, kid, use: 'sig', alg: 'EdDSA' }))
+    },
   }
 }

@@ -1,6 +1,6 @@
 // What a started program says, and what one that cannot start says instead.
 import t from 'tap'
-import { banner, type BannerFacts, withoutCredentials } from '../../src/banner.js'
+import { banner, type BannerFacts, startFields, withoutCredentials } from '../../src/banner.js'
 import { readConfig } from '../../src/config.js'
 import { EmbeddedPostgresError } from '../../src/database/embedded-postgres-error.js'
 import { MigrationError } from '../../src/database/migrate.js'
@@ -33,6 +33,16 @@ t.test('it says when Redis does not answer, and when there is none', async (t) =
 t.test('before the set-up it ends with the command that does it, for a shell to take as it stands', async (t) => {
   const text = banner({ ...facts, setup: { token: 'gs_token', password: 'Passw0rd' } })
   t.match(text, `curl -X POST http://127.0.0.1:3000/api/v1/setup -H 'content-type: application/json' \\\n  -d '{"token":"gs_token","email":"admin@example.com","password":"Passw0rd"}'\n`)
+})
+
+t.test('for a log it is fields, with no password of the store, and before the set-up with all that it takes', async (t) => {
+  t.same(startFields(facts), {
+    version: '1.2.3', url: 'https://access.example.com', docs: 'https://access.example.com/docs', listensAt: 'http://127.0.0.1:3000', inside: 'http://127.0.0.1:3001', database: 'PostgreSQL 18.4, db:5432/gatehouse',
+    store: 'redis://cache:6379/0',
+  })
+  t.same(startFields({ ...facts, setup: { token: 'gs_token', password: 'Passw0rd' } })['setup'], {
+    post: 'http://127.0.0.1:3000/api/v1/setup', body: { token: 'gs_token', email: 'admin@example.com', password: 'Passw0rd' },
+  })
 })
 
 const outcome = readConfig({ PORT: '3000' })

@@ -27,10 +27,20 @@ async function post(origin: string, path: string, body: unknown): Promise<{ stat
   return { status: response.status, body: await response.json() }
 }
 
-/** The set-up command as it was printed: where it posts and what. */
-function setUpCommand(program: Program): { url: string; body: Record<string, string> } {
-  const found = /curl -X POST (\S+) -H 'content-type: application\/json' \\\n {2}-d '(.+)'/.exec(program.out())
-  return { url: found?.[1] ?? '', body: JSON.parse(found?.[2] ?? '{}') as Record<string, string> }
+interface LogLine {
+  level: number
+  msg: string
+  [field: string]: unknown
+}
+
+/** What was printed, each line of it. Throws when one is no JSON. */
+function linesOf(program: Program): LogLine[] {
+  return program.out().split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as LogLine)
+}
+
+/** The set-up as it was told: where to post and what. */
+function setUpCommand(program: Program): { post: string; body: Record<string, string> } {
+  return linesOf(program).find(({ setup }) => setup !== undefined)?.['setup'] as { post: string; body: Record<string, string> }
 }
 
 /** A request whose body is announced and not yet sent. */
@@ -57,14 +67,14 @@ async function refusesConnections(origin: string): Promise<void> {
   if (outcome === 'connected') await delay(10).then(() => refusesConnections(origin))
 }
 
-t.test('on an empty folder it starts, prints a set-up command that works once, and SIGTERM ends it with 0', async (t) => {
+t.test('on an empty folder it starts, says in one JSON line how to set it up, which works once, and SIGTERM ends it with 0', async (t) => {
   const program = launch(t, shared)
   const origin = await program.listening
-  t.match(program.out(), /^Gatehouse \d+\.\d+\.\d+$/m)
-  t.match(program.out(), /^ {2}Docs +http:\/\/localhost:\d+\/docs$/m)
-  t.match(program.out(), /^ {2}Database +PostgreSQL 18\.\d+, embedded in .*data$/m)
-  t.match(program.out(), /^ {2}Store +in this process/m)
-  const { url, body } = setUpCommand(program)
+  t.match(linesOf(program), [{
+    level: 30, msg: 'Gatehouse listens', version: /^\d+\.\d+\.\d+$/, url: /^http:\/\/localhost:\d+$/, docs: /^http:\/\/localhost:\d+\/docs$/,
+    database: /^PostgreSQL 18\.\d+, embedded in .*data$/, store: /^in this process/,
+  }])
+  const { post: url, body } = setUpCommand(program)
   t.equal(url, `${origin}/api/v1/setup`)
   t.equal((await post(origin, '/setup', body)).status, 201)
   t.equal((await post(origin, '/setup', body)).status, 409)
@@ -197,7 +207,7 @@ t.test('on DATABASE_URL it runs beside others, with the administrator of the env
   const folder = emptyFolder(t)
   const nodes = [launch(t, folder, variables), launch(t, folder, variables)] as const
   const origins = await Promise.all(nodes.map((node) => node.listening))
-  t.match(nodes[0].out(), new RegExp(`^ {2}Database +PostgreSQL [\\d.]+, \\S*${new URL(url).pathname}$`, 'm'))
+  t.match(linesOf(nodes[0]), [{ database: new RegExp(`^PostgreSQL [\\d.]+, \\S*${new URL(url).pathname}$`) }])
   t.notMatch(nodes[0].out(), /setup/)
   const answers = await Promise.all(origins.map((origin) => post(origin, '/auth/login', { email: 'root@example.com', password: PASSWORD })))
   t.same(answers.map(({ status }) => status), [200, 200])

@@ -132,7 +132,7 @@ t.test('/.well-known/jwks.json', async (t) => {
     const { x } = pair.publicKey.export({ format: 'jwk' })
     await database.prisma.signingKey.create({
       data: {
-        kid, algorithm: 'EdDSA', publicJwk: { kty: 'OKP', crv: 'Ed25519', x: x ?? '' }, createdAt: new Date(clock.now()),
+        kid, algorithm: 'EdDSA', publicJwk: { kty: 'OKP', crv: 'Ed25519', x: x ?? '' }, createdAt: new Date(clock.now()), activatesAt: new Date(clock.now()),
         privateCiphertext: Uint8Array.from(createSecrets(SECRET).encrypt('signing-key', kid, pem)),
       },
     })

@@ -35,7 +35,7 @@ export function launch(t: Teardown, folder: string, variables: Record<string, st
   const { PATH, NODE_V8_COVERAGE } = process.env
   const child = spawn(process.execPath, ['--enable-source-maps', join(ROOT, 'dist/src/main.js')], {
     cwd: folder,
-    env: { PATH, ...(NODE_V8_COVERAGE === undefined ? {} : { NODE_V8_COVERAGE }), PORT: '0', INSIDE_PORT: '0', BCRYPT_COST: '10', LOG_LEVEL: 'error', ...variables },
+    env: { PATH, ...(NODE_V8_COVERAGE === undefined ? {} : { NODE_V8_COVERAGE }), PORT: '0', INSIDE_PORT: '0', BCRYPT_COST: '10', LOG_LEVEL: 'error', DRAIN_SECONDS: '0', ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const said = { out: '', err: '' }
@@ -45,8 +45,8 @@ export function launch(t: Teardown, folder: string, variables: Record<string, st
   const listening = new Promise<string>((resolve, reject) => {
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       said.out += text
-      const port = /^ {2}URL +http:\/\/localhost:(\d+)$/m.exec(said.out)?.[1]
-      if (port !== undefined && said.out.includes('  Store ')) resolve(`http://127.0.0.1:${port}`)
+      const port = /"url":"http:\/\/localhost:(\d+)".*}$/m.exec(said.out)?.[1]
+      if (port !== undefined) resolve(`http://127.0.0.1:${port}`)
     })
     child.stderr.setEncoding('utf8').on('data', (text: string) => (said.err += text))
     void exit.then(({ code }) => reject(new Error(`it ended with ${code} before it listened: ${said.err}`)))

@@ -30,7 +30,8 @@ export function ownRedis(t: Teardown): { url: string; keyPrefix: string; client:
   return { url: url.href, keyPrefix, client }
 }
 
-async function freePort(): Promise<number> {
+/** A TCP port of 127.0.0.1 that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
