@@ -22,9 +22,12 @@ import { createInstallationStore } from '../setup/installation-store.js'
 import { exitLineOf } from '../start-failure.js'
 import { addCreate } from './commands/create.js'
 import { addGrantAdmin } from './commands/grant-admin.js'
+import { addKeys } from './commands/keys.js'
 import { addResetPassword } from './commands/reset-password.js'
 import { createHostAccountService } from './host-account-service.js'
 import { createHostAccountStore } from './host-account-store.js'
+import { createHostKeyService } from './host-key-service.js'
+import { createHostKeyStore } from './host-key-store.js'
 import { type AdminProgram, type AdminStreams, type Host, HostError, readPassword } from './program.js'
 
 const POOL_MAX = 2
@@ -60,10 +63,12 @@ async function onHost<T>(config: Config, log: (message: string) => void, work: (
     const { prisma, pool, transact } = database
     const cursors = createCursors(secrets)
     const clock = systemClock
+    const audit = createAuditStore({ pool, cursors, clock })
     return await work({
+      keys: createHostKeyService({ store: createHostKeyStore({ prisma }), audit, transact, clock }),
       accounts: createHostAccountService({
         store: createHostAccountStore(), accounts: createAccountStore({ prisma, pool, cursors }), installation: createInstallationStore({ prisma }),
-        hasher: createPasswordHasher({ secrets, cost: config.bcryptCost, queue: createHashQueue({ clock, cores: availableParallelism() }), limits: UNLIMITED }), audit: createAuditStore({ pool, cursors, clock }), transact, clock,
+        hasher: createPasswordHasher({ secrets, cost: config.bcryptCost, queue: createHashQueue({ clock, cores: availableParallelism() }), limits: UNLIMITED }), audit, transact, clock,
       }),
     })
   } finally {
@@ -91,8 +96,8 @@ export async function runAdmin(args: readonly string[], environment: NodeJS.Proc
     say: err,
     reveal: out,
   }
-  for (const add of [addCreate, addGrantAdmin, addResetPassword]) add(admin)
-  for (const command of [program, ...program.commands]) command.exitOverride().configureOutput({ writeErr: (text) => err(text.trimEnd()), writeOut: (text) => err(text.trimEnd()) })
+  for (const add of [addCreate, addGrantAdmin, addKeys, addResetPassword]) add(admin)
+  for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)]) command.exitOverride().configureOutput({ writeErr: (text) => err(text.trimEnd()), writeOut: (text) => err(text.trimEnd()) })
   try {
     await program.parseAsync(args, { from: 'user' })
     return 0

@@ -4,9 +4,11 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import type { HostAccountService } from './host-account-service.js'
+import type { HostKeyService } from './host-key-service.js'
 
 export interface Host {
   accounts: HostAccountService
+  keys: HostKeyService
 }
 
 export interface AdminProgram {

@@ -53,11 +53,3 @@ export async function adoptKeys(pool: pg.Pool, tell: (line: string) => void): Pr
   tell(`Keys judged: ${sum.standing} standing, ${sum.bound} bound, of which ${sum.dark} carry permissions that their owners do not hold and are worth less from now on (GET /api/v1/keys shows them as dormant; npm run admin -- keys adopt makes chosen ones standing)`)
   return sum
 }
-
-/** Makes bound keys standing, on the word of the host: for keys that were sold and whose seller nobody remembers. How many it changed. */
-export async function makeStanding(pool: pg.Pool, keyIds: readonly string[]): Promise<number> {
-  const { rowCount } = await pool.query(
-    `UPDATE api_keys k SET kind = 'standing', issued_by = NULL, issued_via = 'host', issued_at = now(), version = k.version + 1, updated_at = now()
-     FROM users u WHERE k.id = ANY($1::uuid[]) AND k.kind = 'bound' AND k.revoked_at IS NULL AND u.id = k.owner_user_id AND u.kind = 'person'`, [[...keyIds]])
-  return rowCount ?? 0
-}

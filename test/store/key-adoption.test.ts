@@ -1,13 +1,15 @@
 // Keys of a version that did not say whether they were sold: judged once, by who issued them; never dark before that, never wider after.
 import { randomUUID } from 'node:crypto'
+import { Readable } from 'node:stream'
 import t from 'tap'
 import { sha256 } from '../../src/kernel/secrets.js'
 import { formatKey } from '../../src/keys/key-format.js'
-import { adoptKeys, makeStanding } from '../../src/keys/key-adoption.js'
-import { expectJson, startApp } from '../support/app.js'
+import { adoptKeys } from '../../src/keys/key-adoption.js'
+import { runAdmin } from '../../src/admin/main.js'
+import { expectJson, SECRET, startApp } from '../support/app.js'
 
 t.test('keys of an older version', async (t) => {
-  const { app, as, database: { pool }, clock } = await startApp(t)
+  const { app, as, database: { pool, url, prisma }, clock } = await startApp(t)
   const admin = await as.admin()
   const { user: { id: adminId } } = await as.adminUser()
   const owner = await as.signUp()
@@ -44,7 +46,14 @@ t.test('keys of an older version', async (t) => {
     t.match(await read(own.id), { kind: 'bound', dormant: ['a:b'] })
     t.match(await read(unknown.id), { kind: 'bound', issuedBy: null })
     t.same(await adoptKeys(pool, () => t.fail('nothing is left to tell of')), { standing: 0, bound: 0, dark: 0 })
-    t.equal(await makeStanding(pool, [own.id, sold.id]), 1, 'on the word of the host')
+    const said: string[] = []
+    const admin = (...args: string[]) => runAdmin(args, { DATABASE_URL: url, GATEHOUSE_SECRET: SECRET }, { out: (text) => said.push(text), err: (text) => said.push(text), input: Readable.from([]) })
+    t.equal(await admin('keys', 'dark'), 0)
+    t.match(said, [`${own.id}\t${owner.user.id}\ta:b\t"old"`, '1 keys.'])
+    t.equal(await admin('keys', 'adopt', own.id, sold.id), 0)
+    t.match(said.at(-1), '1 of 2 keys stand now')
+    t.equal(await admin('keys', 'adopt', 'x'), 1)
+    t.equal(await prisma.auditEvent.count({ where: { action: 'key.adopted', actorType: 'host', targetId: own.id } }), 1)
     await app.revocations.restore()
     t.equal(await ask(own.key), 'valid')
   })
