@@ -38,6 +38,7 @@ export default fp(async (app) => {
       { table: 'quota_counters', where: 'ends_at < $1', before: now - QUOTAS_KEPT_MS },
       { table: 'login_counters', where: 'expires_at <= $1', before: now },
       { table: 'password_resets', where: 'expires_at <= $1', before: now },
+      { table: 'known_devices', where: 'expires_at <= $1', before: now },
       { table: 'sessions', where: `id < '${firstIdOf(old)}'::uuid AND (ended_at <= $1 OR expires_at <= $1)`, before: old },
     ]
     for (const { table, where, before } of sweeps) {

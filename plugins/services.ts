@@ -4,12 +4,14 @@ import fp from 'fastify-plugin'
 import { type AccountChangeService, createAccountChangeService } from '../src/accounts/account-change-service.js'
 import { createAccountService, type AccountService } from '../src/accounts/account-service.js'
 import { createAccountStore } from '../src/accounts/account-store.js'
+import { createDeviceService, type DeviceService } from '../src/accounts/device-service.js'
+import { createDeviceStore } from '../src/accounts/device-store.js'
 import { createHashQueue } from '../src/accounts/hash-queue.js'
 import { createGrantService, type GrantService } from '../src/accounts/grant-service.js'
 import { createGrantStore } from '../src/accounts/grant-store.js'
 import { createLoginCounterStore } from '../src/accounts/login-counter-store.js'
 import { createLoginService, type LoginService } from '../src/accounts/login-service.js'
-import { createLoginThrottle } from '../src/accounts/login-throttle-service.js'
+import { createLoginThrottle, type LoginThrottle } from '../src/accounts/login-throttle-service.js'
 import { createPasswordHasher } from '../src/accounts/password-hasher.js'
 import { createPasswordResetService, type PasswordResetService } from '../src/accounts/password-reset-service.js'
 import { createPasswordResetStore } from '../src/accounts/password-reset-store.js'
@@ -61,6 +63,8 @@ declare module 'fastify' {
     grants: GrantService
     keySweeps: KeySweepService
     login: LoginService
+    loginThrottle: LoginThrottle
+    devices: DeviceService
     signUp: SignUpPolicy
     passwordResets: PasswordResetService
     setup: SetupService
@@ -129,7 +133,12 @@ export default fp(async (app) => {
   app.decorate('grants', grants)
   app.decorate('accountChanges', createAccountChangeService({ store: accountStore, roles, sessions, authority, grants, audit, transact, clock, narrowed }))
   app.decorate('accounts', accounts)
-  app.decorate('login', createLoginService({ store: accountStore, accounts, hasher, throttle, sessions, audit, transact, clock }))
+  const devices = createDeviceService({ store: createDeviceStore({ prisma, pool }), clock })
+  app.decorate('devices', devices)
+  app.decorate('loginThrottle', throttle)
+  app.decorate('login', createLoginService({
+    store: accountStore, accounts, devices, hasher, throttle, sessions, audit, transact, clock,
+  }))
   const setup = createSetupService({ store: createInstallationStore({ prisma }), accounts, sessions, audit, secrets, transact, clock })
   app.decorate('setup', setup)
   app.decorate('passwordResets', createPasswordResetService({

@@ -5,10 +5,13 @@ import cookie from '@fastify/cookie'
 import session from '@fastify/session'
 import fp from 'fastify-plugin'
 import type { FastifyRequest, Session } from 'fastify'
+import { DEVICE_KEPT_SECONDS } from '../src/accounts/device-rules.js'
 import { cookieAttributes, cookieName, createCookieSigner, newCookieSecret } from '../src/sessions/session-cookie.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
+    /** the device's token, if an earlier sign-in left one */
+    knownDevice: () => { deviceToken?: string }
     /** Runs a sign-in with the id of a session yet to be, and sends its cookie when that succeeds. `replacedSecret` is the id the browser came with. */
     openCookie: <T>(signIn: (cookieSecret: string, replacedSecret: string) => Promise<T>) => Promise<T>
   }
@@ -16,6 +19,8 @@ declare module 'fastify' {
   interface FastifyReply {
     /** Tells the browser to drop the session cookie. */
     dropSessionCookie: () => FastifyReply
+    /** Leaves the device its token; signing out does not take it away. */
+    rememberDevice: (deviceToken: string) => FastifyReply
   }
 }
 
@@ -60,6 +65,14 @@ export default fp(async (app) => {
       this.session = previous // a failed sign-in leaves the browser as it was
       throw error
     }
+  })
+  const deviceName = `${name}-device`
+  app.decorateRequest('knownDevice', function knownDevice(this: FastifyRequest) {
+    const deviceToken = this.cookies[deviceName]
+    return deviceToken === undefined ? {} : { deviceToken }
+  })
+  app.decorateReply('rememberDevice', function rememberDevice(deviceToken: string) {
+    return this.setCookie(deviceName, deviceToken, { ...attributes, maxAge: DEVICE_KEPT_SECONDS })
   })
   app.decorateReply('dropSessionCookie', function dropSessionCookie() {
     return this.clearCookie(name, attributes)

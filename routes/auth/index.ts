@@ -1,6 +1,6 @@
 // Signing up and signing in for tokens, with e-mail and password.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { LogIn, SignedIn, SignUp } from '../users/schema.js'
+import { LoggedIn, LogIn, SignedIn, SignUp } from '../users/schema.js'
 
 const tags = ['Sign-in']
 
@@ -21,11 +21,12 @@ export default (async (app) => {
   app.post('/login', {
     schema: {
       summary: 'Sign in',
-      description: 'Wrong password, unknown e-mail and suspended account answer alike. Too many failures in a row answer 429 for up to 15 minutes.',
+      description: 'Wrong password, unknown e-mail and suspended account answer alike. Too many failures in a row answer 429 for up to 15 minutes; '
+        + 'a device that sends the deviceToken of an earlier sign-in is not held back by failures of others.',
       tags,
       body: LogIn,
-      response: { 200: SignedIn },
+      response: { 200: LoggedIn },
     },
-    config: { access: ['public'], errors: ['credentials.invalid', 'login.throttled', 'server.busy'] },
+    config: { access: ['public'], errors: ['credentials.invalid', 'login.throttled', 'session.cap_reached', 'server.busy'] },
   }, async (request) => login.logIn(request.caller, request.body))
 }) satisfies FastifyPluginAsyncTypebox

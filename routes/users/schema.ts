@@ -71,6 +71,12 @@ export const SignedIn = Type.Object({
   refreshToken: Type.String({ description: 'For POST /auth/refresh; works once' }),
 }, { examples: [{ user: userExample, ...tokensExample }] })
 
+/** Signing in also tells a token for the device. */
+export const LoggedIn = Type.Object({
+  ...SignedIn.properties,
+  deviceToken: Type.String({ description: 'Keep it on this device and send it with the next sign-in: guesses of others then hold nobody back here. Proves nothing else' }),
+}, { examples: [{ user: userExample, ...tokensExample, deviceToken: 'gd_Vb0dO8uGm3zJq1rT5yXwA2cE4hK6nP7sL9iQoUeRfDg' }] })
+
 export const UserQuery = pageQuery(['email', 'name', 'createdAt', 'lastLoginAt'], {
   kind: Type.Optional(Kind),
   status: Type.Optional(Status),
@@ -98,7 +104,13 @@ export const UserPatch = strict({
 export const SignUp = strict({ email: Email, password: NewPassword, name: Type.Optional(Name) }, {
   examples: [{ email: EMAIL, password: PASSWORD, name: 'Ada' }],
 })
-export const LogIn = strict({ email: Email, password: Password }, { examples: [{ email: EMAIL, password: PASSWORD }] })
+export const EndOldest = Type.Optional(Type.Boolean({ description: 'At the cap of sessions: end the oldest instead of answering 409' }))
+export const LogIn = strict({
+  email: Email,
+  password: Password,
+  deviceToken: Type.Optional(Type.String({ maxLength: 100, description: 'What an earlier sign-in of this device answered' })),
+  endOldest: EndOldest,
+}, { examples: [{ email: EMAIL, password: PASSWORD }] })
 export const SetUp = strict({
   token: Type.String({ minLength: 1, maxLength: 200, description: 'As printed at the start' }),
   email: Email,

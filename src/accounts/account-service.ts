@@ -166,7 +166,7 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
       const account = principal && (await store.findCredentials({ id: principal.id }))
       if (!account) throw problem('credentials.invalid')
       requireStrong(newPassword, [account.email, account.name])
-      const attempt = await throttle.reserve(caller, account.email)
+      const attempt = await throttle.reserve(caller, account.email, principal.sessionId === undefined ? null : { by: 'session', id: principal.sessionId })
       const target = { targetType: 'user', targetId: account.id }
       const { passwordHash: checkedHash } = account
       const right = await throttle.whileReserved(attempt, () => hasher.verify(currentPassword, checkedHash, checkOrigin(caller)))

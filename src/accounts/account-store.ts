@@ -59,7 +59,7 @@ export interface AccountStore {
   /** Roles as a whole; what stays keeps its issuer. */
   setRoles: (tx: Tx, id: string, roles: readonly string[], issuer: Issuer, at: Date) => Promise<void>
   delete: (tx: Tx, id: string, expected: number | '*') => Promise<boolean>
-  /** Replaces a password that is still the one that was checked, of an account that is still active; false when not. */
+  /** Replaces a password that is still the one that was checked, of an account that is still active, and forgets its known devices; false when not. */
   replacePassword: (tx: Tx, id: string, checkedHash: string, newHash: string, at: Date) => Promise<boolean>
   /** Notes a sign-in of an account that is still active with the password that was checked, and keeps `renewedHash` of the same password instead when given; false when not. */
   noteLogin: (tx: Tx, id: string, checkedHash: string, at: Date, renewedHash?: string) => Promise<boolean>
@@ -144,6 +144,8 @@ export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaCl
       await passGate(tx, id)
       const where = { id, status: 'active', passwordHash: checkedHash } as const
       const { count } = await tx.user.updateMany({ where, data: { passwordHash: newHash, updatedAt: at, version: { increment: 1 } } })
+      // whoever knew the old password may have made a device known
+      if (count === 1) await tx.knownDevice.deleteMany({ where: { userId: id } })
       return count === 1
     },
     async noteLogin(tx, id, checkedHash, at, renewedHash) {

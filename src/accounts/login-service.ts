@@ -9,6 +9,7 @@ import type { SessionService, SessionView, TokenPair } from '../sessions/session
 import type { AccountDraft, AccountService } from './account-service.js'
 import type { AccountStore } from './account-store.js'
 import { type UserView, viewOf } from './account-view.js'
+import type { DeviceService } from './device-service.js'
 import { normaliseEmail } from './email.js'
 import { checkOrigin } from './hash-origin.js'
 import type { HashOrigin } from './hash-queue.js'
@@ -18,9 +19,16 @@ import type { PasswordHasher } from './password-hasher.js'
 export interface Login {
   email: string
   password: string
+  /** what an earlier sign-in gave to this device */
+  deviceToken?: string
+  /** at the cap of sessions, end the oldest instead of refusing */
+  endOldest?: boolean
 }
 
 export type SignedIn = { user: UserView } & TokenPair
+
+/** `deviceToken`: sent along with the next sign-in, it is one from a known device. */
+export type LoggedIn = SignedIn & { deviceToken: string }
 
 export interface LoginService {
   /** Checks and hashes; opens nothing. Throws request.invalid, password.weak, rate.limited, server.busy. */
@@ -29,15 +37,16 @@ export interface LoginService {
   open: (caller: Caller, draft: AccountDraft) => Promise<SignedIn>
   /** draft, then open */
   signUp: (caller: Caller, input: Login & { name?: string }) => Promise<SignedIn>
-  /** Throws credentials.invalid, login.throttled, server.busy. */
-  logIn: (caller: Caller, input: Login) => Promise<SignedIn>
+  /** Throws credentials.invalid, login.throttled, session.cap_reached, server.busy. */
+  logIn: (caller: Caller, input: Login) => Promise<LoggedIn>
   /** Signs in to a cookie session whose id is `cookieSecret`. Throws like logIn. */
-  logInWithCookie: (caller: Caller, input: Login, cookieSecret: string) => Promise<{ user: UserView; session: SessionView }>
+  logInWithCookie: (caller: Caller, input: Login, cookieSecret: string) => Promise<{ user: UserView; session: SessionView; deviceToken: string }>
 }
 
 export interface LoginServiceDependencies {
   store: AccountStore
   accounts: AccountService
+  devices: DeviceService
   hasher: PasswordHasher
   throttle: LoginThrottle
   sessions: SessionService
@@ -46,7 +55,9 @@ export interface LoginServiceDependencies {
   clock: Clock
 }
 
-export function createLoginService({ store, accounts, hasher, throttle, sessions, audit, transact, clock }: LoginServiceDependencies): LoginService {
+export function createLoginService(dependencies: LoginServiceDependencies): LoginService {
+  const { store, accounts, devices, hasher, throttle, sessions, audit, transact, clock } = dependencies
+
   async function fail(caller: Caller, userId: string): Promise<never> {
     await audit.refused(caller, { action: 'login.failed', targetType: 'user', targetId: userId })
     throw problem('credentials.invalid')
@@ -65,25 +76,27 @@ export function createLoginService({ store, accounts, hasher, throttle, sessions
 
   /** Checks the password and, in one transaction, notes the sign-in and opens what `open` opens. */
   async function signIn<T>(
-    caller: Caller, { email: typed, password }: Login, open: (tx: Tx, userId: string) => Promise<T>,
-  ): Promise<{ user: UserView; opened: T }> {
+    caller: Caller, { email: typed, password, deviceToken }: Login, open: (tx: Tx, userId: string) => Promise<T>,
+  ): Promise<{ user: UserView; opened: T; deviceToken: string }> {
     const email = normaliseEmail(typed)
-    const attempt = await throttle.reserve(caller, email)
     const account = await store.findCredentials({ email })
+    const recognised = await devices.recognise(account?.id ?? null, caller.address, deviceToken)
+    const attempt = await throttle.reserve(caller, email, recognised)
     const checkedHash = account?.passwordHash ?? null
-    const origin = checkOrigin(caller, { guessed: email })
+    const origin = checkOrigin(caller, { guessed: email, knownUserId: recognised ? account?.id : undefined })
     const right = await throttle.whileReserved(attempt, () => hasher.verify(password, checkedHash, origin))
     if (!right || !account || checkedHash === null || account.status !== 'active') return fail(caller, account?.id ?? '')
     const renewed = await renewedHash(password, checkedHash, origin)
-    const done = await transact(async (tx) => {
+    // a session that is refused was no wrong guess
+    const done = await throttle.whileReserved(attempt, () => transact(async (tx) => {
       // the account may have been suspended, or its password changed, while the hash was worked out
       if (!(await store.noteLogin(tx, account.id, checkedHash, new Date(clock.now()), renewed))) return null
       const opened = await open(tx, account.id)
       await throttle.succeeded(tx, attempt)
       await audit.record(tx, caller, { action: 'login.succeeded', targetType: 'user', targetId: account.id, actorUserId: account.id })
       const row = await store.find(account.id, tx)
-      return row && { user: viewOf(row), opened }
-    })
+      return row && { user: viewOf(row), opened, deviceToken: await devices.remember(tx, account.id, recognised, deviceToken) }
+    }))
     return done ?? fail(caller, account.id)
   }
 
@@ -95,12 +108,12 @@ export function createLoginService({ store, accounts, hasher, throttle, sessions
     }),
     signUp: async (caller, input) => service.open(caller, await service.draft(caller, input)),
     async logIn(caller, input) {
-      const { user, opened } = await signIn(caller, input, (tx, userId) => sessions.openToken(tx, userId, caller))
-      return { user, ...opened }
+      const { user, opened, deviceToken } = await signIn(caller, input, (tx, userId) => sessions.openToken(tx, userId, caller, input))
+      return { user, ...opened, deviceToken }
     },
     async logInWithCookie(caller, input, cookieSecret) {
-      const { user, opened } = await signIn(caller, input, (tx, userId) => sessions.openCookie(tx, userId, cookieSecret, caller))
-      return { user, session: opened }
+      const { user, opened, deviceToken } = await signIn(caller, input, (tx, userId) => sessions.openCookie(tx, userId, cookieSecret, caller, input))
+      return { user, session: opened, deviceToken }
     },
   }
   return service

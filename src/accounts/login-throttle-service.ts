@@ -1,15 +1,17 @@
-// How often a password may be guessed: 10 failures in a row for an account from one address, 50 from an address over all
-// accounts, 100 in a row for an account from anywhere, in 15 minutes. A stranger's bad guesses do not lock the owner out.
+// How often a password may be guessed in 15 minutes: 10 failures in a row for an account from one address, 50 from an address over all
+// accounts, 200 from an IPv6 /48, 100 in a row for an account from anywhere. Guesses lock nobody out but who made them: a device or
+// a session of the account's own is counted by itself (10), and an address that it signs in from by the first of these alone.
 // An attempt is counted BEFORE its password is hashed: of 20 guesses at once, no more than the limit are looked at.
 import type { Caller } from '../access/principal.js'
 import type { AuditStore } from '../audit/audit-store.js'
 import type { Transact, Tx } from '../database/transaction.js'
-import { countedAddress } from '../kernel/address.js'
+import { countedAddress, countedNetwork } from '../kernel/address.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import type { Secrets } from '../kernel/secrets.js'
 import type { Cache } from '../redis/fast.js'
 import type { AccountStore } from './account-store.js'
+import type { Recognised } from './device-rules.js'
 import type { CountedMinute, LoginCounterStore } from './login-counter-store.js'
 
 const WINDOW_MS = 15 * 60_000
@@ -18,14 +20,16 @@ const REMEMBERED_MS = 5_000
 
 /** Which counter, and how many failures it takes. */
 interface Limit {
-  kind: 'account_address' | 'address' | 'account'
+  kind: 'account_address' | 'address' | 'network' | 'account' | 'device'
   counter: string
   limit: number
+  /** what a right password does to it: forgets its failures, or takes back this attempt alone */
+  success: 'clear' | 'take_back'
 }
 
 /** An attempt that has been counted as failed, until it is known better. */
 export interface Reservation {
-  counters: { accountAddress: string; address: string; account: string }
+  limits: readonly Limit[]
   countedAtMs: number
 }
 
@@ -34,7 +38,7 @@ export interface LoginThrottle {
    * Counts an attempt on a normalised e-mail. Throws login.throttled, having counted nothing.
    * Never inside another transaction: the count must outlive the attempt's failure.
    */
-  reserve: (caller: Caller, email: string) => Promise<Reservation>
+  reserve: (caller: Caller, email: string, recognised: Recognised) => Promise<Reservation>
   /** The password was right: the account's failures are forgotten, and the address is not charged for this attempt. */
   succeeded: (tx: Tx, reservation: Reservation) => Promise<void>
   /** Runs the look at the password; when that fails (the server is busy), nothing was guessed and the attempt is taken back. */
@@ -67,18 +71,20 @@ export function createLoginThrottle({ store, accounts, audit, cache, secrets, tr
   // keyed hashes: whoever reads the table learns neither who is being guessed nor which e-mails have accounts
   const counterOf = (...parts: string[]): string => secrets.mac('login-counter', JSON.stringify(parts)).toString('base64url')
 
-  function limitsOf(email: string, address: string): { counters: Reservation['counters']; limits: Limit[] } {
-    const counters = {
-      accountAddress: counterOf('account', email, 'address', address), address: counterOf('address', address), account: counterOf('account', email),
+  function limitsOf(email: string, address: string, recognised: Recognised): Limit[] {
+    if (recognised && recognised.by !== 'address') {
+      return [{ kind: 'device', counter: counterOf(recognised.by, recognised.id), limit: 10, success: 'clear' }]
     }
-    return {
-      counters,
-      limits: [
-        { kind: 'account_address', counter: counters.accountAddress, limit: 10 },
-        { kind: 'address', counter: counters.address, limit: 50 },
-        { kind: 'account', counter: counters.account, limit: 100 },
-      ],
-    }
+    const counted = countedAddress(address)
+    const network = countedNetwork(address)
+    const accountAddress: Limit = { kind: 'account_address', counter: counterOf('account', email, 'address', counted), limit: 10, success: 'clear' }
+    if (recognised) return [accountAddress]
+    return [
+      accountAddress,
+      { kind: 'address', counter: counterOf('address', counted), limit: 50, success: 'take_back' },
+      ...(network === null ? [] : [{ kind: 'network', counter: counterOf('network', network), limit: 200, success: 'take_back' } as const]),
+      { kind: 'account', counter: counterOf('account', email), limit: 100, success: 'clear' },
+    ]
   }
 
   function refuse(untilMs: number): never {
@@ -92,11 +98,12 @@ export function createLoginThrottle({ store, accounts, audit, cache, secrets, tr
   }
 
   async function noteLockout(caller: Caller, email: string, { kind, counter }: Limit, nowMs: number, untilMs: number): Promise<void> {
-    const account = kind === 'address' ? null : await accounts.findCredentials({ email })
+    const isPlace = kind === 'address' || kind === 'network'
+    const account = isPlace ? null : await accounts.findCredentials({ email })
     await transact(async (tx) => {
       if (!(await store.insertLockout(tx, counter, nowMs, untilMs))) return
-      const target = kind === 'address'
-        ? { targetType: 'address', targetId: countedAddress(caller.address) }
+      const target = isPlace
+        ? { targetType: 'address', targetId: (kind === 'network' ? countedNetwork(caller.address) : null) ?? countedAddress(caller.address) }
         : { targetType: 'user', targetId: account?.id ?? '' }
       await audit.record(tx, caller, { action: 'login.throttled', ...target, details: { counter: kind } })
     })
@@ -104,11 +111,11 @@ export function createLoginThrottle({ store, accounts, audit, cache, secrets, tr
   }
 
   return {
-    async reserve(caller, email) {
-      const { counters, limits } = limitsOf(email, countedAddress(caller.address))
+    async reserve(caller, email, recognised) {
+      const limits = limitsOf(email, caller.address, recognised)
       await refuseIfRemembered(limits)
       const nowMs = clock.now()
-      const all = Object.values(counters)
+      const all = limits.map(({ counter }) => counter)
       const locked = await transact(async (tx) => {
         await store.lock(tx, all)
         const minutes = await store.list(tx, all, nowMs, WINDOW_MS)
@@ -121,20 +128,22 @@ export function createLoginThrottle({ store, accounts, audit, cache, secrets, tr
       })
       for (const { limit, untilMs } of locked) await noteLockout(caller, email, limit, nowMs, untilMs)
       if (locked.length > 0) refuse(Math.max(...locked.map(({ untilMs }) => untilMs)))
-      return { counters, countedAtMs: nowMs }
+      return { limits, countedAtMs: nowMs }
     },
-    async succeeded(tx, { counters, countedAtMs }) {
-      await store.lock(tx, Object.values(counters))
-      await store.takeBack(tx, [counters.address], countedAtMs)
-      await store.clear(tx, [counters.accountAddress, counters.account], clock.now(), WINDOW_MS)
+    async succeeded(tx, { limits, countedAtMs }) {
+      const of = (success: Limit['success']): string[] => limits.flatMap((limit) => (limit.success === success ? [limit.counter] : []))
+      await store.lock(tx, limits.map(({ counter }) => counter))
+      await store.takeBack(tx, of('take_back'), countedAtMs)
+      await store.clear(tx, of('clear'), clock.now(), WINDOW_MS)
     },
-    async whileReserved({ counters, countedAtMs }, work) {
+    async whileReserved({ limits, countedAtMs }, work) {
       try {
         return await work()
       } catch (error) {
+        const all = limits.map(({ counter }) => counter)
         await transact(async (tx) => {
-          await store.lock(tx, Object.values(counters))
-          await store.takeBack(tx, Object.values(counters), countedAtMs)
+          await store.lock(tx, all)
+          await store.takeBack(tx, all, countedAtMs)
         })
         throw error
       }

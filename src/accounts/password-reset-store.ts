@@ -41,6 +41,8 @@ export function createPasswordResetStore({ prisma }: { prisma: PrismaClient }): 
     async setPassword(tx, id, passwordHash, at) {
       const where = { id, status: 'active', kind: 'person' } as const
       const { count } = await tx.user.updateMany({ where, data: { passwordHash, updatedAt: at, version: { increment: 1 } } })
+      // whoever knew the old password may have made a device known
+      if (count === 1) await tx.knownDevice.deleteMany({ where: { userId: id } })
       return count === 1
     },
   }

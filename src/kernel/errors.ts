@@ -40,6 +40,7 @@ export const ERRORS = {
   'request.timeout': [408, 'The request took too long to arrive'],
   'email.taken': [409, 'The e-mail belongs to another account'],
   'setup.done': [409, 'This installation has been set up already'],
+  'session.cap_reached': [409, 'The user has as many sessions as one may have'],
   'admin.last': [409, 'The last administrator cannot be removed, suspended or demoted'],
   'role.taken': [409, 'There is a role of this name'],
   'role.held': [409, 'Somebody holds the role'],

@@ -35,11 +35,16 @@ export interface SessionView {
   current: boolean
 }
 
+/** `endOldest`: at the cap, end the oldest sessions instead of refusing. */
+export interface OpenOptions {
+  endOldest?: boolean
+}
+
 export interface SessionService {
-  /** Starts a token session in the transaction of the sign-in. */
-  openToken: (tx: Tx, userId: string, caller: Caller) => Promise<TokenPair>
-  /** Starts a cookie session whose id is `cookieSecret`; only its hash is kept. */
-  openCookie: (tx: Tx, userId: string, cookieSecret: string, caller: Caller) => Promise<SessionView>
+  /** Starts a token session in the transaction of the sign-in. Throws session.cap_reached. */
+  openToken: (tx: Tx, userId: string, caller: Caller, options?: OpenOptions) => Promise<TokenPair>
+  /** Starts a cookie session whose id is `cookieSecret`; only its hash is kept. Throws session.cap_reached. */
+  openCookie: (tx: Tx, userId: string, cookieSecret: string, caller: Caller, options?: OpenOptions) => Promise<SessionView>
   /** Trades a refresh token for a new pair. Throws refresh.invalid; reuse ends the session first (RFC 9700 4.14.2). */
   refresh: (caller: Caller, refreshToken: string) => Promise<TokenPair>
   /** Ends one of the caller's sessions. Throws session.not_found. */
@@ -66,7 +71,7 @@ export interface SessionServiceDeps {
   transact: Transact
   secrets: Secrets
   clock: Clock
-  config: { accessTokenSeconds: number; sessionIdleSeconds: number; sessionAbsoluteSeconds: number }
+  config: { accessTokenSeconds: number; sessionIdleSeconds: number; sessionAbsoluteSeconds: number; sessionsPerUser: number }
   /** Makes the nodes forget what was revoked, once the transaction that is open here, if any, has committed. */
   narrowed: () => Promise<void>
 }
@@ -96,6 +101,20 @@ export function createSessionService({ store, tokens, audit, transact, secrets, 
     return { id: newId(), userId, kind, address, userAgent, createdAt: now, lastSeenAt: now, expiresAt: new Date(nowMs + config.sessionAbsoluteSeconds * 1_000) }
   }
 
+  /** Inserts a session if the user may have one more. */
+  async function open(tx: Tx, caller: Caller, session: NewSession, { endOldest = false }: OpenOptions): Promise<void> {
+    const { userId } = session
+    const max = config.sessionsPerUser
+    await store.lockUser(tx, userId)
+    const ended = endOldest ? await store.endOldest(tx, userId, moment(), max - 1) : 0
+    if (ended > 0) {
+      await audit.record(tx, caller, { action: 'sessions.ended', targetType: 'user', targetId: userId, details: { count: ended, cap: max }, actorUserId: userId })
+      await narrowed()
+    }
+    if (await store.insertBelow(tx, session, moment(), max)) return
+    throw problem('session.cap_reached', { detail: `There are ${max} sessions already. End one (DELETE /api/v1/sessions/:id), or sign in with "endOldest": true` })
+  }
+
   function pairOf(userId: string, sessionId: string, seed: Uint8Array, generation: number): TokenPair {
     return {
       accessToken: tokens.issue({ userId, sessionId }),
@@ -117,16 +136,16 @@ export function createSessionService({ store, tokens, audit, transact, secrets, 
   }
 
   return {
-    async openToken(tx, userId, caller) {
+    async openToken(tx, userId, caller, options = {}) {
       const session = newSession('token', userId, caller)
       const seed = randomBytes(32)
-      await store.insert(tx, { ...session, refreshSeed: seed })
+      await open(tx, caller, { ...session, refreshSeed: seed }, options)
       return pairOf(userId, session.id, seed, 0)
     },
 
-    async openCookie(tx, userId, cookieSecret, caller) {
+    async openCookie(tx, userId, cookieSecret, caller, options = {}) {
       const session = newSession('cookie', userId, caller)
-      await store.insert(tx, { ...session, secretHash: sha256(cookieSecret) })
+      await open(tx, caller, { ...session, secretHash: sha256(cookieSecret) }, options)
       return viewOf(session, session.id)
     },
 

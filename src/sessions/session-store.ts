@@ -44,7 +44,12 @@ export interface EndedSession {
 }
 
 export interface SessionStore {
-  insert: (tx: Tx, session: NewSession) => Promise<void>
+  /** Makes sign-ins of one user wait for one another until the transaction ends. */
+  lockUser: (tx: Tx, userId: string) => Promise<void>
+  /** Inserts a session if the user has fewer than `max` live ones; false when not. Of sessions that are over the newest 500 stay. */
+  insertBelow: (tx: Tx, session: NewSession, at: Moment, max: number) => Promise<boolean>
+  /** Ends the user's oldest live sessions until `keep` are left; how many. */
+  endOldest: (tx: Tx, userId: string, at: Moment, keep: number) => Promise<number>
   find: (id: string, userId: string, at: Moment) => Promise<SessionRow | null>
   /** the id and user of the live cookie session with this hash */
   findBySecret: (secretHash: Uint8Array, at: Moment) => Promise<{ id: string; userId: string } | null>
@@ -68,6 +73,8 @@ const LIST: ListSpec = {
   defaultSort: '-createdAt',
 }
 
+// a month of daily sign-ins on many devices; whoever signs in without end fills no table
+const DEAD_KEPT = 500
 const VIEW = { id: true, kind: true, createdAt: true, lastSeenAt: true, expiresAt: true, address: true, userAgent: true } as const
 
 /** Prisma wants bytes over a plain ArrayBuffer, which a slice of Node's pool is not. */
@@ -81,10 +88,28 @@ function live({ now, idleSince }: Moment) {
 
 export function createSessionStore({ pool, prisma, cursors }: { pool: pg.Pool; prisma: PrismaClient; cursors: Cursors }): SessionStore {
   return {
-    async insert(tx, { secretHash, refreshSeed, ...session }) {
-      await tx.session.create({
-        data: { ...session, ...(secretHash ? { secretHash: bytes(secretHash) } : {}), ...(refreshSeed ? { refreshSeed: bytes(refreshSeed) } : {}) },
-      })
+    async lockUser(tx, userId) {
+      await tx.$executeRaw`SELECT 1 FROM users WHERE id = ${userId}::uuid FOR NO KEY UPDATE`
+    },
+    async insertBelow(tx, { id, userId, kind, address, userAgent, createdAt, lastSeenAt, expiresAt, secretHash, refreshSeed }, { now, idleSince }, max) {
+      const inserted = await tx.$executeRaw`
+        INSERT INTO sessions (id, user_id, kind, secret_hash, refresh_seed, address, user_agent, created_at, last_seen_at, expires_at)
+        SELECT ${id}::uuid, ${userId}::uuid, ${kind}::session_kind, ${secretHash ? bytes(secretHash) : null}::bytea, ${refreshSeed ? bytes(refreshSeed) : null}::bytea,
+          ${address}, ${userAgent}, ${createdAt}::timestamptz, ${lastSeenAt}::timestamptz, ${expiresAt}::timestamptz
+        WHERE (SELECT count(*) FROM (
+          SELECT 1 FROM sessions WHERE user_id = ${userId}::uuid AND ended_at IS NULL AND expires_at > ${now}::timestamptz AND last_seen_at > ${idleSince}::timestamptz LIMIT ${max}
+        ) AS live) < ${max}`
+      await tx.$executeRaw`
+        DELETE FROM sessions WHERE id IN (
+          SELECT id FROM sessions WHERE user_id = ${userId}::uuid AND (ended_at IS NOT NULL OR expires_at <= ${now}::timestamptz OR last_seen_at <= ${idleSince}::timestamptz)
+          ORDER BY created_at DESC, id DESC OFFSET ${DEAD_KEPT})`
+      return inserted === 1
+    },
+    async endOldest(tx, userId, { now, idleSince }, keep) {
+      return tx.$executeRaw`
+        UPDATE sessions SET ended_at = ${now}::timestamptz WHERE id IN (
+          SELECT id FROM sessions WHERE user_id = ${userId}::uuid AND ended_at IS NULL AND expires_at > ${now}::timestamptz AND last_seen_at > ${idleSince}::timestamptz
+          ORDER BY created_at DESC, id DESC OFFSET ${keep})`
     },
     find: (id, userId, at) => prisma.session.findFirst({ where: { id, userId, ...live(at) }, select: VIEW }),
     findBySecret: (secretHash, at) =>

@@ -203,6 +203,45 @@ t.test('POST /auth/login', async (t) => {
     t.equal((await signUp('198.51.100.10')).statusCode, 409)
   })
 
+  t.test('a device that was signed in from before is not locked out: by its token anywhere, by its address from there', async (t) => {
+    await as.signUp('traveller@example.com')
+    const enter = (address: string, payload: object = {}) => app.inject({
+      method: 'POST', url: '/api/v1/auth/login', payload: { email: 'traveller@example.com', password: PASSWORD, ...payload }, headers: { 'x-forwarded-for': address },
+    })
+    const { deviceToken } = expectJson<{ deviceToken: string }>(await enter('192.0.2.1'), 200)
+    t.match(deviceToken, /^gd_[A-Za-z0-9_-]{43}$/)
+    // what 100 guesses from 100 addresses leave behind
+    for (let at = 0; at < 100; at += 1) await app.loginThrottle.reserve({ principal: null, address: `198.18.0.${at}`, userAgent: '', requestId: 'r' }, 'traveller@example.com', null)
+    t.equal((await enter('192.0.2.99')).statusCode, 429, 'a stranger, even with the right password')
+    t.equal((await enter('192.0.2.99', { deviceToken: `gd_${'A'.repeat(43)}` })).statusCode, 429, 'nor with a token that was never given')
+    const again = expectJson<{ deviceToken: string }>(await enter('192.0.2.99', { deviceToken }), 200)
+    t.equal(again.deviceToken, deviceToken, 'the same device keeps its token')
+    t.equal((await enter('192.0.2.1')).statusCode, 200, 'where the account was signed in from')
+    t.equal((await logIn('ada@example.com', PASSWORD, '192.0.2.99')).statusCode, 200)
+    const stolen = await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email: 'ada@example.com', password: 'wrong', deviceToken }, headers: { 'x-forwarded-for': '192.0.2.50' } })
+    t.equal(stolen.statusCode, 401, 'a token is one account\'s, and no password')
+    const rows = await database.prisma.knownDevice.findMany()
+    t.notMatch(JSON.stringify(rows), new RegExp(deviceToken.slice(3, 20)), 'only its hash is kept')
+  })
+
+  t.test('a user has twenty known devices at most, they end after ninety days, and a new password forgets them', async (t) => {
+    const owner = await as.signUp('collector@example.com')
+    const count = () => database.prisma.knownDevice.count({ where: { userId: owner.user.id } })
+    for (let round = 0; round < 23; round += 1) {
+      await database.transact((tx) => app.devices.remember(tx, owner.user.id, null))
+      clock.advance(1)
+    }
+    t.equal(await count(), 20)
+    const { headers } = owner
+    const changed = await app.inject({ method: 'POST', url: '/api/v1/me/password', headers, payload: { currentPassword: PASSWORD, newPassword: 'another quiet mountain' } })
+    t.equal(changed.statusCode, 204)
+    t.equal(await count(), 0)
+    await database.transact((tx) => app.devices.remember(tx, owner.user.id, null))
+    clock.advance(90 * 86_400_000)
+    await app.sweep()
+    t.equal(await count(), 0)
+  })
+
   t.test('400 refuses what is not of the schema', async (t) => {
     const headers = { 'content-type': 'application/json' }
     const tooMuch = { email: 'ada@example.com', password: PASSWORD, remember: true }

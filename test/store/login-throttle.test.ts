@@ -1,6 +1,7 @@
 // The throttle of sign-ins on PostgreSQL: what each counter takes, when it lets go, and what a success forgives.
 import t from 'tap'
 import { createAccountStore } from '../../src/accounts/account-store.js'
+import type { Recognised } from '../../src/accounts/device-rules.js'
 import { createLoginCounterStore } from '../../src/accounts/login-counter-store.js'
 import { createLoginThrottle, lockedUntil } from '../../src/accounts/login-throttle-service.js'
 import { createAuditStore } from '../../src/audit/audit-store.js'
@@ -42,17 +43,17 @@ function throttleOn({ prisma, pool, transact }: TestDatabase, cache: Cache = for
       return transact(work)
     },
   })
-  const attempt = (email: string, address: string) => throttle.reserve(from(address), email)
+  const attempt = (email: string, address: string, recognised: Recognised = null) => throttle.reserve(from(address), email, recognised)
   /** 'counted', or the seconds to wait */
-  const fail = (email: string, address: string): Promise<'counted' | number> => attempt(email, address).then(
+  const fail = (email: string, address: string, recognised: Recognised = null): Promise<'counted' | number> => attempt(email, address, recognised).then(
     () => 'counted' as const,
     (error: unknown) => {
       if (error instanceof AppError && error.code === 'login.throttled') return error.retryAfterSeconds ?? 0
       throw error
     },
   )
-  const succeed = async (email: string, address: string): Promise<void> => {
-    const reservation = await attempt(email, address)
+  const succeed = async (email: string, address: string, recognised: Recognised = null): Promise<void> => {
+    const reservation = await attempt(email, address, recognised)
     await transact((tx) => throttle.succeeded(tx, reservation))
   }
   return { throttle, clock, attempt, fail, succeed, transactions }
@@ -82,6 +83,12 @@ t.test('the limits', async (t) => {
     t.equal(await fail('fresh@two.example', '2001:db8:1:100::1'), 'counted')
   })
 
+  t.test('two hundred from one IPv6 /48, over all of its /56', async (t) => {
+    const { fail } = throttleOn(database)
+    t.equal(await fails(205, (at) => fail(`n${at}@net.example`, `2001:db8:7:${(at * 256).toString(16)}::1`)), 200)
+    t.equal(await fail('fresh@net.example', '2001:db8:8::1'), 'counted', 'not from another')
+  })
+
   t.test('a hundred in a row for one account from anywhere', async (t) => {
     const { fail } = throttleOn(database)
     t.equal(await fails(110, (at) => fail('a@three.example', `10.3.${at}.1`)), 100)
@@ -107,6 +114,37 @@ t.test('the limits', async (t) => {
     t.notMatch(JSON.stringify(rows), /@/)
     const counters = await database.prisma.loginCounter.findMany()
     t.notMatch(JSON.stringify(counters.map(({ key }) => key)), /example|10\.\d/, 'nor do the counters hold e-mail or address')
+  })
+})
+
+t.test('what is the owner\'s own is not locked out by others', async (t) => {
+  const database = await createTestDatabase(t)
+  const phone: Recognised = { by: 'device', id: 'phone' }
+
+  t.test('a known device goes on when the account, its address and its network are locked', async (t) => {
+    const { fail, succeed } = throttleOn(database)
+    await fails(110, (at) => fail('a@own.example', `10.3.${at}.1`))
+    await fails(60, (at) => fail(`u${at}@own.example`, '10.4.0.1'))
+    t.equal(await fail('a@own.example', '10.5.0.1'), 900, 'the account is locked to strangers')
+    t.equal(await fail('b@own.example', '10.4.0.1'), 900, 'and so is the address')
+    await succeed('a@own.example', '10.4.0.1', phone)
+    t.equal(await fail('a@own.example', '10.5.0.1'), 900, 'which a sign-in from the known device does not open to strangers')
+    t.equal(await fail('a@own.example', '10.4.0.1', { by: 'session', id: 's1' }), 'counted', 'nor is a session of its own held back')
+  })
+
+  t.test('a known device has ten guesses of its own, and no other device loses them', async (t) => {
+    const { fail, succeed } = throttleOn(database)
+    t.equal(await fails(12, (at) => fail('c@own.example', `10.6.${at}.1`, phone)), 10, 'whatever address it moves to')
+    await succeed('c@own.example', '10.6.0.1', { by: 'device', id: 'laptop' })
+    t.equal(await fail('c@own.example', '10.6.0.1', phone), 900)
+    t.equal(await fail('c@own.example', '10.6.0.1'), 'counted', 'its guesses are held against nobody else')
+  })
+
+  t.test('an address the account signs in from passes the lock of the account and of the address, with its own ten', async (t) => {
+    const { fail } = throttleOn(database)
+    await fails(110, (at) => fail('d@own.example', `10.7.${at}.1`))
+    await fails(60, (at) => fail(`v${at}@own.example`, '10.8.0.1'))
+    t.equal(await fails(12, () => fail('d@own.example', '10.8.0.1', { by: 'address' })), 10)
   })
 })
 

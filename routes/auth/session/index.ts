@@ -11,16 +11,16 @@ export default (async (app) => {
 
   app.post('/', {
     schema: { operationId: 'signInWithCookie', summary: 'Sign in with a cookie', tags: ['Sign-in'], body: Credentials, response: { 201: Opened } },
-    config: { access: ['public'], errors: ['credentials.invalid', 'login.throttled', 'csrf.invalid', 'server.busy'] },
+    config: { access: ['public'], errors: ['credentials.invalid', 'login.throttled', 'session.cap_reached', 'csrf.invalid', 'server.busy'] },
   }, async (request, reply) => {
     // a page elsewhere must not sign a visitor in to an account of its own choice
     csrf.refuseForeign(request)
     const opened = await request.openCookie(async (cookieSecret, replacedSecret) => {
-      const signedIn = await login.logInWithCookie(request.caller, request.body, cookieSecret)
+      const signedIn = await login.logInWithCookie(request.caller, { ...request.body, ...request.knownDevice() }, cookieSecret)
       await sessions.endReplaced(request.caller, replacedSecret)
       return signedIn
     })
-    return reply.code(201).send({ user: opened.user, csrfToken: csrf.create(opened.session.id) })
+    return reply.rememberDevice(opened.deviceToken).code(201).send({ user: opened.user, csrfToken: csrf.create(opened.session.id) })
   })
 
   app.get('/', {

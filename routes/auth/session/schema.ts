@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { strict } from '../../../plugins/route-kit.js'
 import { Session, SESSION } from '../../sessions/schema.js'
-import { User, userExample } from '../../users/schema.js'
+import { EndOldest, User, userExample } from '../../users/schema.js'
 
 const csrfToken = Type.String({ description: 'Send it as x-csrf-token with each POST, PUT, PATCH and DELETE' })
 
@@ -11,6 +11,7 @@ const CSRF = 'k2Xw9QbT-3zq7r0Yp1n8o5vLdC4mJ6uHsEaGfRtWxBkI'
 export const Credentials = strict({
   email: Type.String({ minLength: 1, maxLength: 254 }),
   password: Type.String({ minLength: 1, maxLength: 1024 }),
+  endOldest: EndOldest,
 }, { examples: [{ email: 'ada@example.com', password: 'correct horse battery staple' }] })
 
 export const Opened = strict({ user: User, csrfToken }, { examples: [{ user: userExample, csrfToken: CSRF }] })
