@@ -31,7 +31,7 @@ function automaticCodes({ method, schema, config }: RouteOptions): ErrorCode[] {
     ...(config?.access?.includes('public') ? [] : CREDENTIAL),
     ...(!config?.access?.includes('public') && methods.some((one) => !SAFE.has(one)) ? ['csrf.invalid' as const] : []),
     ...(config?.idempotent ? ['request.invalid' as const, 'idempotency.in_flight' as const, 'idempotency.mismatch' as const] : []),
-    ...(config?.rateLimit ? ['rate.limited' as const] : []),
+    ...(config?.rateLimit || (config?.price ?? 0) > 0 || config?.idempotent ? ['rate.limited' as const] : []),
   ]
 }
 
@@ -51,6 +51,7 @@ export default fp(async (app) => {
     if (!config) return
     // a public route is the one anybody can call at will: it is limited by address unless it says otherwise
     if (config.access?.includes('public') && route.url.startsWith('/api/')) config.rateLimit ??= { max: 1200, timeWindow: 60_000 }
+    if (!config.access?.includes('public')) config.price ??= [route.method].flat().every((one) => SAFE.has(one)) ? 1 : 2
     config.declares = new Set<string>([...automaticCodes(route), ...(config.errors ?? [])])
   })
   app.addHook('onReady', async () => {

@@ -1,11 +1,12 @@
 // One hook that gives a request its principal or throws. The route's `config.access` decides, the door resolves the
 // credential, and a cookie on an unsafe method must prove where it comes from. Nothing here looks at URLs.
 import fp from 'fastify-plugin'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Credential } from '../src/access/credential.js'
 import { type Access, type Principal, satisfies } from '../src/access/principal.js'
 import { problem } from '../src/kernel/errors.js'
 import { createFindPresented } from './presented.js'
+import { createChargeRequest } from './request-budget.js'
 
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
@@ -14,6 +15,7 @@ const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via']
 export default fp(async (app) => {
   const { door, audit, csrf, inside } = app
   const findPresented = createFindPresented(app)
+  const charge = createChargeRequest(app)
 
   app.decorateRequest('principal', null)
   app.decorateRequest('signedIn', function signedIn(this: FastifyRequest): Principal {
@@ -35,8 +37,13 @@ export default fp(async (app) => {
     throw problem('access.denied', { detail: `Needs one of: ${access.join(', ')}` })
   }
 
-  /** The rest of the way, once the credential is resolved. A promise only when a refusal has to be written down. */
-  function admit(request: FastifyRequest, kind: Credential['kind'], principal: Principal, access: Access[]): undefined | Promise<never> {
+  /** The rest of the way, once the credential is resolved. A promise only when a budget is asked for elsewhere, or a refusal has to be written down. */
+  function admit(request: FastifyRequest, reply: FastifyReply, kind: Credential['kind'], principal: Principal, access: Access[]): undefined | Promise<undefined> {
+    const charged = charge(request, reply, principal)
+    return charged instanceof Promise ? charged.then(() => enter(request, kind, principal, access)) : enter(request, kind, principal, access)
+  }
+
+  function enter(request: FastifyRequest, kind: Credential['kind'], principal: Principal, access: Access[]): undefined | Promise<never> {
     if (kind === 'cookie' && !SAFE.has(request.method)) csrf.check(request, principal.sessionId ?? '')
     if (!satisfies(principal, access)) return refuse(request, principal, access)
     request.principal = principal
@@ -49,22 +56,22 @@ export default fp(async (app) => {
     return isNear && FORWARDED.every((name) => request.headers[name] === undefined)
   }
 
-  function identify(request: FastifyRequest): undefined | Promise<undefined> {
+  function identify(request: FastifyRequest, reply: FastifyReply): undefined | Promise<undefined> {
     const { access } = request.declared
     if (!access || access.includes('public')) return undefined
     if (access.includes('loopback') && isLocal(request)) return undefined
     const credential = findPresented(request)
     if (!credential) throw problem('credentials.missing')
     const found = door.authenticate(credential, request.ip)
-    if (found instanceof Promise) return found.then((principal) => admit(request, credential.kind, principal, access))
-    return admit(request, credential.kind, found, access)
+    if (found instanceof Promise) return found.then((principal) => admit(request, reply, credential.kind, principal, access))
+    return admit(request, reply, credential.kind, found, access)
   }
 
   // not an async hook: a credential that is at hand costs no promise
-  app.addHook('onRequest', (request, _reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
     let pending: undefined | Promise<undefined>
     try {
-      pending = identify(request)
+      pending = identify(request, reply)
     } catch (error) {
       done(error as Error)
       return
@@ -72,4 +79,4 @@ export default fp(async (app) => {
     if (pending) pending.then(() => done(), done)
     else done()
   })
-}, { name: 'authenticate', dependencies: ['services', 'answers', 'access', 'csrf', 'inside'] })
+}, { name: 'authenticate', dependencies: ['redis', 'services', 'answers', 'access', 'csrf', 'inside'] })

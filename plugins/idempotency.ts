@@ -4,6 +4,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { etagOf } from '../src/kernel/etag.js'
 import { problem } from '../src/kernel/errors.js'
 
+const KEPT_MS = 24 * 3_600_000
+const MOST = 20_000
+const MOST_STRANGER = 1_000
 const KEY = /^[\x21-\x7e]{1,255}$/
 
 function keyOf(request: FastifyRequest): string | null {
@@ -20,6 +23,12 @@ function etagIfVersioned(answer: object): string | null {
 }
 
 export default fp(async (app) => {
+  /** A stored answer takes room for a day. Throws rate.limited. */
+  async function charge(scope: string, quota: number): Promise<void> {
+    const { allowed, retryAfterMs } = await app.fast.limits.take([{ key: `idempotency:{${scope}}`, quota, windowMs: KEPT_MS, cost: 1 }])
+    if (!allowed) throw problem('rate.limited', { detail: `At most ${quota} requests with an Idempotency-Key in 24 hours`, retryAfterSeconds: Math.ceil(retryAfterMs / 1000) })
+  }
+
   app.decorateRequest('once', async function once<T extends object>(this: FastifyRequest, reply: FastifyReply, status: number, work: () => Promise<T>, beforeReplay?: (answer: T) => Promise<void>) {
     const key = keyOf(this)
     // a stranger's key counts together with the address: two strangers who pick the same key must not meet
@@ -27,6 +36,8 @@ export default fp(async (app) => {
     // a key or a session of its own: who shares an account does not share its answers
     const scope = principal ? `${principal.type}:${principal.keyId ?? principal.sessionId ?? principal.id}` : `address:${this.ip}`
     const request = `${this.method} ${this.url}\n${JSON.stringify(this.body)}`
+    // by user or key, however many sessions there are
+    if (key !== null) await (principal ? charge(`${principal.type}:${principal.keyId ?? principal.id}`, MOST) : charge(scope, MOST_STRANGER))
     const result = key === null ? { status, answer: await work(), replayed: false } : await app.idempotency.perform({ scope, key, request, status }, work)
     if (result.replayed) await beforeReplay?.(result.answer)
     const etag = etagIfVersioned(result.answer)
@@ -34,4 +45,4 @@ export default fp(async (app) => {
     if (result.replayed) void reply.header('idempotency-replayed', 'true')
     return reply.code(result.status).send(result.answer)
   })
-}, { name: 'idempotency', dependencies: ['services'] })
+}, { name: 'idempotency', dependencies: ['redis', 'services'] })

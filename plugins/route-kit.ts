@@ -28,6 +28,8 @@ declare module 'fastify' {
     access?: Access[]
     /** codes of src/kernel/errors.ts the route answers with, besides the automatic ones */
     errors?: ErrorCode[]
+    /** what a request takes from its principal's budget: 1 for reading and 2 for changing, unless stated; 0 for deciding about others' requests */
+    price?: number
     /** the route honours Idempotency-Key through request.once */
     idempotent?: boolean
   }

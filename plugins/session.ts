@@ -21,6 +21,7 @@ declare module 'fastify' {
     dropSessionCookie: () => FastifyReply
     /** Leaves the device its token; signing out does not take it away. */
     rememberDevice: (deviceToken: string) => FastifyReply
+    deviceToken: string
   }
 }
 
@@ -67,12 +68,18 @@ export default fp(async (app) => {
     }
   })
   const deviceName = `${name}-device`
+  // a hook that comes after the session's, so that the session's cookie is the first
+  app.decorateReply('deviceToken', '')
+  app.addHook('onSend', async (_request, reply) => {
+    if (reply.deviceToken !== '') void reply.setCookie(deviceName, reply.deviceToken, { ...attributes, maxAge: DEVICE_KEPT_SECONDS })
+  })
   app.decorateRequest('knownDevice', function knownDevice(this: FastifyRequest) {
     const deviceToken = this.cookies[deviceName]
     return deviceToken === undefined ? {} : { deviceToken }
   })
   app.decorateReply('rememberDevice', function rememberDevice(deviceToken: string) {
-    return this.setCookie(deviceName, deviceToken, { ...attributes, maxAge: DEVICE_KEPT_SECONDS })
+    this.deviceToken = deviceToken
+    return this
   })
   app.decorateReply('dropSessionCookie', function dropSessionCookie() {
     return this.clearCookie(name, attributes)

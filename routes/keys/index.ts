@@ -31,7 +31,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Verify a key', tags, body: VerifyRequest, response: { 200: Verification },
       description: 'May the holder of this key do this, now? 200 for every readable question. Limits are charged when all else allows it, all of them or none.',
     },
-    config: { access: ['gatehouse:keys.verify'] },
+    config: { access: ['gatehouse:keys.verify'], price: 0 },
   }, (request, reply) => {
     const ask = (): ReturnType<typeof app.door.verify> => app.door.verify(request.body)
     reply.verification(request.body.limits ? overriding(request, ask) : ask(), LimitReports)
@@ -43,7 +43,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Verify many keys', tags, body: VerifyBatch, response: { 200: VerifyBatchAnswer },
       description: 'Up to 1000 questions, answered in their order as if they had been asked one after the other.',
     },
-    config: { access: ['gatehouse:keys.verify'] },
+    config: { access: ['gatehouse:keys.verify'], price: 0 },
   }, async (request) => {
     const { requests } = request.body
     const ask = (): ReturnType<typeof app.door.verifyAll> => app.door.verifyAll(requests)

@@ -15,7 +15,7 @@ export default (async (app) => {
       description: 'Charges the identifier against all limits of the namespace, or none. 200 for both answers: the limit is yours to enforce.',
       tags, body: CheckRequest, response: { 200: CheckAnswer },
     },
-    config: { access: ['gatehouse:limits.check'], errors: ['namespace.not_found'] },
+    config: { access: ['gatehouse:limits.check'], price: 0, errors: ['namespace.not_found'] },
   }, async (request, reply) => {
     const answer = await limits.check(request.body)
     return reply.rateLimits(answer.limits).send(answer)

@@ -34,7 +34,7 @@ export default (async (app) => {
       body: PasswordChange,
       response: { 204: NoContent },
     },
-    config: { access: ['gatehouse:own.profile'], errors: ['credentials.invalid', 'password.weak', 'login.throttled', 'rate.limited', 'server.busy'] },
+    config: { access: ['gatehouse:own.profile'], errors: ['credentials.invalid', 'password.weak', 'login.throttled', 'rate.limited', 'server.busy'], price: 10 },
   }, async (request, reply) => {
     await accounts.changePassword(request.caller, request.body)
     return reply.code(204).send(null)

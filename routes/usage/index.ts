@@ -20,7 +20,7 @@ const usage: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'exportUsage', summary: 'Export usage', tags, produces: ['application/x-ndjson', 'text/csv'], querystring: ExportQuery, response: { 200: Export },
       description: 'Every row of your own keys; with gatehouse:usage.read of everybody\'s. NDJSON or CSV, streamed; a connection that breaks off means it is not complete.',
     },
-    config: { access: ['user', 'gatehouse:usage.read'], errors: ['key.not_found', 'response.not_acceptable'] },
+    config: { access: ['user', 'gatehouse:usage.read'], errors: ['key.not_found', 'response.not_acceptable'], price: 10 },
   }, async (request, reply) => {
     const { mediaType, fileName, body } = await app.usage.export(request.caller, request.query, request.headers.accept)
     return reply.type(`${mediaType}; charset=utf-8`).header('content-disposition', `attachment; filename="${fileName}"`).header('vary', 'accept').send(body)

@@ -25,7 +25,7 @@ export default (async (app) => {
       response: { 201: User },
     },
     config: {
-      access: ['gatehouse:users.write'], idempotent: true, errors: ['email.taken', 'password.weak', 'role.unknown', 'permission.not_held', 'rate.limited', 'server.busy'],
+      access: ['gatehouse:users.write'], idempotent: true, price: 10, errors: ['email.taken', 'password.weak', 'role.unknown', 'permission.not_held', 'rate.limited', 'server.busy'],
     },
   }, async (request, reply) => {
     // hashed before the transaction that Idempotency-Key opens: it must not hold a connection for the time of a hash

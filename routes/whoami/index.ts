@@ -23,7 +23,7 @@ const whoami: FastifyPluginAsyncTypebox = async (app) => {
   const texts = new WeakMap<object, string>()
   app.get('/', {
     schema: { operationId: 'whoAmI', summary: 'Who am I', tags: ['Access'], response: { 200: Principal } },
-    config: { access: ['user', 'service'] },
+    config: { access: ['user', 'service'], price: 0 },
   }, (request, reply) => {
     const principal = request.signedIn()
     let text = texts.get(principal)

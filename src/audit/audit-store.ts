@@ -122,8 +122,9 @@ export function createAuditStore({ pool, cursors, clock, folds = createRefusalFo
       if (failed[0]) throw failed[0].reason
     },
     async deleteRefusals(before, most) {
+      // what the trigger keeps is not asked for, however far ahead this node's clock is
       const { rowCount } = await pool.query({
-        text: 'DELETE FROM audit_events WHERE id = ANY(ARRAY(SELECT id FROM audit_events WHERE action = ANY($1) AND at < $2 ORDER BY at LIMIT $3))',
+        text: "DELETE FROM audit_events WHERE id = ANY(ARRAY(SELECT id FROM audit_events WHERE action = ANY($1) AND at < $2 AND at < now() - interval '1 day' ORDER BY at LIMIT $3))",
         values: [REFUSALS, before, most],
       })
       return rowCount ?? 0

@@ -44,7 +44,7 @@ t.test('sessions of one user', async (t) => {
     await database.prisma.session.updateMany({ where: { userId: owner.user.id }, data: { expiresAt: new Date(clock.now() - 1) } })
     const old = Array.from({ length: 520 }, (_, at) => ({
       id: `00000000-0000-7000-8000-${String(at).padStart(12, '0')}`, userId: owner.user.id, kind: 'token' as const, address: '', userAgent: '',
-      createdAt: new Date(clock.now() - 1_000_000 + at), lastSeenAt: new Date(clock.now()), expiresAt: new Date(clock.now() + 1_000), endedAt: new Date(clock.now()),
+      refreshSeed: new Uint8Array(32), createdAt: new Date(clock.now() - 1_000_000 + at), lastSeenAt: new Date(clock.now()), expiresAt: new Date(clock.now() + 1_000), endedAt: new Date(clock.now()),
     }))
     await database.prisma.session.createMany({ data: old })
     expectJson(await logIn(app), 200)

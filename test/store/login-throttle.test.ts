@@ -83,12 +83,6 @@ t.test('the limits', async (t) => {
     t.equal(await fail('fresh@two.example', '2001:db8:1:100::1'), 'counted')
   })
 
-  t.test('two hundred from one IPv6 /48, over all of its /56', async (t) => {
-    const { fail } = throttleOn(database)
-    t.equal(await fails(205, (at) => fail(`n${at}@net.example`, `2001:db8:7:${(at * 256).toString(16)}::1`)), 200)
-    t.equal(await fail('fresh@net.example', '2001:db8:8::1'), 'counted', 'not from another')
-  })
-
   t.test('a hundred in a row for one account from anywhere', async (t) => {
     const { fail } = throttleOn(database)
     t.equal(await fails(110, (at) => fail('a@three.example', `10.3.${at}.1`)), 100)
@@ -119,12 +113,20 @@ t.test('the limits', async (t) => {
 
 t.test('what is the owner\'s own is not locked out by others', async (t) => {
   const database = await createTestDatabase(t)
+  const { prisma } = database
   const phone: Recognised = { by: 'device', id: 'phone' }
+
+  /** What so many failures leave behind that are like the one that `work` counts. */
+  async function asIf(failures: number, work: () => Promise<'counted' | number>): Promise<void> {
+    const before = (await prisma.loginCounter.findMany()).map(({ key }) => key)
+    if ((await work()) !== 'counted') throw new Error('it was locked before')
+    await prisma.loginCounter.updateMany({ where: { key: { notIn: before } }, data: { count: failures } })
+  }
 
   t.test('a known device goes on when the account, its address and its network are locked', async (t) => {
     const { fail, succeed } = throttleOn(database)
-    await fails(110, (at) => fail('a@own.example', `10.3.${at}.1`))
-    await fails(60, (at) => fail(`u${at}@own.example`, '10.4.0.1'))
+    await asIf(100, () => fail('a@own.example', '10.3.0.1'))
+    await asIf(50, () => fail('u@own.example', '10.4.0.1'))
     t.equal(await fail('a@own.example', '10.5.0.1'), 900, 'the account is locked to strangers')
     t.equal(await fail('b@own.example', '10.4.0.1'), 900, 'and so is the address')
     await succeed('a@own.example', '10.4.0.1', phone)
@@ -142,9 +144,17 @@ t.test('what is the owner\'s own is not locked out by others', async (t) => {
 
   t.test('an address the account signs in from passes the lock of the account and of the address, with its own ten', async (t) => {
     const { fail } = throttleOn(database)
-    await fails(110, (at) => fail('d@own.example', `10.7.${at}.1`))
-    await fails(60, (at) => fail(`v${at}@own.example`, '10.8.0.1'))
+    await asIf(100, () => fail('d@own.example', '10.7.0.1'))
+    await asIf(50, () => fail('v@own.example', '10.8.0.1'))
     t.equal(await fails(12, () => fail('d@own.example', '10.8.0.1', { by: 'address' })), 10)
+  })
+
+  t.test('two hundred from one IPv6 /48 lock all of its /56, and no other network', async (t) => {
+    const { fail } = throttleOn(database)
+    await asIf(199, () => fail('n@net.example', '2001:db8:7:100::1'))
+    t.equal(await fail('o@net.example', '2001:db8:7:200::1'), 'counted')
+    t.equal(await fail('p@net.example', '2001:db8:7:300::1'), 900)
+    t.equal(await fail('p@net.example', '2001:db8:8:300::1'), 'counted')
   })
 })
 

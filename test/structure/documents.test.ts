@@ -62,3 +62,12 @@ t.test('links between documents lead somewhere', async (t) => {
   })
   none(t, broken, 'no broken link')
 })
+
+t.test('docs/operations.md says of every table how it grows and what ends it', async (t) => {
+  const schema = readFileSync(join(ROOT, 'prisma/schema.prisma'), 'utf8')
+  const tables = [...schema.matchAll(/^model [^{]+\{[^}]*@@map\("([a-z_]+)"\)/gm)].map(([, name = '']) => name)
+  t.ok(tables.length > 15)
+  const rows = new Map(rowsOf('docs/operations.md').map((cells) => [cells[0]?.replaceAll('`', ''), cells]))
+  none(t, tables.filter((name) => !rows.has(name)).map((name) => `${name}: add a row to the table of tables in docs/operations.md`), 'every table has its row')
+  none(t, tables.filter((name) => rows.get(name)?.length !== 4 || rows.get(name)?.some((cell) => cell === '')).map((name) => `${name}: say what adds a row, how many in a million requests, and what ends them`), 'complete')
+})

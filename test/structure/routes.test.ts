@@ -156,3 +156,11 @@ t.test('a route that declares too little stops the start', async (t) => {
     await t.rejects(startApp(t, { extend: (other) => void other.get('/api/v1/careless', options, async () => null) }), { message: /GET \/api\/v1\/careless declares no/ }, what)
   }
 })
+
+t.test('every route that asks for a credential has its price; only deciding is free', async (t) => {
+  const FREE = new Set(['POST /api/v1/keys/verify', 'POST /api/v1/keys/verify/batch', 'POST /api/v1/limits/check', 'GET /api/v1/whoami/', 'GET /api/v1/whoami'])
+  const credentialed = routes.filter(({ config }) => !config?.access?.includes('public'))
+  t.ok(credentialed.length > 20)
+  none(t, credentialed.filter((route) => (route.config?.price ?? 0) <= 0 && !FREE.has(nameOf(route))).map((route) => `${nameOf(route)} costs its caller nothing: give it a price`), 'a price each')
+  none(t, credentialed.filter((route) => (route.config?.price ?? 0) > 0 && !declares(route, 'rate.limited')).map((route) => `${nameOf(route)} does not declare rate.limited`), 'and its refusal')
+})
