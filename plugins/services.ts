@@ -121,7 +121,10 @@ export default fp(async (app) => {
   const usageStore = createUsageStore({ pool })
   const usage = createUsageLedger({ store: usageStore, writerId: app.nodes.id, clock, log: app.log })
 
-  app.decorate('usage', createUsageService({ store: usageStore, clock, config }))
+  app.decorate('usage', createUsageService({
+    store: usageStore, clock, config,
+    noteExport: (caller, targetId, granularity) => transact((tx) => audit.record(tx, caller, { action: 'usage.exported', targetType: 'usage', targetId, details: { granularity } })),
+  }))
   app.decorate('usageLedger', usage)
   app.decorate('audit', audit)
   app.decorate('sessions', sessions)

@@ -40,6 +40,8 @@ export interface UsageService {
 
 export interface UsageServiceDeps {
   store: Omit<UsageStore, 'append'>
+  /** Writes down that somebody took a copy of what is others'. */
+  noteExport: (caller: Caller, ownerUserId: string, granularity: Granularity) => Promise<void>
   clock: Clock
   config: { usageMinutesKeptDays: number; usageHoursKeptDays: number; usageDaysKeptDays: number }
 }
@@ -61,7 +63,7 @@ async function untilDone(step: () => Promise<number>): Promise<number> {
   }
 }
 
-export function createUsageService({ store, clock, config }: UsageServiceDeps): UsageService {
+export function createUsageService({ store, noteExport, clock, config }: UsageServiceDeps): UsageService {
   /** Everybody's for holders of the permission, else the caller's own keys. Another's key looks like one that is not there. */
   async function scopeOf({ principal }: Caller, { keyId, ownerId }: UsageQuery): Promise<UsageScope> {
     if (!principal) throw problem('credentials.missing')
@@ -96,6 +98,7 @@ export function createUsageService({ store, clock, config }: UsageServiceDeps): 
       if (format === null) throw problem('response.not_acceptable', { detail: `Accept one of ${Object.values(MEDIA_TYPE).join(', ')}` })
       const scope = await scopeOf(caller, query)
       const period = exportPeriod(query, clock.now())
+      if (scope.ownerUserId !== caller.principal?.id) await noteExport(caller, scope.ownerUserId ?? '', period.granularity)
       const first = await store.page(scope, period, null, ROWS_A_PAGE)
       return { mediaType: MEDIA_TYPE[format], fileName: `usage-${period.granularity}.${format}`, body: exportStream(pagesFrom(first, scope, period), format) }
     },

@@ -114,6 +114,15 @@ t.test('usage of keys', async (t) => {
     }
   })
 
+  t.test('an export of what is others\' leaves an audit row; of one\'s own it does not', async (t) => {
+    const count = () => database.prisma.auditEvent.count({ where: { action: 'usage.exported' } })
+    const before = await count()
+    await ask('/export', owner.headers)
+    t.equal(await count(), before)
+    await ask('/export', reader.headers)
+    t.equal(await count(), before + 1)
+  })
+
   t.test('200 an export is NDJSON or CSV, by format or Accept', async (t) => {
     const exported = async (query: string, accept?: string) => app.inject({ url: `/api/v1/usage/export${query}`, headers: { ...reader.headers, ...(accept ? { accept } : {}) } })
     const ndjson = await exported('?granularity=hour')
