@@ -132,8 +132,9 @@ export function createFailoverLimitStore({ shared, local, membership, charge, is
   }
 
   async function look(charges: readonly LimitCharge[]): Promise<LimitDecision> {
-    const here = current() ? agreed(charges, { dryRun: true }) : local.take(charges, true)
-    if (!here.allowed) return here
+    const here = current() ? agreed(charges, { dryRun: true }) : null
+    if (here && !here.allowed) return here
+    if (!here && !local.fits(charges)) return local.take(charges, true)
     try {
       const { allowed, states, retryAfterMs } = await shared.take(charges, true)
       return { allowed, states, retryAfterMs }

@@ -1,10 +1,9 @@
 // Limits counted in this process: the whole truth without Redis, this node's share of it while Redis is lost, and beside a
-// healthy Redis a record of what this node let through. Bounded: a flood of new keys pushes out expired and light counters first.
+// healthy Redis a record of what this node let through. Bounded, and what is spent stays spent: see limits/counter-pool.ts.
 import type { Clock } from '../kernel/clock.js'
 import type { Guarantee, LimitCharge, LimitDecision, LimitState, LimitStore } from '../redis/fast.js'
-import {
-  admitCounter, type Counter, counterName, counterWaitMs, createCounter, horizonMs, mostAtOnce, settleCounter, stateOf, weight,
-} from './counter.js'
+import { admitCounter, type Counter, counterWaitMs, horizonMs, mostAtOnce, settleCounter, stateOf, weight } from './counter.js'
+import { type CounterPoolOptions, createCounterPool } from './counter-pool.js'
 import type { Version } from './redis-limit-store.js'
 
 /** A time in which Redis does not count for all nodes; `sinceMs` on the clock of `now`. */
@@ -58,10 +57,9 @@ export interface MemoryLimitStore extends LimitStore {
   size: () => number
 }
 
-const SAMPLE = 16
 // A share rounded down may be too small for ever, but the outage is not: worth asking again when Redis may be back.
 const SHARE_RETRY_MS = 5_000
-// what is closed for a whole window is not when Redis is back
+// what is closed for a whole window is not when Redis is back; and where there was no room for a new counter some may be soon
 const CLOSED_RETRY_MS = 1_000
 export const EXACT: Guarantee = Object.freeze({ guarantee: 'exact', earlyBy: 0 })
 const ALONE: ShareOptions = { nodes: 1, outage: null }
@@ -98,57 +96,29 @@ function spendHere(counter: Counter, charge: LimitCharge, { nodes, outage, charg
   if (!charged) counter.owed += charge.cost
 }
 
-export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock: Clock; maxCounters?: number }): MemoryLimitStore {
-  // in order of last use where room is short: re-inserting a key moves it to the end
-  const counters = new Map<string, Counter>()
+export interface MemoryLimitStoreOptions extends Partial<CounterPoolOptions> {
+  clock: Clock
+}
+
+const MAX_COUNTERS = 200_000
+
+export function createMemoryLimitStore({ clock, maxCounters = MAX_COUNTERS, onFull }: MemoryLimitStoreOptions): MemoryLimitStore {
+  const counters = createCounterPool({ maxCounters, onFull })
   const now = (): number => Math.floor(clock.monotonic())
-
-  /** Drops one of the least recently used: an expired counter, else the one that has counted least. The others get another round. */
-  function makeRoom(at: number): void {
-    const oldest: [string, Counter][] = []
-    for (const entry of counters) {
-      if (oldest.push(entry) === SAMPLE) break
-    }
-    for (const [, counter] of oldest) settleCounter(counter, at)
-    const [lightest] = oldest.toSorted(([, a], [, b]) => weight(a) - weight(b))
-    for (const [name, counter] of oldest) {
-      if (weight(counter) === 0 && name !== lightest?.[0]) continue
-      counters.delete(name)
-      if (name !== lightest?.[0]) counters.set(name, counter)
-    }
-  }
-
-  function counterOf(charge: LimitCharge, at: number): Counter {
-    const name = counterName(charge)
-    const known = counters.get(name)
-    if (known) {
-      if (counters.size * 2 > maxCounters) {
-        counters.delete(name)
-        counters.set(name, known)
-      }
-      known.charge = charge
-      settleCounter(known, at)
-      return known
-    }
-    if (counters.size >= maxCounters) makeRoom(at)
-    const counter = createCounter(charge)
-    counters.set(name, counter)
-    return counter
-  }
-
-  function find(charge: LimitCharge, at: number): Counter | undefined {
-    const known = counters.get(counterName(charge))
-    if (known) settleCounter(known, at)
-    return known
-  }
+  const find = counters.find
 
   function takeShare(charges: readonly LimitCharge[], options: ShareOptions): LimitDecision {
     const at = now()
     let retryAfterMs = 0
-    const held: Counter[] = []
+    const held: (Counter | null)[] = []
     for (const charge of charges) {
-      const counter = counterOf(charge, at)
+      // without Redis a counter that is not here may be one that was forgotten
+      const counter = counters.open(charge, at, options.outage !== null)
       held.push(counter)
+      if (!counter) {
+        retryAfterMs = Math.max(retryAfterMs, charge.cost > mostAtOnce(charge) ? Infinity : CLOSED_RETRY_MS)
+        continue
+      }
       counter.pending += charge.cost
       retryAfterMs = Math.max(retryAfterMs, waitFor(counter, charge, options, at))
     }
@@ -161,7 +131,7 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
     })
     const states = charges.map((charge, index) => {
       const counter = held[index]
-      if (!counter) return { remaining: 0, resetMs: 0 }
+      if (!counter) return { remaining: 0, resetMs: CLOSED_RETRY_MS }
       const state = stateOf(counter, charge, at, options.nodes)
       if ((options.closedMs?.(charge) ?? 0) > 0) state.remaining = 0
       if (options.outage) state.remaining = Math.max(0, Math.min(state.remaining, allowance(counter, options, at).units))
@@ -181,7 +151,7 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
 
   function note(charges: readonly LimitCharge[], at: number): void {
     for (const charge of charges) {
-      if (charge.cost > 0) admitCounter(counterOf(charge, now()), charge, at)
+      if (charge.cost > 0) admitCounter(counters.copy(charge, now()), charge, at)
     }
   }
 
@@ -199,7 +169,7 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
     agrees(charges, { states, left, versions }, at, trusted) {
       let agrees = true
       charges.forEach((charge, index) => {
-        const counter = counterOf(charge, now())
+        const counter = counters.copy(charge, now())
         const { seen } = counter
         const [remaining = 0, version = null] = [left[index], versions[index]]
         const forgot = seen !== null && at < seen.untilMs && isNewer(seen.version, version)
@@ -211,7 +181,7 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
     },
     owed(of) {
       const at = now()
-      const named = typeof of === 'string' ? [...counters.values()] : of.flatMap((charge) => counters.get(counterName(charge)) ?? [])
+      const named = typeof of === 'string' ? counters.values() : of.flatMap((charge) => find(charge, at) ?? [])
       return [...new Set(named)].flatMap((counter) => {
         settleCounter(counter, at)
         const units = of === 'untold' ? counter.owed : weight(counter)
@@ -223,7 +193,7 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
     },
     told(charges, { states, versions }, at) {
       charges.forEach((charge, index) => {
-        const counter = counterOf(charge, now())
+        const counter = counters.copy(charge, now())
         const answer = { version: versions[index] ?? null, untilMs: at + (states[index]?.resetMs ?? 0) }
         // never asked about: others may be telling it of the same counter now, so nothing is taken to be left until it is asked
         if (counter.seen) Object.assign(counter.seen, answer)
@@ -231,9 +201,9 @@ export function createMemoryLimitStore({ clock, maxCounters = 50_000 }: { clock:
       })
     },
     owe(charges) {
-      for (const charge of charges) counterOf(charge, now()).owed += charge.cost
+      for (const charge of charges) counters.copy(charge, now()).owed += charge.cost
     },
     guarantee: () => EXACT,
-    size: () => counters.size,
+    size: counters.size,
   }
 }

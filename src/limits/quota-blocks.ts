@@ -8,6 +8,8 @@ import { createDemand, type Demand, noteDemand } from './lease.js'
 import type { QuotaCounterStore } from './quota-counter-store.js'
 
 interface Block {
+  /** among the blocks of this node */
+  name: string
   key: string
   span: Span
   quota: number
@@ -62,7 +64,7 @@ export function createQuotaBlocks({ store, clock, liveNodes }: { store: QuotaCou
     const known = blocks.get(name)
     if (known && nowMs >= known.span.startMs && nowMs < known.span.endMs) return known
     // a period that has ended needs nothing back
-    const block = { key, span: spanOf(period, nowMs), quota, left: 0, used: 0, demand: createDemand(), spentAtMs: 0, filling: false, denied: null }
+    const block = { name, key, span: spanOf(period, nowMs), quota, left: 0, used: 0, demand: createDemand(), spentAtMs: 0, filling: false, denied: null }
     if (known || blocks.size < MAX_BLOCKS) blocks.set(name, block)
     return block
   }
@@ -82,6 +84,8 @@ export function createQuotaBlocks({ store, clock, liveNodes }: { store: QuotaCou
       state: stateOf(block),
       release() {
         block.left += units
+        // one that is not kept, or no more, is nobody's to spend: its units are the quota's again
+        if (blocks.get(block.name) !== block) returnAll(block).catch(() => undefined)
       },
     }
   }

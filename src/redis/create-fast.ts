@@ -35,6 +35,7 @@ export interface FastOptions {
 }
 
 const ALARM = 'limits-alarm'
+const COMPLAIN_EVERY_MS = 60_000
 const START_WAIT_MS = 1_500
 
 /** Until connected, or refused, or 1.5 s have passed; the client goes on trying. */
@@ -52,7 +53,15 @@ function withoutStrictness(limits: LimitStore): LimitStore {
 
 /** The fast store, ready: with Redis within 1.5 s, degraded when it has not answered by then. Never rejects for Redis's sake. */
 export async function createFast({ redisUrl, keyPrefix, client, failure, liveNodes, withoutRedis = 'refuse', clock, log }: FastOptions): Promise<Fast> {
-  const local = createMemoryLimitStore({ clock })
+  let complainedAt = -Infinity
+  const local = createMemoryLimitStore({
+    clock,
+    onFull(kind) {
+      if (clock.monotonic() - complainedAt < COMPLAIN_EVERY_MS) return
+      complainedAt = clock.monotonic()
+      log.warn({ kind }, 'every limit counter of this kind is in use: what has none yet is refused until one is over')
+    },
+  })
   if (redisUrl === null) {
     return { cache: createMemoryCache({ clock }), bus: createMemoryBus({ log }), limits: local, state: () => 'memory', reason: () => null, close: async () => undefined }
   }

@@ -136,3 +136,47 @@ t.test('charges past the bounds are denied wherever they come from; within them 
   t.match(store.take([charge]), { allowed: true, states: [{ remaining: 4 }] })
   t.same(store.guarantee({ ...charge, quota: NaN }), { guarantee: 'exact', earlyBy: 0 })
 })
+
+t.test('what is spent stays spent in memory, whatever else is counted: when all counters are in use the new ones are refused', async (t) => {
+  for (const algorithm of ['window', 'gcra'] as const) {
+    const clock = fakeClock()
+    const full: string[] = []
+    const store = createMemoryLimitStore({ clock, maxCounters: 100, onFull: (kind) => full.push(kind) })
+    const charge = (key: string, changes: Partial<LimitCharge> = {}): LimitCharge => ({ key, quota: 3, windowMs: 60_000, cost: 1, algorithm, ...changes })
+    const spent = ['key:{o}:spent', 'public:spent', 'gate:address:{spent}', 'ns:{spent}']
+    for (const key of spent) t.equal(store.take([charge(key, { cost: 3 })]).allowed, true)
+    t.equal(store.take([charge('key:{o}:light')]).allowed, true)
+    const admitted = { key: 0, public: 0, 'gate:address': 0, ns: 0 }
+    for (const kind of ['public', 'gate:address', 'ns'] as const) {
+      for (let n = 0; n < 1_000; n += 1) {
+        clock.advance(1)
+        if (store.take([charge(`${kind}:{flood ${n}}`)]).allowed) admitted[kind] += 1
+      }
+    }
+    t.equal(store.take([charge('key:{o}:another')]).allowed, true, 'a flood of strangers and identifiers refuses no customer')
+    for (let n = 0; n < 1_000; n += 1) if (store.take([charge(`key:{o}:${n}`)]).allowed) admitted.key += 1
+    t.same(admitted, { key: 97, public: 98, 'gate:address': 0, ns: 99 }, 'as many as there was room for')
+    t.ok(store.size() <= 300)
+    t.ok(full.includes('customers') && full.includes('strangers') && full.includes('named'))
+    for (const key of spent) t.equal(store.take([charge(key)]).allowed, false, `${key} is spent`)
+    t.match(store.take([charge('key:{o}:light', { cost: 3 })]), { allowed: false, states: [{ remaining: 2 }] })
+    t.match(store.take([charge('key:{o}:late')]), { allowed: false, retryAfterMs: 1_000 })
+    t.match(store.take([charge('key:{o}:late', { cost: 0 })], true), { allowed: false }, 'nor does a dry run promise what has no room')
+    clock.advance(120_000 + 1_000)
+    t.equal(store.take([charge('key:{o}:late')]).allowed, true, 'what is over makes room')
+    for (let n = 0; n < 1_000; n += 1) store.take([charge(`key:{o}:again ${n}`, { cost: 0 })])
+    t.ok(store.size() <= 300, 'a look keeps nothing')
+  }
+})
+
+t.test('a copy of what Redis counts makes room; without Redis what was forgotten is refused until it is over, never counted anew', async (t) => {
+  const clock = fakeClock()
+  const store = createMemoryLimitStore({ clock, maxCounters: 100 })
+  const charge = (key: string): LimitCharge => ({ key, quota: 1, windowMs: 60_000, cost: 1 })
+  for (let n = 0; n < 200; n += 1) store.note([charge(`key:{${n}}`)], store.now())
+  t.equal(store.size(), 100)
+  const alone = { nodes: 1, outage: { id: 1, sinceMs: store.now() } }
+  for (let n = 0; n < 200; n += 1) t.equal(store.takeShare([charge(`key:{${n}}`)], alone).allowed, false)
+  clock.advance(60_000)
+  t.equal(store.takeShare([charge('key:{0}')], alone).allowed, true)
+})
