@@ -151,7 +151,7 @@ export default fp(async (app) => {
   const blocks = createQuotaBlocks({ store: createQuotaCounterStore({ pool }), clock, liveNodes: app.nodes.liveNodes })
   const limits = createSoundLimitStore({ counters: createQuotaLimitStore({ counters: fast.limits, blocks }), clock, log: app.log })
   const definitions = createLimitDefinitionStore({ prisma, pool, cursors })
-  app.decorate('limits', createLimitService({ store: definitions, limits, bus, audit, transact, afterCommit, narrowed, clock }))
+  app.decorate('limits', createLimitService({ store: definitions, authority, limits, bus, audit, transact, afterCommit, narrowed, clock }))
   const door = createDoor({ store: credentials, cache: decisionCache, tokens, readCookie, limits, touches, usage, clock, config })
   app.decorate('revocations', revocations)
   app.decorate('decisionCache', decisionCache)

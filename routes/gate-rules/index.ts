@@ -17,7 +17,7 @@ const gateRules: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'addGateRule', summary: 'Add a gate rule', tags, body: NewGateRule, response: { 201: GateRuleView },
       description: 'What no rule covers is denied; a rule for `/*` is what holds for the rest.',
     },
-    config: { access: ['gatehouse:gate.write'], errors: ['gate_rule.taken'], idempotent: true },
+    config: { access: ['gatehouse:gate.write'], errors: ['gate_rule.taken', 'permission.not_held'], idempotent: true },
   }, async (request, reply) => request.once(reply, 201, async () => {
     const view = await app.gateRules.create(request.caller, request.body)
     await reply.effective(false)
@@ -41,7 +41,7 @@ const gateRules: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'changeGateRule', summary: 'Change a gate rule', description: 'Needs If-Match.', tags, params: IdParams, querystring: WaitQuery, body: GateRulePatch, response: { 200: GateRuleView },
     },
-    config: { access: ['gatehouse:gate.write'], errors: ['gate_rule.not_found', 'gate_rule.taken', 'precondition.required', 'precondition.failed'] },
+    config: { access: ['gatehouse:gate.write'], errors: ['gate_rule.not_found', 'gate_rule.taken', 'permission.not_held', 'precondition.required', 'precondition.failed'] },
   }, async (request, reply) => {
     const { id } = request.params
     const expected = expectedVersion(request.headers['if-match'], id)
@@ -54,7 +54,7 @@ const gateRules: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'deleteGateRule', summary: 'Delete a gate rule', description: 'If-Match is honoured but not needed.', tags, params: IdParams, querystring: WaitQuery, response: { 204: NoContent },
     },
-    config: { access: ['gatehouse:gate.write'], errors: ['gate_rule.not_found', 'precondition.failed'] },
+    config: { access: ['gatehouse:gate.write'], errors: ['gate_rule.not_found', 'permission.not_held', 'precondition.failed'] },
   }, async (request, reply) => {
     const { id } = request.params
     const header = request.headers['if-match']

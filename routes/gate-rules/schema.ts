@@ -13,14 +13,18 @@ const Methods = Type.Array(Type.String({ pattern: '^[A-Z][A-Z-]{0,19}$' }), { ma
 const Permissions = Type.Array(Type.String({ maxLength: PERMISSION_LENGTH, pattern: PERMISSION_PATTERN }), {
   maxItems: 50, uniqueItems: true, description: 'All of these must be covered. None: any valid credential will do',
 })
+const Per = Type.Unsafe<'owner' | 'credential' | 'address'>({
+  type: 'string', enum: ['owner', 'credential', 'address'],
+  description: 'Default: owner. What is counted together: all keys and sessions of an owner; each key (with those it was rotated from) and the sessions of a user; each address (IPv6: /56). A public rule always counts addresses',
+})
 const Limit = Type.Union([
-  strict({ quota: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }), windowSeconds: Type.Integer({ minimum: 1, maximum: 2_592_000 }) }),
+  strict({ quota: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }), windowSeconds: Type.Integer({ minimum: 1, maximum: 2_592_000 }), per: Type.Optional(Per) }),
   Type.Null(),
-], { description: 'For each key and each user of its own, beside the limits of keys; for each address where the rule is public' })
+], { description: 'Beside the limits of keys and owners. A rule that has one, or gets one, is changed by who holds gatehouse:limits.write, too' })
 const Public = Type.Boolean({ description: 'Nobody is asked for a credential' })
 const Priority = Type.Integer({ minimum: -1000, maximum: 1000, description: 'The higher rule holds. Among equals the more specific: host, then path, then methods' })
 
-const rule = { host: 'api.example.com', path: '/reports/*', methods: ['GET'], permissions: ['reports:read'], public: false, limit: { quota: 600, windowSeconds: 60 }, priority: 0 }
+const rule = { host: 'api.example.com', path: '/reports/*', methods: ['GET'], permissions: ['reports:read'], public: false, limit: { quota: 600, windowSeconds: 60, per: 'owner' }, priority: 0 }
 const view = {
   id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f21', ...rule, version: 1, createdAt: '2027-01-01T09:00:00.000Z', updatedAt: '2027-01-01T09:00:00.000Z',
 }
@@ -32,7 +36,7 @@ export const GateRuleView = Type.Object({
   methods: Type.Array(Type.String()),
   public: Type.Boolean(),
   permissions: Type.Array(Type.String()),
-  limit: Type.Union([Type.Object({ quota: Type.Integer(), windowSeconds: Type.Integer() }), Type.Null()]),
+  limit: Type.Union([Type.Object({ quota: Type.Integer(), windowSeconds: Type.Integer(), per: Per }), Type.Null()]),
   priority: Type.Integer(),
   version: Type.Integer({ description: 'Second half of the ETag' }),
   createdAt: Time,

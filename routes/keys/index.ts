@@ -1,7 +1,6 @@
 // API keys: issued, seen, changed, rotated and revoked by their owners and by holders of gatehouse:keys.write; and
 // verified by the APIs they were made for.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyRequest } from 'fastify'
 import { IdParams, strict, WaitQuery } from '../../plugins/route-kit.js'
 import { problem } from '../../src/kernel/errors.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
@@ -15,12 +14,6 @@ const RevokeQuery = strict({ ...WaitQuery.properties, ...GrantsQuery })
 const BATCH_BYTES = 8 * 1024 * 1024
 
 const keys: FastifyPluginAsyncTypebox = async (app) => {
-  /** Limits that the request itself names count only when the caller may name them. */
-  async function overriding<T>({ caller }: FastifyRequest, ask: () => T): Promise<Awaited<T>> {
-    await app.limits.requireOverride(caller)
-    return await ask()
-  }
-
   /** A stored answer holds the key itself: it is not given again once that key has ended. */
   async function stillLive({ id }: { id: string }): Promise<void> {
     if (!(await app.keys.isLive(id))) throw problem('key.revoked', { detail: 'The key of the stored answer has ended' })
@@ -34,7 +27,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
     config: { access: ['gatehouse:keys.verify'], price: 0 },
   }, (request, reply) => {
     const ask = (): ReturnType<typeof app.door.verify> => app.door.verify(request.body)
-    reply.verification(request.body.limits ? overriding(request, ask) : ask(), LimitReports)
+    reply.verification(request.body.limits ? app.limits.override(request.caller, ask) : ask(), LimitReports)
   })
 
   app.post('/verify/batch', {
@@ -47,7 +40,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request) => {
     const { requests } = request.body
     const ask = (): ReturnType<typeof app.door.verifyAll> => app.door.verifyAll(requests)
-    return { data: await (requests.some(({ limits }) => limits) ? overriding(request, ask) : ask()) }
+    return { data: await (requests.some(({ limits }) => limits) ? app.limits.override(request.caller, ask) : ask()) }
   })
 
   app.post('/revoke', {

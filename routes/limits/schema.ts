@@ -28,12 +28,12 @@ export const DryRun = Type.Boolean({ default: false, description: 'Says what wou
 
 export const LimitOverrides = Type.Array(strict({
   name: Type.String({
-    pattern: '^(owner:)?[a-z][a-z0-9_.-]{0,63}$', description: 'A limit of the key, owner:NAME for one of its owner, or a new name with a whole limit',
+    pattern: '^((owner|plan):)?[a-z][a-z0-9_.-]{0,63}$', description: 'A limit of the key, owner:NAME or plan:NAME for one of its owner, or a new name with a whole limit',
   }),
   quota: Type.Optional(Quota),
   ...definition,
-  cost: Type.Optional(Type.Integer({ minimum: 0, maximum: UNITS, description: 'Instead of the request\'s cost; 0 leaves this limit out' })),
-}), { maxItems: 10, description: 'Changes limits for this request only; needs gatehouse:limits.override' })
+  cost: Type.Optional(Type.Integer({ minimum: 0, maximum: UNITS, description: 'Instead of the request\'s cost, and not below it' })),
+}), { maxItems: 10, description: 'Lowers limits for this request only (a smaller quota or burst, a higher cost), or adds some; needs gatehouse:limits.override. What would raise one is 403' })
 
 export const LimitReports = Type.Array(Type.Object({
   name: Type.String({ description: 'owner:NAME for a limit that all keys of the owner share' }),

@@ -3,14 +3,18 @@
 // same statement: one snapshot. Reads facts; decides nothing.
 import type pg from 'pg'
 import type { KeyLimit, Metadata } from '../keys/key-rules.js'
-import type { CredentialSource, KeyFacts, SessionEntry, Snapshot } from './entry.js'
+import type { CredentialSource, KeyFacts, SessionFacts, Snapshot } from './entry.js'
 import type { Uses } from './touches.js'
 
 const AS_OF = '(SELECT seq::float8 FROM revocation_head WHERE id = 1) AS as_of'
 
+// the plans of an owner's roles, the base role's among them, that say anything
+const plansOf = (user: string): string => `
+         (SELECT jsonb_agg(r.limits ORDER BY r.name) FROM effective_roles er JOIN roles r ON r.name = er.role_name WHERE er.user_id = ${user} AND r.limits <> '[]') AS plans`
+
 const KEY = `
   SELECT ${AS_OF}, k.id, k.owner_user_id, u.status = 'active' AS owner_active, k.name, k.permissions, k.limits, k.limit_group_id, k.metadata,
-         o.limits AS owner_limits,         k.revoked_at IS NOT NULL AS revoked, (extract(epoch FROM least(k.expires_at, k.owner_expires_at)) * 1000)::float8 AS expires_at_ms,
+         o.limits AS owner_limits, ${plansOf('k.owner_user_id')}, k.revoked_at IS NOT NULL AS revoked, (extract(epoch FROM least(k.expires_at, k.owner_expires_at)) * 1000)::float8 AS expires_at_ms,
          k.addresses, k.owner_addresses,
          ARRAY(SELECT role_name FROM effective_roles WHERE user_id = k.owner_user_id ORDER BY 1) AS roles,
          -- a row of an older version that has not been judged yet is worth what it was worth there
@@ -24,8 +28,8 @@ const SESSION = `
          (extract(epoch FROM s.expires_at) * 1000)::float8 AS expires_at_ms, (extract(epoch FROM s.last_seen_at) * 1000)::float8 AS last_seen_at_ms,
          ARRAY(SELECT DISTINCT unnest(r.permissions) FROM effective_roles ur JOIN roles r ON r.name = ur.role_name
                WHERE ur.user_id = s.user_id ORDER BY 1) AS permissions,
-         ARRAY(SELECT role_name FROM effective_roles WHERE user_id = s.user_id ORDER BY 1) AS roles
-  FROM sessions s JOIN users u ON u.id = s.user_id`
+         ARRAY(SELECT role_name FROM effective_roles WHERE user_id = s.user_id ORDER BY 1) AS roles, o.limits AS owner_limits, ${plansOf('s.user_id')}
+  FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN owner_limits o ON o.id = s.user_id`
 
 // SKIP LOCKED: a use is never worth waiting for, and two nodes that note the same rows cannot block each other
 const NOTE = `
@@ -56,6 +60,7 @@ interface KeyRow {
   owner_addresses: string[]
   roles: string[]
   owner_permissions: string[] | null
+  plans: unknown[] | null
 }
 
 interface SessionRow {
@@ -68,6 +73,8 @@ interface SessionRow {
   ended: boolean
   expires_at_ms: number
   last_seen_at_ms: number
+  owner_limits: KeyLimit[] | null
+  plans: unknown[] | null
 }
 
 export interface CredentialStore extends CredentialSource {
@@ -81,17 +88,17 @@ function keyFacts(row: KeyRow): Snapshot<KeyFacts> {
     entry: {
       keyId: row.id, ownerUserId: row.owner_user_id, ownerActive: row.owner_active, name: row.name, permissions: row.permissions, metadata: row.metadata,
       revoked: row.revoked, expiresAtMs: row.expires_at_ms, limitGroupId: row.limit_group_id, limits: row.limits, ownerLimits: row.owner_limits ?? [],
-      ownerPermissions: row.owner_permissions, roles: row.roles, addresses: row.addresses, ownerAddresses: row.owner_addresses,
+      ownerPermissions: row.owner_permissions, roles: row.roles, addresses: row.addresses, ownerAddresses: row.owner_addresses, plans: row.plans ?? [],
     },
   }
 }
 
-function sessionEntry(row: SessionRow): Snapshot<SessionEntry> {
+function sessionFacts(row: SessionRow): Snapshot<SessionFacts> {
   return {
     asOf: row.as_of,
     entry: {
       sessionId: row.id, userId: row.user_id, userActive: row.user_active, permissions: row.permissions, roles: row.roles, ended: row.ended,
-      expiresAtMs: row.expires_at_ms, lastSeenAtMs: row.last_seen_at_ms,
+      expiresAtMs: row.expires_at_ms, lastSeenAtMs: row.last_seen_at_ms, ownerLimits: row.owner_limits ?? [], plans: row.plans ?? [],
     },
   }
 }
@@ -101,9 +108,9 @@ function columnsOf(uses: ReadonlyMap<string, number>): [string[], Date[]] {
 }
 
 export function createCredentialStore({ pool }: { pool: pg.Pool }): CredentialStore {
-  async function session(name: string, where: string, value: string | Buffer): Promise<Snapshot<SessionEntry> | null> {
+  async function session(name: string, where: string, value: string | Buffer): Promise<Snapshot<SessionFacts> | null> {
     const { rows } = await pool.query<SessionRow>({ name, text: `${SESSION} ${where}`, values: [value] })
-    return rows[0] ? sessionEntry(rows[0]) : null
+    return rows[0] ? sessionFacts(rows[0]) : null
   }
   return {
     async keyByHash(hash) {

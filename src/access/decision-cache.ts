@@ -62,7 +62,7 @@ const BASE_BYTES = 720
 
 function bytesOf({ key, session, principal }: Held): number {
   const texts = principal.permissions.reduce((sum, text) => sum + text.length + 24, 0)
-  if (session) return BASE_BYTES + texts
+  if (session) return BASE_BYTES + texts + 220 * (session.bound?.charges.length ?? 0)
   return BASE_BYTES + texts + (key === null ? 0 : key.name.length + 220 * key.bound.charges.length + 2 * JSON.stringify(key.metadata).length)
 }
 

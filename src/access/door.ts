@@ -31,7 +31,7 @@ export interface Door {
   verify: (input: VerifyInput) => Soon<Verification>
   /** The answers to many questions, in their order, as if they had been asked one after the other. */
   verifyAll: (inputs: readonly VerifyInput[]) => Promise<Verification[]>
-  /** May the holder of this credential do this, now? In the order of `verify`; a session charges only what `wanted` adds. */
+  /** May the holder of this credential do this, now? In the order of `verify`; a session charges its user's limits, and what `wanted` adds. */
   check: (credential: Credential, wanted: Wanted, address: string) => Soon<Decision>
 }
 
@@ -143,7 +143,7 @@ export function createDoor({ store, cache, tokens, readCookie, limits, touches, 
       if (denial !== 'invalid') note(denial)
       return { allowed: false, code: denial, principal }
     }
-    return charge(limits, boundOf(key, principal, wanted), dryRun, (reports, refusal): Decision => {
+    return charge(limits, boundOf(held, wanted), dryRun, (reports, refusal): Decision => {
       note(refusal ? 'rate_limited' : 'allowed')
       if (refusal) return { allowed: false, principal, ...overLimit(reports, refusal) }
       if (!dryRun && key) touches.key(key.keyId, nowMs)
@@ -165,9 +165,19 @@ export function createDoor({ store, cache, tokens, readCookie, limits, touches, 
     return read
   }
 
+  /** An override that is refused refuses the whole batch, before any of it is charged. */
+  async function checkOverrides(inputs: readonly VerifyInput[], read: ReadonlyMap<number, Held | null>): Promise<void> {
+    for (const [at, { key, permissions = NOTHING, cost = 1, limits: overrides, address }] of inputs.entries()) {
+      if (!overrides) continue
+      const entry = (read.has(at) ? read.get(at) : await resolve({ kind: 'key', value: key }, cache.now()))?.key
+      if (entry && decideKey(entry, clock.now(), permissions, address) === 'valid') forRequest(entry.bound, entry, cost, overrides)
+    }
+  }
+
   return {
     async verifyAll(inputs) {
       const read = await readAll(inputs)
+      await checkOverrides(inputs, read)
       const answers: Verification[] = []
       for (const [at, input] of inputs.entries()) {
         // time has passed since the first look: what was in memory then is looked up again

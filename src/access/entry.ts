@@ -1,7 +1,8 @@
 // A credential as it was found (status facts, no judgement), and the pure decisions over it. Resolving may be slow or
 // cached; deciding is a function of entry, time and what is wanted, so a cached entry is judged anew every time.
 import type { Metadata } from '../keys/key-rules.js'
-import { type Bound, type Limit, limitsOfKey } from '../limits/limit-rules.js'
+import { type Bound, type Limit, limitsOfKey, limitsOfOwner } from '../limits/limit-rules.js'
+import { planOf } from '../limits/plan.js'
 import type { Found } from './decision-cache.js'
 import { createShare } from '../kernel/shared.js'
 import { createNetworkTest } from '../kernel/networks.js'
@@ -28,12 +29,14 @@ export interface KeyFacts {
   ownerAddresses: readonly string[]
   limitGroupId: string
   limits: readonly Limit[]
-  /** those that all keys of the owner share */
+  /** those that all keys and sessions of the owner share */
   ownerLimits: readonly Limit[]
+  /** the limits of those roles that have some, as they are stored */
+  plans: readonly unknown[]
 }
 
 /** With what every answer needs, worked out once. */
-export interface KeyEntry extends Omit<KeyFacts, 'limits' | 'ownerLimits' | 'ownerPermissions' | 'roles' | 'addresses' | 'ownerAddresses'> {
+export interface KeyEntry extends Omit<KeyFacts, 'limits' | 'ownerLimits' | 'ownerPermissions' | 'roles' | 'plans' | 'addresses' | 'ownerAddresses'> {
   /** may it be used from there? null: from anywhere */
   allowsFrom: ((address: string) => boolean) | null
   /** ISO 8601 */
@@ -50,7 +53,7 @@ export interface PreparedAnswer {
   text: string
 }
 
-export interface SessionEntry {
+export interface SessionFacts {
   sessionId: string
   userId: string
   userActive: boolean
@@ -59,6 +62,13 @@ export interface SessionEntry {
   ended: boolean
   expiresAtMs: number
   lastSeenAtMs: number
+  ownerLimits: readonly Limit[]
+  plans: readonly unknown[]
+}
+
+export interface SessionEntry extends Omit<SessionFacts, 'ownerLimits' | 'plans'> {
+  /** what counts for its user, as charges of cost 1; null: nothing */
+  bound: Bound | null
 }
 
 /** An entry and the last revocation that its snapshot of the database held. */
@@ -71,9 +81,9 @@ export interface Snapshot<T> {
 export interface CredentialSource {
   keyByHash: (hash: Buffer) => Promise<Snapshot<KeyFacts> | null>
   /** only sessions of access tokens */
-  sessionById: (id: string) => Promise<Snapshot<SessionEntry> | null>
+  sessionById: (id: string) => Promise<Snapshot<SessionFacts> | null>
   /** only cookie sessions */
-  sessionBySecretHash: (hash: Buffer) => Promise<Snapshot<SessionEntry> | null>
+  sessionBySecretHash: (hash: Buffer) => Promise<Snapshot<SessionFacts> | null>
 }
 
 export type KeyVerdict = 'valid' | 'revoked' | 'expired' | 'owner_suspended' | 'forbidden'
@@ -101,7 +111,7 @@ export function decideKey(
 }
 
 /** Ended, past its absolute end or unused for too long, of a suspended user: the first that holds is the answer. */
-export function decideSession(entry: SessionEntry, nowMs: number, idleMs: number): SessionVerdict {
+export function decideSession(entry: Pick<SessionEntry, 'ended' | 'expiresAtMs' | 'lastSeenAtMs' | 'userActive'>, nowMs: number, idleMs: number): SessionVerdict {
   if (entry.ended) return 'revoked'
   if (entry.expiresAtMs <= nowMs || entry.lastSeenAtMs + idleMs <= nowMs) return 'expired'
   return entry.userActive ? 'valid' : 'owner_suspended'
@@ -128,17 +138,20 @@ export function foundKey({ entry, asOf }: Snapshot<KeyFacts>): Found {
   // property by property, here and in the cache: a copied object takes twice the memory
   const key: KeyEntry = {
     keyId, ownerUserId, ownerActive: entry.ownerActive, name: entry.name, permissions, metadata: share(entry.metadata), revoked: entry.revoked, expiresAtMs,
-    limitGroupId, expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(), bound: limitsOfKey({ ownerUserId, limitGroupId, limits: share(entry.limits), ownerLimits: share(entry.ownerLimits) }),
+    limitGroupId, expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(), bound: limitsOfKey({ ownerUserId, limitGroupId, limits: share(entry.limits), ownerLimits: share(entry.ownerLimits), plan: share(planOf(entry.plans)) }),
     answer: { text: '' }, allowsFrom: addressTest(entry),
   }
   const principal: Principal = Object.freeze({ type: 'key', id: ownerUserId, keyId, permissions, authenticatedBy: 'key' })
   const endsAtMs = entry.revoked || !entry.ownerActive ? 0 : (expiresAtMs ?? Infinity)
-  return { key, session: null, principal, ids: [keyId, ownerUserId].concat(entry.roles), asOf, endsAtMs }
+  return { key, session: null, principal, ids: [keyId, ownerUserId].concat(share(entry.roles)), asOf, endsAtMs }
 }
 
 /** The same for a session; `notAfterMs` is the end of the token that stands for it. */
-export function foundSession({ entry, asOf }: Snapshot<SessionEntry>, authenticatedBy: 'token' | 'cookie', idleMs: number, notAfterMs = Infinity): Found {
-  const { userId, sessionId, permissions, roles } = entry
+export function foundSession({ entry: facts, asOf }: Snapshot<SessionFacts>, authenticatedBy: 'token' | 'cookie', idleMs: number, notAfterMs = Infinity): Found {
+  const { ownerLimits, plans, ...rest } = facts
+  const { userId, sessionId, permissions, roles } = rest
+  const bound = limitsOfOwner({ ownerUserId: userId, ownerLimits: share(ownerLimits), plan: share(planOf(plans)) })
+  const entry: SessionEntry = { ...rest, bound: bound.charges.length > 0 ? bound : null }
   const principal: Principal = Object.freeze({ type: 'user', id: userId, sessionId, permissions, authenticatedBy })
   const endsAtMs = entry.ended || !entry.userActive ? 0 : Math.min(entry.expiresAtMs, entry.lastSeenAtMs + idleMs, notAfterMs)
   return { key: null, session: entry, principal, ids: [sessionId, userId, ...roles], asOf, endsAtMs }

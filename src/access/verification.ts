@@ -1,7 +1,8 @@
 // What the door answers to those who ask about a credential. Types, and the pure making of answers.
 import type { Metadata } from '../keys/key-rules.js'
-import { type Bound, forRequest, type LimitOverride, type LimitReport, reportOf, retryAfterSeconds } from '../limits/limit-rules.js'
+import { atCost, type Bound, type LimitOverride, type LimitReport, reportOf, retryAfterSeconds } from '../limits/limit-rules.js'
 import type { LimitCharge, LimitDecision, LimitStore } from '../redis/fast.js'
+import type { Held } from './decision-cache.js'
 import type { KeyEntry, KeyVerdict, PreparedAnswer } from './entry.js'
 import type { Principal } from './principal.js'
 
@@ -40,11 +41,11 @@ export interface VerifyInput {
 /** What a gateway wants of a request's credential. */
 export interface Wanted {
   permissions?: readonly string[]
-  /** charged together with the key's own limits: all or none. A function gives each principal a list of its own, the same one every time */
-  charges?: readonly LimitCharge[] | ((principal: Principal) => readonly LimitCharge[])
-  /** for the key's own limits */
+  /** charged together with the key's and its owner's limits: all or none. A function gives each principal a list of its own, the same one every time */
+  charges?: readonly LimitCharge[] | ((principal: Principal, key: KeyEntry | null) => readonly LimitCharge[])
+  /** for those of the key and its owner */
   cost?: number
-  /** are a key's own limits charged? Default: yes */
+  /** are the limits of the key and of its owner (of a session: its user) charged? Default: yes */
   keyLimits?: boolean
   dryRun?: boolean
 }
@@ -78,11 +79,11 @@ const NO_LIMITS: Bound = { limits: [], charges: [] }
 const made = new WeakMap<readonly LimitCharge[], Bound>()
 
 /** All that a gateway's request is charged. A limit of the gateway's is named after the first part of its counter. */
-export function boundOf(entry: KeyEntry | null, principal: Principal, { charges, cost = 1, keyLimits = true }: Wanted): Bound {
-  const more = typeof charges === 'function' ? charges(principal) : charges
+export function boundOf({ key: entry, session, principal }: Pick<Held, 'key' | 'session' | 'principal'>, { charges, cost = 1, keyLimits = true }: Wanted): Bound {
+  const more = typeof charges === 'function' ? charges(principal, entry) : charges
   const known = more && cost === 1 ? made.get(more) : undefined
   if (known) return known
-  const own = entry && keyLimits ? forRequest(entry.bound, entry, cost) : NO_LIMITS
+  const own = keyLimits ? atCost(entry?.bound ?? session?.bound ?? NO_LIMITS, cost) : NO_LIMITS
   if (more === undefined || more.length === 0) return own
   const bound = {
     limits: [...own.limits, ...more.map(({ key, quota }) => ({ name: key.slice(0, key.indexOf(':')), quota }))],

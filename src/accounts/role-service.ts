@@ -11,6 +11,7 @@ import { isUuid, newId } from '../kernel/ids.js'
 import { misplaced } from '../kernel/permission-catalogue.js'
 import { holds } from '../kernel/permissions.js'
 import { checkLimits, type Limit } from '../limits/limit-rules.js'
+import { checkPlan } from '../limits/plan.js'
 import { ADMIN, MEMBER } from './role-rules.js'
 import type { Role, RoleStore } from './role-store.js'
 
@@ -56,6 +57,8 @@ export interface RoleServiceDeps {
 
 const WRITE = 'gatehouse:roles.write'
 const LIMITS = 'gatehouse:limits.write'
+// no role's name: plans are held against each other, so they change one after the other
+const PLANS = ' plans'
 const HOLDERS = 200
 const MOST_ROLES = 1_000
 
@@ -91,7 +94,7 @@ export function createRoleService({ store, authority, audit, transact, clock, na
   /** The role behind its gate, alone: nobody gives it away or holds by it while it changes. */
   async function open(tx: Tx, caller: Caller, key: string, expected: number | '*'): Promise<{ role: Role; held: Held }> {
     const { name } = await read(key, tx)
-    const held = await authority.require(tx, caller, WRITE, { narrowedRoles: [name] })
+    const held = await authority.require(tx, caller, WRITE, { narrowedRoles: [name, PLANS] })
     const role = await read(key, tx)
     if (expected !== '*' && expected !== role.version) throw problem('precondition.failed')
     return { role, held }
@@ -112,10 +115,12 @@ export function createRoleService({ store, authority, audit, transact, clock, na
     async create(caller, { name, description, permissions, limits }) {
       check(name, { permissions, limits })
       const role = await transact(async (tx) => {
-        const held = await authority.require(tx, caller, WRITE, { narrowedRoles: [name] })
+        const held = await authority.require(tx, caller, WRITE, { narrowedRoles: [name, PLANS] })
         refuseGrant(held, permissions)
         refusePlan(held, [], limits)
-        if ((await store.list(tx)).length >= MOST_ROLES) throw problem('role.cap_reached')
+        const roles = await store.list(tx)
+        if (roles.length >= MOST_ROLES) throw problem('role.cap_reached')
+        checkPlan({ name, limits }, roles, MEMBER)
         const inserted = await store.insert(tx, { id: newId(), name, description, permissions, limits }, new Date(clock.now()))
         if (!inserted) throw problem('role.taken')
         await audit.record(tx, caller, { action: 'role.created', targetType: 'role', targetId: inserted.id, details: { name, permissions, limits: JSON.stringify(limits) } })
@@ -131,6 +136,7 @@ export function createRoleService({ store, authority, audit, transact, clock, na
         const { permissions = role.permissions, limits = role.limits } = patch
         refuseGrant(held, [...role.permissions, ...permissions])
         refusePlan(held, role.limits, limits)
+        if (patch.limits) checkPlan({ name: role.name, limits }, await store.list(tx), MEMBER)
         const row = await store.update(tx, role.id, role.version, patch, new Date(clock.now()))
         if (!row) throw problem('precondition.failed')
         const details = { name: role.name, fields: Object.keys(patch).toSorted(), permissions, before: role.permissions, limits: JSON.stringify(limits) }

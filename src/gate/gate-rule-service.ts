@@ -1,19 +1,21 @@
 // Gate rules as administrators see them: checked, versioned, audited, and told to every node once committed.
 import type { Caller } from '../access/principal.js'
 import type { AuditStore } from '../audit/audit-store.js'
+import type { Held } from '../authority/authority-rules.js'
 import type { AuthorityService } from '../authority/authority-service.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { ListQuery, Page } from '../kernel/page.js'
+import { holds } from '../kernel/permissions.js'
 import type { GateRuleChange, GateRuleRow, GateRuleStore } from './gate-rule-store.js'
 import { explainRules, type GateExplanation } from './explain-rules.js'
-import { checkGateRule, type GateRule } from './gate-rules.js'
+import { checkGateRule, type GateLimit, type GateRule } from './gate-rules.js'
 import type { RuleSource } from './gate-source.js'
 import { normaliseHost } from './normalise-uri.js'
 
-export type GateRuleView = GateRule & { version: number; createdAt: string; updatedAt: string }
+export type GateRuleView = Omit<GateRule, 'limit'> & { limit: Required<GateLimit> | null; version: number; createdAt: string; updatedAt: string }
 
 export interface GateRuleService {
   list: (query: ListQuery) => Promise<Page<GateRuleView>>
@@ -21,11 +23,11 @@ export interface GateRuleService {
   find: (id: string) => Promise<GateRuleView>
   /** What holds for a request to `url` and why; noted in the audit log, as every such read is. Throws request.invalid, and what the rules' reading throws. */
   explain: (caller: Caller, asked: { method: string; url: string }) => Promise<GateExplanation>
-  /** Throws access.denied, request.invalid, gate_rule.taken (a rule for the same host, path and methods). */
+  /** Throws access.denied, request.invalid, gate_rule.taken (a rule for the same host, path and methods), permission.not_held (a limit). */
   create: (caller: Caller, input: GateRuleChange & { path: string }) => Promise<GateRuleView>
-  /** Throws access.denied, gate_rule.not_found, gate_rule.taken, precondition.failed, request.invalid. */
+  /** Throws access.denied, gate_rule.not_found, gate_rule.taken, precondition.failed, permission.not_held, request.invalid. */
   update: (caller: Caller, id: string, expected: number | '*', change: GateRuleChange) => Promise<GateRuleView>
-  /** Throws access.denied, gate_rule.not_found, precondition.failed. */
+  /** Throws access.denied, gate_rule.not_found, precondition.failed, permission.not_held. */
   remove: (caller: Caller, id: string, expected: number | '*') => Promise<void>
 }
 
@@ -42,10 +44,11 @@ export interface GateRuleServiceDeps {
 
 // asked again at the commit: what a cached decision still allows must leave nothing that lasts
 const WRITE = 'gatehouse:gate.write'
+const WRITE_LIMITS = 'gatehouse:limits.write'
 const PRESETS: Omit<GateRule, 'id' | 'path'> = { host: '*', methods: [], public: false, permissions: [], limit: null, priority: 0 }
 
 function viewOf(row: GateRuleRow): GateRuleView {
-  return { ...row, createdAt: row.createdAt.toISOString(), updatedAt: row.updatedAt.toISOString() }
+  return { ...row, limit: row.limit && { per: 'owner', ...row.limit }, createdAt: row.createdAt.toISOString(), updatedAt: row.updatedAt.toISOString() }
 }
 
 /** The order of methods means nothing: kept sorted, so that the same set is the same rule. */
@@ -66,10 +69,16 @@ function partsOf(url: string): { host: string; target: string } {
 /** For the audit log: what was asked without its query, which may hold a secret. */
 const shown = (target: string): string => (target.split('?', 1)[0] ?? '').replace(/[^!-~]/g, '?').slice(0, 300)
 
+/** A limit is set, raised, moved and removed by who may write limits: so are the rules that carry one. Throws permission.not_held. */
+function refuseLimits({ permissions }: Held, rules: readonly GateRule[]): void {
+  if (!rules.some(({ limit }) => limit) || holds(permissions, WRITE_LIMITS)) return
+  throw problem('permission.not_held', { detail: `A rule with a limit is changed by who holds ${WRITE_LIMITS}` })
+}
+
 export function createGateRuleService({ store, source, audit, authority, transact, narrowed, clock }: GateRuleServiceDeps): GateRuleService {
   const record = (tx: Parameters<AuditStore['record']>[0], caller: Caller, verb: string, rule: GateRule): Promise<void> => audit.record(tx, caller, {
     action: `gate_rule.${verb}`, targetType: 'gate_rule', targetId: rule.id,
-    details: { host: rule.host, path: rule.path, methods: rule.methods, public: rule.public, permissions: rule.permissions },
+    details: { host: rule.host, path: rule.path, methods: rule.methods, public: rule.public, permissions: rule.permissions, ...(rule.limit ? { limit: JSON.stringify(rule.limit) } : {}) },
   })
 
   return {
@@ -93,7 +102,7 @@ export function createGateRuleService({ store, source, audit, authority, transac
       const rule = sorted({ ...PRESETS, ...input, id: newId() })
       checkGateRule(rule)
       const row = await transact(async (tx) => {
-        await authority.require(tx, caller, WRITE)
+        refuseLimits(await authority.require(tx, caller, WRITE), [rule])
         const inserted = await store.insert(tx, rule, new Date(clock.now()))
         await record(tx, caller, 'created', inserted)
         return inserted
@@ -103,11 +112,12 @@ export function createGateRuleService({ store, source, audit, authority, transac
     },
     async update(caller, id, expected, change) {
       const row = await transact(async (tx) => {
-        await authority.require(tx, caller, WRITE)
+        const held = await authority.require(tx, caller, WRITE)
         const known = await store.lock(tx, id)
         if (!known) throw problem('gate_rule.not_found')
         if (expected !== '*' && expected !== known.version) throw problem('precondition.failed')
         checkGateRule({ ...known, ...change })
+        refuseLimits(held, [known, { ...known, ...change }])
         const updated = await store.update(tx, id, known.version, sorted(change), new Date(clock.now()))
         if (!updated) throw problem('precondition.failed')
         await record(tx, caller, 'updated', updated)
@@ -118,9 +128,10 @@ export function createGateRuleService({ store, source, audit, authority, transac
     },
     async remove(caller, id, expected) {
       await transact(async (tx) => {
-        await authority.require(tx, caller, WRITE)
+        const held = await authority.require(tx, caller, WRITE)
         const known = await store.lock(tx, id)
         if (!known) throw problem('gate_rule.not_found')
+        refuseLimits(held, [known])
         if (!(await store.remove(tx, id, expected === '*' ? null : expected))) throw problem('precondition.failed')
         await record(tx, caller, 'deleted', known)
       })

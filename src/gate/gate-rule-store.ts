@@ -6,7 +6,7 @@ import { type ListSpec, readPage } from '../database/list.js'
 import type { Tx } from '../database/transaction.js'
 import { problem } from '../kernel/errors.js'
 import type { Cursors, ListQuery, Page } from '../kernel/page.js'
-import type { GateRule } from './gate-rules.js'
+import type { GateRule, LimitPer } from './gate-rules.js'
 
 export type GateRuleRow = GateRule & { version: number; createdAt: Date; updatedAt: Date }
 export type GateRuleChange = Partial<Omit<GateRule, 'id'>>
@@ -36,7 +36,7 @@ const LIST: ListSpec = {
   table: 'gate_rules',
   columns: {
     id: 'id', host: 'host', path: 'path', methods: 'methods', isPublic: 'is_public', permissions: 'permissions', limitQuota: 'limit_quota',
-    limitWindowSeconds: 'limit_window_seconds', priority: 'priority', version: 'version', createdAt: 'created_at', updatedAt: 'updated_at',
+    limitWindowSeconds: 'limit_window_seconds', limitPer: 'limit_per', priority: 'priority', version: 'version', createdAt: 'created_at', updatedAt: 'updated_at',
   },
   sortable: { createdAt: 'timestamptz' },
   filters: { host: (p) => `host = ${p}`, path: (p) => `path = ${p}` },
@@ -45,7 +45,7 @@ const LIST: ListSpec = {
 
 const SNAPSHOT = `
   SELECT h.seq::float8 AS "asOf", r.id, r.host, r.path, r.methods, r.is_public AS "isPublic", r.permissions, r.limit_quota AS "limitQuota",
-         r.limit_window_seconds AS "limitWindowSeconds", r.priority
+         r.limit_window_seconds AS "limitWindowSeconds", r.limit_per AS "limitPer", r.priority
   FROM revocation_head h LEFT JOIN gate_rules r ON true
   WHERE h.id = 1`
 
@@ -53,8 +53,8 @@ type Columns = Omit<Stored, 'version' | 'createdAt' | 'updatedAt'>
 /** without any rule there is one row of nothing but the number */
 type SnapshotRow = { asOf: number } & (Columns | { id: null })
 
-function ruleOf({ id, host, path, methods, isPublic, permissions, limitQuota, limitWindowSeconds, priority }: Columns): GateRule {
-  const limit = limitQuota === null || limitWindowSeconds === null ? null : { quota: limitQuota, windowSeconds: limitWindowSeconds }
+function ruleOf({ id, host, path, methods, isPublic, permissions, limitQuota, limitWindowSeconds, limitPer, priority }: Columns): GateRule {
+  const limit = limitQuota === null || limitWindowSeconds === null ? null : { quota: limitQuota, windowSeconds: limitWindowSeconds, per: limitPer as LimitPer }
   return { id, host, path, methods, public: isPublic, permissions, limit, priority }
 }
 
@@ -65,7 +65,7 @@ function rowOf(stored: Stored): GateRuleRow {
 function columnsOf<C extends GateRuleChange>({ public: isPublic, limit, ...rest }: C) {
   return {
     ...rest, ...(isPublic === undefined ? {} : { isPublic }),
-    ...(limit === undefined ? {} : { limitQuota: limit?.quota ?? null, limitWindowSeconds: limit?.windowSeconds ?? null }),
+    ...(limit === undefined ? {} : { limitQuota: limit?.quota ?? null, limitWindowSeconds: limit?.windowSeconds ?? null, limitPer: limit?.per ?? 'owner' }),
   }
 }
 
@@ -96,7 +96,7 @@ export function createGateRuleStore({ prisma, pool, cursors }: { prisma: PrismaC
     insert: (tx, { id, host, path, methods, permissions, priority, ...rest }, now) => orTaken(async () => rowOf(await tx.gateRule.create({
       data: {
         id, host, path, methods, permissions, priority, isPublic: rest.public, limitQuota: rest.limit?.quota ?? null,
-        limitWindowSeconds: rest.limit?.windowSeconds ?? null, createdAt: now, updatedAt: now,
+        limitWindowSeconds: rest.limit?.windowSeconds ?? null, limitPer: rest.limit?.per ?? 'owner', createdAt: now, updatedAt: now,
       },
     }))),
     update: (tx, id, version, change, now) => orTaken(async () => {

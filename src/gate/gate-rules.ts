@@ -4,9 +4,16 @@ import { pathToRegexp, type Token, TokenData } from 'path-to-regexp'
 import { type ErrorCode, type FieldError, problem } from '../kernel/errors.js'
 import { foldedLetters, normaliseHost, readTarget } from './normalise-uri.js'
 
+/** What a limit counts together: all that one owner presents, each credential, each address. Who pays is the owner. */
+export const LIMIT_PER = ['owner', 'credential', 'address'] as const
+
+export type LimitPer = (typeof LIMIT_PER)[number]
+
 export interface GateLimit {
   quota: number
   windowSeconds: number
+  /** default: owner; where the rule is public there is only an address */
+  per?: LimitPer
 }
 
 export interface GateRule {
@@ -20,7 +27,6 @@ export interface GateRule {
   /** nobody is asked who they are */
   public: boolean
   permissions: string[]
-  /** for each caller; for each address where the rule is public */
   limit: GateLimit | null
   /** the higher goes first; then the more specific one */
   priority: number
@@ -165,7 +171,7 @@ function planOf(rules: readonly CompiledRule[], method: string, host: string, ta
     refused: null,
     public: all.every((rule) => rule.public),
     permissions: [...new Set(all.flatMap((rule) => rule.permissions))],
-    limits: all.flatMap((rule) => (rule.limit ? [{ ...rule.limit, ruleId: rule.id }] : [])),
+    limits: all.flatMap((rule) => (rule.limit ? [{ ...rule.limit, ...(rule.public ? { per: 'address' as const } : {}), ruleId: rule.id }] : [])),
   }
 }
 

@@ -1,6 +1,7 @@
 // May the request that waits at a gateway go on? The rules say what it needs, the door whether its credential has that.
 // Everything else is denied: what cannot be read, what no rule covers, what comes from somebody who is no gateway of ours.
 import type { Credential } from '../access/credential.js'
+import type { KeyEntry } from '../access/entry.js'
 import type { Decision, Door, LimitReport, Wanted } from '../access/door.js'
 import type { Principal } from '../access/principal.js'
 import { countedAddress } from '../kernel/address.js'
@@ -60,25 +61,43 @@ function denied(code: ErrorCode, detail?: string): GateVerdict {
   return { error: problem(code, detail === undefined ? {} : { detail }), principal: null, limits: NO_LIMITS }
 }
 
-/** The braces keep what is charged together, the limits of a key among it, in one Redis slot. */
-function chargesOf({ limits }: OpenPlan, owner: string, caller: string): LimitCharge[] {
-  return limits.map(({ ruleId, quota, windowSeconds }) => ({ key: `gate:{${owner}}:${caller}:${ruleId}`, quota, windowMs: windowSeconds * 1000, cost: 1 }))
+/** Whom a request is counted for: the owner of its credential and, with what it was rotated from, a key of its own; '' for none. */
+interface Counted {
+  owner: string
+  credential: string
+  address: string
 }
 
-/** What a plan wants of a credential. Limits count each key and each user for itself; a held principal is the same object every time. */
-function wantedBy(plan: OpenPlan): Wanted {
+/** The braces keep what is charged together, the limits of a key among it, in one Redis slot; an address is nobody's. */
+function chargesOf({ limits }: OpenPlan, { owner, credential, address }: Counted): LimitCharge[] {
+  const counter = { owner: `owner:{${owner}}`, credential: `credential:{${owner}}:${credential}`, address: `address:{${address}}` }
+  return limits.map(({ ruleId, quota, windowSeconds, per = 'owner' }) => ({ key: `gate:${counter[per]}:${ruleId}`, quota, windowMs: windowSeconds * 1000, cost: 1 }))
+}
+
+function countedFor(principal: Principal, key: KeyEntry | null, address: string): Counted {
+  // all sessions of a user are one credential: signing in anew refills nothing
+  return { owner: principal.id, credential: key?.limitGroupId ?? principal.id, address }
+}
+
+/** What a plan wants of a credential. A held principal is the same object every time, and what it is charged is made once, but for what hangs on the address. */
+function wantedBy(plan: OpenPlan): (addresses: string) => Wanted {
   const { permissions } = plan
-  if (plan.limits.length === 0) return { permissions }
+  const nothing: Wanted = { permissions }
+  if (plan.limits.length === 0) return () => nothing
+  if (plan.limits.some(({ per }) => per === 'address')) {
+    return (addresses) => ({ permissions, charges: (principal, key) => chargesOf(plan, countedFor(principal, key, countedAddress(lastAddress(addresses)))) })
+  }
   const known = new WeakMap<Principal, readonly LimitCharge[]>()
-  const charges = (principal: Principal): readonly LimitCharge[] => {
+  const charges = (principal: Principal, key: KeyEntry | null): readonly LimitCharge[] => {
     let made = known.get(principal)
     if (!made) {
-      made = chargesOf(plan, principal.id, principal.keyId ?? principal.id)
+      made = chargesOf(plan, countedFor(principal, key, ''))
       known.set(principal, made)
     }
     return made
   }
-  return { permissions, charges }
+  const wanted: Wanted = { permissions, charges }
+  return () => wanted
 }
 
 function retry(retryAfterSeconds: number | null | undefined): AppError {
@@ -110,19 +129,19 @@ function verdictOf(kind: Credential['kind'], decision: Decision): GateVerdict {
 }
 
 export function createGateService({ source, door, limits }: GateServiceDeps): GateService {
-  const wanted = new WeakMap<OpenPlan, Wanted>()
+  const wanted = new WeakMap<OpenPlan, (addresses: string) => Wanted>()
 
-  function wantedOf(plan: OpenPlan): Wanted {
+  function wantedOf(plan: OpenPlan, addresses: string): Wanted {
     const known = wanted.get(plan)
-    if (known) return known
+    if (known) return known(addresses)
     const made = wantedBy(plan)
     wanted.set(plan, made)
-    return made
+    return made(addresses)
   }
 
   async function decidePublic(plan: OpenPlan, addresses: string): Promise<GateVerdict> {
     const counted = countedAddress(lastAddress(addresses))
-    const charges = chargesOf(plan, counted, 'address')
+    const charges = chargesOf(plan, { owner: '', credential: '', address: counted })
     const taken = await limits.take(charges)
     const reports = reportOf({ limits: plan.limits.map(({ quota }) => ({ name: 'gate', quota })), charges }, taken.states, limits.guarantee)
     return { error: taken.allowed ? null : retry(retryAfterSeconds(taken.retryAfterMs)), principal: null, limits: reports }
@@ -139,7 +158,7 @@ export function createGateService({ source, door, limits }: GateServiceDeps): Ga
     if (credential.kind === 'cookie' && (own.upgrade !== null || !SAFE.has(original.method)) && !isOwnPage(original, own)) {
       return denied('csrf.invalid', 'The request must come from a page of this origin')
     }
-    const decision = door.check(credential, wantedOf(plan), lastAddress(original.addresses))
+    const decision = door.check(credential, wantedOf(plan, original.addresses), lastAddress(original.addresses))
     return decision instanceof Promise ? decision.then((one) => verdictOf(credential.kind, one)) : verdictOf(credential.kind, decision)
   }
 

@@ -1,5 +1,5 @@
 // What a limit is, as people write it on keys, owners and namespaces, and how it becomes a charge and a report. Pure.
-import { type FieldError, problem } from '../kernel/errors.js'
+import { type AppError, type FieldError, problem } from '../kernel/errors.js'
 import { flat } from '../kernel/shared.js'
 import type { Guarantee, LimitCharge, LimitState } from '../redis/fast.js'
 import { type Period, PERIODS } from './calendar.js'
@@ -20,7 +20,7 @@ export interface Limit {
   period?: Period
 }
 
-/** Changes the limit of that name for one request, or adds one when the name is new and the rest complete. */
+/** Lowers the limit of that name for one request, or adds one when the name is new and the rest complete. */
 export interface LimitOverride extends Partial<Omit<Limit, 'name'>> {
   name: string
   /** instead of the request's */
@@ -81,9 +81,12 @@ function unreadable(stored: unknown): Limit {
   return { name: typeof name === 'string' && NAME.test(name) ? name : 'unreadable', quota: 0, windowSeconds: 1 }
 }
 
+/** Stands for a list that cannot be read at all. */
+export const UNREADABLE: Limit = Object.freeze(unreadable(null))
+
 /** A list of limits as it stands in the database, whoever wrote it: the same list when it can be decided, else one whose bad limits deny. */
 export function readLimits(stored: unknown): readonly Limit[] {
-  if (!Array.isArray(stored) || stored.length > MOST_LIMITS) return [unreadable(null)]
+  if (!Array.isArray(stored) || stored.length > MOST_LIMITS) return [UNREADABLE]
   return stored.every(isReadable) ? stored : stored.map((one) => (isReadable(one) ? one : unreadable(one)))
 }
 
@@ -105,47 +108,87 @@ function keyCounter(ownerUserId: string, limitGroupId: string, name: string): st
   return flat(`key:{${ownerUserId}}:${limitGroupId}:${name}`)
 }
 
-/** What stands for a limit that all keys of an owner share, among the names of a key's own limits. */
-const OWNER = 'owner:'
+export interface OwnerFacts {
+  ownerUserId: string
+  /** set for this owner */
+  ownerLimits: readonly Limit[]
+  /** what their roles give, see limits/plan.ts */
+  plan?: readonly Limit[]
+}
 
-/** All limits of a key, at cost 1: its own (rotated keys share them) and those its owner's keys share. */
-export function limitsOfKey(key: { ownerUserId: string; limitGroupId: string; limits: readonly Limit[]; ownerLimits: readonly Limit[] }): Bound {
+/**
+ * What counts for an owner over all their keys and sessions, at cost 1: `owner:NAME` and `plan:NAME` among the names of a key's own limits. The
+ * counters hang on owner and name alone, so no other role, key or rotation refills them.
+ */
+export function limitsOfOwner({ ownerUserId, ownerLimits, plan = [] }: OwnerFacts): Bound {
+  const limits: Limit[] = []
+  const charges: LimitCharge[] = []
+  for (const [kind, list] of [['owner', readLimits(ownerLimits)], ['plan', plan]] as const) {
+    for (const limit of list) {
+      limits.push({ ...limit, name: `${kind}:${limit.name}` })
+      charges.push(chargeOf(flat(`${kind}:{${ownerUserId}}:${limit.name}`), limit))
+    }
+  }
+  return { limits, charges }
+}
+
+/** All limits of a key, at cost 1: its own (rotated keys share them) and its owner's. */
+export function limitsOfKey(key: OwnerFacts & { limitGroupId: string; limits: readonly Limit[] }): Bound {
   const { ownerUserId, limitGroupId } = key
-  const [limits, ownerLimits] = [readLimits(key.limits), readLimits(key.ownerLimits)]
+  const own = readLimits(key.limits)
+  const owner = limitsOfOwner(key)
   return {
-    limits: ownerLimits.length === 0 ? limits : [...limits, ...ownerLimits.map((limit) => ({ ...limit, name: OWNER + limit.name }))],
-    charges: [
-      ...limits.map((limit) => chargeOf(keyCounter(ownerUserId, limitGroupId, limit.name), limit)),
-      ...ownerLimits.map((limit) => chargeOf(`owner:{${ownerUserId}}:${limit.name}`, limit)),
-    ],
+    limits: owner.limits.length === 0 ? own : [...own, ...owner.limits],
+    charges: [...own.map((limit) => chargeOf(keyCounter(ownerUserId, limitGroupId, limit.name), limit)), ...owner.charges],
   }
 }
 
-function merged(limit: Limit | undefined, override: LimitOverride): Limit {
+const notLowered = (name: string, why: string): AppError => problem('access.denied', { detail: `A request may only lower the limit ${name}: ${why}` })
+
+/** The limit as an override leaves it: no larger, and on the same counter, for another one would be a fresh start. Throws access.denied. */
+function lowered(limit: Limit, override: LimitOverride): Limit {
   const { cost: _, ...change } = override
-  if (limit) {
-    // another algorithm starts from nothing: the old one's parts would contradict it
-    const sameKind = change.algorithm === undefined || change.algorithm === (limit.algorithm ?? 'window')
-    return sameKind ? { ...limit, ...change } : { quota: limit.quota, ...change }
-  }
-  const message = `the key has no limit ${change.name}, and its quota is missing`
-  if (change.quota === undefined) throw problem('request.invalid', { errors: [{ path: '/limits', message }] })
-  return { ...change, quota: change.quota }
+  const { algorithm = 'window' } = limit
+  const isSame = (change.algorithm ?? algorithm) === algorithm && (change.windowSeconds ?? limit.windowSeconds) === limit.windowSeconds && (change.period ?? limit.period) === limit.period
+  if (!isSame) throw notLowered(limit.name, 'its window, period and algorithm stay')
+  const result = { ...limit, ...change }
+  if (result.quota > limit.quota) throw notLowered(limit.name, `its quota is ${limit.quota}`)
+  if ((result.burst ?? result.quota) > (limit.burst ?? limit.quota)) throw notLowered(limit.name, `its burst is ${limit.burst ?? limit.quota}`)
+  // one that cannot be read denies, whatever a request says of it
+  if (limit.quota > 0) checkLimits([result])
+  return result
 }
 
-/** A key's limits as one request wants them charged. Throws request.invalid for overrides that make no limit. */
+function added(override: LimitOverride): Limit {
+  const { cost: _, quota, ...rest } = override
+  const message = `the key has no limit ${rest.name}, and its quota is missing`
+  if (quota === undefined) throw problem('request.invalid', { errors: [{ path: '/limits', message }] })
+  const limit = { ...rest, quota }
+  checkLimits([limit])
+  return limit
+}
+
+export function atCost(bound: Bound, cost: number): Bound {
+  return cost === 1 ? bound : { limits: bound.limits, charges: bound.charges.map((charge) => ({ ...charge, cost })) }
+}
+
+/**
+ * A key's limits as one request wants them charged: overrides lower what holds (a smaller quota, a higher cost) or add to it. Throws access.denied for
+ * those that would raise, or leave out, anything, and request.invalid for those that make no limit.
+ */
 export function forRequest(bound: Bound, key: { ownerUserId: string; limitGroupId: string }, cost: number, overrides: readonly LimitOverride[] = []): Bound {
-  if (overrides.length === 0) return cost === 1 ? bound : { limits: bound.limits, charges: bound.charges.map((charge) => ({ ...charge, cost })) }
+  if (overrides.length === 0) return atCost(bound, cost)
   const limits = [...bound.limits]
   const charges: LimitCharge[] = bound.charges.map((charge) => ({ ...charge, cost }))
   for (const override of overrides) {
-    const at = limits.findIndex(({ name }) => name === override.name)
-    const limit = merged(limits[at], override)
-    checkLimits([limit])
+    const found = limits.findIndex(({ name }) => name === override.name)
+    const at = found === -1 ? limits.length : found
+    const known = limits[at]
+    const [limit, least] = known ? [lowered(known, override), charges[at]?.cost ?? cost] : [added(override), 1]
+    if (override.cost !== undefined && override.cost < least) throw notLowered(limit.name, `its cost is ${least}`)
     const counter = charges[at]?.key ?? keyCounter(key.ownerUserId, key.limitGroupId, limit.name)
-    const place = at === -1 ? limits.length : at
-    limits[place] = limit
-    charges[place] = chargeOf(counter, limit, override.cost ?? cost)
+    limits[at] = limit
+    charges[at] = chargeOf(counter, limit, override.cost ?? (known ? least : cost))
   }
   return { limits, charges }
 }

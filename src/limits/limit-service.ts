@@ -5,9 +5,10 @@ import { LRUCache } from 'lru-cache'
 import type { Caller } from '../access/principal.js'
 import { holds } from '../kernel/permissions.js'
 import type { AuditStore } from '../audit/audit-store.js'
+import type { AuthorityService } from '../authority/authority-service.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { problem } from '../kernel/errors.js'
+import { AppError, problem } from '../kernel/errors.js'
 import { expectedVersion } from '../kernel/etag.js'
 import { newId } from '../kernel/ids.js'
 import type { ListQuery, Page } from '../kernel/page.js'
@@ -64,12 +65,14 @@ export interface LimitService {
   putOwner: (caller: Caller, id: string, expected: number | '*', limits: Limit[]) => Promise<OwnerLimitsView>
   /** Charges an identifier against all limits of a namespace, or none. Throws namespace.not_found. */
   check: (input: CheckInput) => CheckAnswer | Promise<CheckAnswer>
-  /** May the caller change the limits of others' keys for one request? Throws access.denied, which is audited. */
-  requireOverride: (caller: Caller) => Promise<void>
+  /** Asks about keys whose limits the request lowers, for who may do that. Throws access.denied, which is audited, also when `ask` does: nobody may raise them. */
+  override: <T>(caller: Caller, ask: () => T | Promise<T>) => Promise<T>
 }
 
 export interface LimitServiceDeps {
   store: LimitDefinitionStore
+  /** what was held at the request's start may be gone at its commit */
+  authority: Pick<AuthorityService, 'require'>
   limits: LimitStore
   bus: Bus
   audit: AuditStore
@@ -80,6 +83,7 @@ export interface LimitServiceDeps {
   clock: Clock
 }
 
+const WRITE = 'gatehouse:limits.write'
 const OVERRIDE = 'gatehouse:limits.override'
 const CHANNEL = 'limits'
 /** A changed namespace is in force everywhere after this at the latest, also when the bus lost the message. */
@@ -93,7 +97,7 @@ function ownerView({ id, limits, version, updatedAt }: OwnerRow): OwnerLimitsVie
   return { id, limits, version, updatedAt: updatedAt.toISOString() }
 }
 
-export function createLimitService({ store, limits: counters, bus, audit, transact, afterCommit, narrowed, clock }: LimitServiceDeps): LimitService {
+export function createLimitService({ store, authority, limits: counters, bus, audit, transact, afterCommit, narrowed, clock }: LimitServiceDeps): LimitService {
   const known = new LRUCache<string, NamespaceView>({ max: 10_000, ttl: REMEMBERED_MS, perf: { now: clock.monotonic }, ttlResolution: 0 })
   // at most once: what it misses is forgotten by time
   bus.subscribe(CHANNEL, (namespace) => known.delete(namespace)).catch(() => undefined)
@@ -121,6 +125,7 @@ export function createLimitService({ store, limits: counters, bus, audit, transa
   async function create(caller: Caller, namespace: string, limits: Limit[]): Promise<NamespaceView> {
     const now = new Date(clock.now())
     const row = await transact(async (tx) => {
+      await authority.require(tx, caller, WRITE)
       const inserted = await store.insert(tx, { id: newId(), namespace, limits, createdAt: now, updatedAt: now })
       if (!inserted) throw problem('precondition.required', { detail: 'The namespace exists: If-Match must name it as it is' })
       await audit.record(tx, caller, { action: 'limits.created', targetType: 'namespace', targetId: namespace, details: { limits: JSON.stringify(limits) } })
@@ -132,6 +137,7 @@ export function createLimitService({ store, limits: counters, bus, audit, transa
   async function replace(caller: Caller, { id, namespace, version }: NamespaceRow, ifMatch: string | undefined, limits: Limit[]): Promise<NamespaceView> {
     const expected = expectedVersion(ifMatch, id)
     const row = await transact(async (tx) => {
+      await authority.require(tx, caller, WRITE)
       const updated = await store.update(tx, id, expected === '*' ? version : expected, limits, new Date(clock.now()))
       if (!updated) throw problem('precondition.failed')
       await audit.record(tx, caller, { action: 'limits.updated', targetType: 'namespace', targetId: namespace, details: { limits: JSON.stringify(limits) } })
@@ -159,6 +165,7 @@ export function createLimitService({ store, limits: counters, bus, audit, transa
       if (!row) throw problem('namespace.not_found')
       const expected = ifMatch === undefined ? '*' : expectedVersion(ifMatch, row.id)
       await transact(async (tx) => {
+        await authority.require(tx, caller, WRITE)
         if (!(await store.delete(tx, row.id, expected === '*' ? row.version : expected))) throw problem('precondition.failed')
         await audit.record(tx, caller, { action: 'limits.deleted', targetType: 'namespace', targetId: namespace })
       })
@@ -174,6 +181,7 @@ export function createLimitService({ store, limits: counters, bus, audit, transa
       const before = await store.findOwner(id)
       if (!before) throw problem('user.not_found')
       const row = await transact(async (tx) => {
+        await authority.require(tx, caller, WRITE)
         const updated = await store.updateOwner(tx, id, expected === '*' ? before.version : expected, limits, new Date(clock.now()))
         if (!updated) throw problem('precondition.failed')
         await audit.record(tx, caller, { action: 'limits.updated', targetType: 'user', targetId: id, details: { limits: JSON.stringify(limits) } })
@@ -190,10 +198,18 @@ export function createLimitService({ store, limits: counters, bus, audit, transa
         return charged(read, input)
       })
     },
-    async requireOverride(caller) {
-      if (caller.principal && holds(caller.principal.permissions, OVERRIDE)) return
-      await transact((tx) => audit.record(tx, caller, { action: 'access.denied', targetType: 'limits', targetId: '', details: { needs: [OVERRIDE] } }))
-      throw problem('access.denied', { detail: `Limits can be changed for a request by who holds ${OVERRIDE}` })
+    async override(caller, ask) {
+      try {
+        if (!caller.principal || !holds(caller.principal.permissions, OVERRIDE)) {
+          throw problem('access.denied', { detail: `Limits can be lowered for a request by who holds ${OVERRIDE}` })
+        }
+        return await ask()
+      } catch (error) {
+        if (error instanceof AppError && error.code === 'access.denied') {
+          await audit.refused(caller, { action: 'access.denied', targetType: 'limits', targetId: '', details: { needs: [OVERRIDE] } })
+        }
+        throw error
+      }
     },
   }
 }

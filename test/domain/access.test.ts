@@ -105,15 +105,15 @@ t.test('a route is opened by any one of its accesses', async (t) => {
 })
 
 t.test('charges that are made once for each principal stand beside the key\'s own, which have the cost of the question', (t) => {
-  const { key, principal } = foundKey({
+  const { key, session, principal } = foundKey({
     asOf: 1,
     entry: {
-      keyId: 'k', ownerUserId: 'o', ownerActive: true, name: 'n', permissions: [], metadata: {}, revoked: false, expiresAtMs: null, limitGroupId: 'k', ownerLimits: [], ownerPermissions: null, roles: [], addresses: [], ownerAddresses: [],
+      keyId: 'k', ownerUserId: 'o', ownerActive: true, name: 'n', permissions: [], metadata: {}, revoked: false, expiresAtMs: null, limitGroupId: 'k', ownerLimits: [], ownerPermissions: null, roles: [], plans: [], addresses: [], ownerAddresses: [],
       limits: [{ name: 'calls', quota: 10, windowSeconds: 60 }],
     },
   })
   const more = [{ key: 'gate:rule', quota: 5, windowMs: 60_000, cost: 1 }]
-  for (const cost of [1, 2, 1]) t.same(boundOf(key, principal, { charges: () => more, cost }).charges.map((charge) => charge.cost), [cost, 1])
+  for (const cost of [1, 2, 1]) t.same(boundOf({ key, session, principal }, { charges: () => more, cost }).charges.map((charge) => charge.cost), [cost, 1])
   t.end()
 })
 

@@ -4,7 +4,8 @@ import t from 'tap'
 import { blockExtra, type Period, spanOf } from '../../src/limits/calendar.js'
 import { admitGcra, createGcra, type Rate, remainingGcra, resetGcraMs, settleGcra, waitGcraMs } from '../../src/limits/gcra.js'
 import { createDemand, guaranteeOf, LEASE_MS, noteDemand, planOf, wantOf } from '../../src/limits/lease.js'
-import { chargeOf, forRequest, limitMistakes, limitsOfKey, reportOf } from '../../src/limits/limit-rules.js'
+import { chargeOf, forRequest, limitMistakes, limitsOfKey, limitsOfOwner, reportOf } from '../../src/limits/limit-rules.js'
+import { checkPlan, planOf as planOfRoles } from '../../src/limits/plan.js'
 import type { LimitCharge } from '../../src/redis/fast.js'
 
 const rates = fc.record({ quota: fc.integer({ min: 1, max: 500 }), windowMs: fc.integer({ min: 1, max: 100_000 }), burst: fc.integer({ min: 1, max: 60 }) })
@@ -162,12 +163,56 @@ t.test('limits as written: a key\'s own, its owner\'s, and those of one request'
   t.same(bound.charges.map((one) => one.key), ['key:{o}:g:calls', 'owner:{o}:all'])
   t.equal(forRequest(bound, key, 1), bound, 'the usual request allocates nothing')
   t.same(forRequest(bound, key, 3).charges.map(({ cost }) => cost), [3, 3])
-  const named = forRequest(bound, key, 2, [{ name: 'owner:all', quota: 1 }, { name: 'calls', cost: 0 }, { name: 'new', quota: 4, windowSeconds: 1 }])
-  t.same(named.charges.map(({ quota, cost }) => [quota, cost]), [[5, 0], [1, 2], [4, 2]])
+  const named = forRequest(bound, key, 2, [{ name: 'owner:all', quota: 1 }, { name: 'calls', cost: 3, quota: 4 }, { name: 'new', quota: 4, windowSeconds: 1 }])
+  t.same(named.charges.map(({ quota, cost }) => [quota, cost]), [[4, 3], [1, 2], [4, 2]])
   t.same(named.charges[1]?.period, 'day')
-  t.equal(forRequest(bound, key, 1, [{ name: 'calls', algorithm: 'gcra', windowSeconds: 5 }]).charges[0]?.algorithm, 'gcra')
+  const even = limitsOfKey({ ...key, limits: [{ name: 'even', quota: 5, windowSeconds: 60, algorithm: 'gcra', burst: 3 }] })
+  for (const [of, override] of [
+    [bound, { name: 'calls', quota: 6 }], [bound, { name: 'calls', cost: 0 }], [bound, { name: 'calls', cost: 1 }], [bound, { name: 'owner:all', cost: 0 }], [bound, { name: 'owner:all', quota: 10 }],
+    [bound, { name: 'calls', windowSeconds: 61 }], [bound, { name: 'calls', windowSeconds: 59 }], [bound, { name: 'calls', algorithm: 'gcra' }], [bound, { name: 'calls', algorithm: 'calendar', period: 'day' }],
+    [bound, { name: 'owner:all', period: 'hour' }], [bound, { name: 'owner:all', windowSeconds: 60 }], [bound, { name: 'calls', burst: 9 }], [bound, { name: 'new', quota: 1, windowSeconds: 1, cost: 0 }],
+    [even, { name: 'even', burst: 4 }], [even, { name: 'even', quota: 6 }],
+  ] as const) t.throws(() => forRequest(of, key, 2, [override]), { code: 'access.denied' }, JSON.stringify(override))
+  t.throws(() => forRequest(bound, key, 2, [{ name: 'calls', cost: 4 }, { name: 'calls', cost: 3 }]), { code: 'access.denied' }, 'nor what was lowered just before')
+  t.same(forRequest(even, key, 1, [{ name: 'even', burst: 2, quota: 4 }]).charges[0], { ...even.charges[0], burst: 2, quota: 4 })
   t.throws(() => forRequest(bound, key, 1, [{ name: 'new' }]), { code: 'request.invalid' })
   t.throws(() => forRequest(bound, key, 1, [{ name: 'new', quota: 3 }]), { code: 'request.invalid' })
   t.same(reportOf({ limits: key.limits, charges: [chargeOf('k', { name: 'calls', quota: 5, windowSeconds: 60 })] }, [{ remaining: 2, resetMs: 1_001 }], () => ({ guarantee: 'exact', earlyBy: 0 })),
     [{ name: 'calls', quota: 5, remaining: 2, resetSeconds: 2, guarantee: 'exact', earlyBy: 0, windowSeconds: 60 }])
+})
+
+t.test('plans: by name the largest of all roles, the base role\'s among them; what cannot be read denies beside the rest', async (t) => {
+  const calls = (quota: number, more: object = {}) => ({ name: 'calls', quota, windowSeconds: 60, ...more })
+  t.same(planOfRoles([]), [])
+  t.same(planOfRoles([[calls(5)], [calls(50), { name: 'day', quota: 9, algorithm: 'calendar', period: 'day' }], [calls(7)]]), [calls(50), { name: 'day', quota: 9, algorithm: 'calendar', period: 'day' }])
+  t.same(planOfRoles([[calls(5, { algorithm: 'gcra', burst: 2 })], [calls(5, { algorithm: 'gcra', burst: 9 })], [calls(5, { algorithm: 'gcra' })]]), [calls(5, { algorithm: 'gcra', burst: 9 })])
+  t.same(planOfRoles([[calls(5)], [calls(90, { windowSeconds: 61 })]]).map(({ quota }) => quota), [5, 90], 'two kinds of one name, typed by hand: both hold')
+  for (const bad of ['none', {}, [null], [{ name: 'calls', quota: 1e99, windowSeconds: 1 }]]) {
+    t.ok(planOfRoles([[calls(5, { windowSeconds: 1 })], bad]).some(({ quota }) => quota === 0), JSON.stringify(bad))
+  }
+  const bound = limitsOfOwner({ ownerUserId: 'o', ownerLimits: [calls(3)], plan: planOfRoles([[calls(5)], [calls(50)]]) })
+  t.same(bound.charges.map(({ key, quota }) => [key, quota]), [['owner:{o}:calls', 3], ['plan:{o}:calls', 50]], 'each on a counter of owner and name alone')
+  t.same(bound.limits.map(({ name }) => name), ['owner:calls', 'plan:calls'])
+})
+
+t.test('plans as written: attempt 72, one name counts alike in all roles; and no role limits what the base role does not', async (t) => {
+  const calls = { name: 'calls', quota: 5, windowSeconds: 60 }
+  const member = { name: 'member', limits: [calls] }
+  const pro = { name: 'pro', limits: [{ ...calls, quota: 500 }] }
+  const refuses = (plan: Parameters<typeof checkPlan>[0], roles: Parameters<typeof checkPlan>[1], path = '/limits/0') =>
+    t.throws(() => checkPlan(plan, roles, 'member'), { code: 'request.invalid', errors: [{ path }] })
+  t.doesNotThrow(() => checkPlan(member, [], 'member'))
+  t.doesNotThrow(() => checkPlan(pro, [member], 'member'))
+  t.doesNotThrow(() => checkPlan({ ...pro, limits: [] }, [member, pro], 'member'), 'a role without a plan has the base plan')
+  for (const other of [{ windowSeconds: 61 }, { algorithm: 'gcra' as const }]) {
+    refuses({ name: 'pro', limits: [{ ...calls, ...other }] }, [member])
+    refuses({ name: 'member', limits: [{ ...calls, ...other }] }, [member, pro])
+  }
+  refuses({ name: 'pro', limits: [{ name: 'calls', quota: 5, algorithm: 'calendar', period: 'day' }] }, [member, { name: 'x', limits: [{ name: 'calls', quota: 5, algorithm: 'calendar', period: 'hour' }] }])
+  refuses({ name: 'pro', limits: [{ ...calls, name: 'exports' }] }, [member])
+  refuses({ name: 'pro', limits: [calls] }, [])
+  refuses({ name: 'member', limits: [] }, [member, pro], '/limits')
+  t.doesNotThrow(() => checkPlan({ name: 'member', limits: [] }, [member, { ...pro, limits: [] }], 'member'))
+  const many = Array.from({ length: 20 }, (_, at) => ({ ...calls, name: `n${at}` }))
+  refuses({ name: 'member', limits: [...many, calls] }, [], '/limits')
 })

@@ -140,6 +140,24 @@ t.test('/gate-rules', async (t) => {
     t.same(await audited(id), ['gate_rule.created'])
   })
 
+  t.test('a limit is set, raised, moved and removed by who may write limits, too', async (t) => {
+    const limit = { quota: 5, windowSeconds: 60 }
+    const [gatekeeper, both] = [await as.key(['gatehouse:gate.write']), await as.key(['gatehouse:gate.write', 'gatehouse:limits.write'])]
+    const { id } = await create({ path: '/priced', limit })
+    const free = await create({ path: '/free' })
+    const change = async (of: string, payload: object, { headers } = gatekeeper) =>
+      app.inject({ method: 'PATCH', url: `${url}/${of}`, headers: { ...headers, 'if-match': '*' }, payload })
+    const refused = [
+      await post({ path: '/new', limit }, gatekeeper.headers), await change(free.id, { limit }), await change(id, { limit: null }), await change(id, { limit: { ...limit, quota: 6 } }),
+      await change(id, { limit: { ...limit, per: 'credential' } }), await change(id, { path: '/moved' }), await app.inject({ method: 'DELETE', url: `${url}/${id}`, headers: gatekeeper.headers }),
+    ]
+    for (const response of refused) t.equal(expectJson<{ code: string }>(response, 403).code, 'permission.not_held')
+    t.match(expectJson(await app.inject({ url: `${url}/${id}`, headers: admin }), 200), { path: '/priced', version: 1, limit: { quota: 5, windowSeconds: 60, per: 'owner' } })
+    t.equal((await change(free.id, { permissions: ['a:b'] })).statusCode, 200, 'what has no limit needs no more')
+    t.match(expectJson(await change(id, { limit: { ...limit, per: 'credential' } }, both), 200), { limit: { per: 'credential' } })
+    await t.rejects(database.pool.query("UPDATE gate_rules SET limit_per = 'none' WHERE id = $1", [id]), /gate_rules_limit_per_is_known/)
+  })
+
   t.test('SQL typed by hand is held to the same, and told to the nodes', async (t) => {
     const { id } = await create({ path: '/by-hand', permissions: ['a:b'] })
     await t.rejects(database.pool.query('UPDATE gate_rules SET is_public = true WHERE id = $1', [id]), /gate_rules_public_needs_nothing/)

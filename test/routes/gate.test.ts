@@ -13,7 +13,7 @@ async function furnish({ app, as }: TestApp) {
   await rule({ path: '/open/*', public: true })
   await rule({ path: '/closed/*' })
   await rule({ path: '/special/*', permissions: ['special:use'] })
-  await rule({ path: '/few/*', limit: { quota: 2, windowSeconds: 60 } })
+  await rule({ path: '/few/*', limit: { quota: 2, windowSeconds: 60, per: 'credential' } })
   await rule({ path: '/visitors', public: true, limit: { quota: 1, windowSeconds: 60 } })
   return { admin, rule }
 }
@@ -109,8 +109,42 @@ t.test('/gate', async (t) => {
     t.match(third.headers, { ratelimit: '"calls";r=1;t=60, "gate";r=0;t=60', 'retry-after': /^6[0-2]$/ })
     t.match((await ask('/closed')).headers, { ratelimit: '"calls";r=0;t=60' }, 'the refused request had cost nothing')
     t.equal((await ask('/closed')).statusCode, 429)
-    t.equal((await caddy(house, '/few/a', plain.headers)).statusCode, 200, 'another key has a count of its own')
+    t.equal((await caddy(house, '/few/a', plain.headers)).statusCode, 200, 'another key has a count of its own, where the rule says per credential')
     t.equal((await ask('/special')).statusCode, 403, 'a missing permission comes before limits')
+  })
+
+  t.test('429 to an owner, whatever is presented: by default a limit counts all keys and sessions of theirs, new ones and rotated ones, too', async (t) => {
+    await rule({ path: '/owned', limit: { quota: 5, windowSeconds: 60 } })
+    const [member, other] = [await as.signUp(), await as.signUp()]
+    const issue = async ({ id }: { id: string }) => expectJson<{ id: string; key: string }>(await app.inject({
+      method: 'POST', url: '/api/v1/keys', headers: admin, payload: { name: 'k', ownerUserId: id },
+    }), 201)
+    const passed = async (headers: Headers) => {
+      let passes = 0
+      for (let n = 0; n < 3; n += 1) if ((await caddy(house, '/owned', headers)).statusCode === 200) passes += 1
+      return passes
+    }
+    const keys = [await issue(member.user), await issue(member.user), await issue(member.user)]
+    t.same([await passed(as.bearer(keys[0]?.key ?? '')), await passed(as.bearer(keys[1]?.key ?? '')), await passed(as.bearer(keys[2]?.key ?? ''))], [3, 2, 0])
+    t.equal(await passed(member.headers), 0, 'a session is the same owner')
+    t.equal(await passed(as.bearer((await issue(member.user)).key)), 0, 'a new key refills nothing')
+    const rotated = expectJson<{ key: string }>(await app.inject({ method: 'POST', url: `/api/v1/keys/${keys[0]?.id}/rotate`, headers: admin, payload: { graceSeconds: 0 } }), 201)
+    t.equal(await passed(as.bearer(rotated.key)), 0, 'nor does a rotation')
+    t.equal(await passed(other.headers), 3, 'and another owner is another')
+  })
+
+  t.test('429 per credential: a rotated key goes on with what it was; per address: whoever comes from there', async (t) => {
+    const few = expectJson<{ id: string; key: string }>(await app.inject({ method: 'POST', url: '/api/v1/keys', headers: admin, payload: { name: 'k' } }), 201)
+    for (const status of [200, 200, 429]) t.equal((await caddy(house, '/few/a', as.bearer(few.key))).statusCode, status)
+    const next = expectJson<{ key: string }>(await app.inject({ method: 'POST', url: `/api/v1/keys/${few.id}/rotate`, headers: admin, payload: { graceSeconds: 0 } }), 201)
+    t.equal((await caddy(house, '/few/a', as.bearer(next.key))).statusCode, 429)
+    const { id } = await rule({ path: '/from', limit: { quota: 2, windowSeconds: 60, per: 'address' } })
+    t.match(expectJson(await app.inject({ url: `/api/v1/gate-rules/${id}`, headers: admin }), 200), { limit: { per: 'address' } })
+    const from = async (address: string, { headers }: { headers: Headers }) => (await caddy(house, '/from', { ...headers, 'x-forwarded-for': address })).statusCode
+    t.same([await from('203.0.113.90', key), await from('203.0.113.90', plain), await from('203.0.113.90', plain), await from('203.0.113.91', plain)], [200, 200, 429, 200])
+    t.equal((await caddy(house, '/from', { 'x-forwarded-for': '203.0.113.92' })).statusCode, 401, 'it is no public rule')
+    const bad = await app.inject({ method: 'POST', url: '/api/v1/gate-rules', headers: admin, payload: { path: '/bad', limit: { quota: 1, windowSeconds: 1, per: 'key' } } })
+    t.equal(bad.statusCode, 400)
   })
 
   t.test('429 to one visitor of a public path, not to the next', async (t) => {

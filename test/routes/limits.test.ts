@@ -1,6 +1,7 @@
 // /limits: namespaces and what is counted against them, limits that an owner's keys share, limits named in a request.
 import t from 'tap'
 import { expectJson, startApp } from '../support/app.js'
+import { NO_REDIS } from '../support/redis.js'
 
 interface Report {
   name: string
@@ -168,8 +169,8 @@ t.test('limits of keys', async (t) => {
     for (const [quota, windowSeconds, cost] of [[1, 2_592_000, 999_999_999], [1, 2_591_999, 1_000_000_000], [3, 2_591_992, 999_999_937]] as const) {
       const endless = { name: 'g', algorithm: 'gcra', quota, windowSeconds, burst: 1_000_000_000 }
       const { key } = await issue([{ name: 'g', quota: 5, windowSeconds: 60 }])
-      for (const [url, of, errors] of [['/api/v1/keys', { name: 'k', limits: [endless] }, [{ path: '/limits/0' }]], ['/api/v1/keys/verify', { key, cost, limits: [endless] }, []]] as const) {
-        const refused = await app.inject({ method: 'POST', url, headers: url.endsWith('verify') ? overrider.headers : owner.headers, payload: of })
+      for (const [url, of, errors] of [['/api/v1/keys', { name: 'k', limits: [endless] }, [{ path: '/limits/0' }]], ['/api/v1/keys/verify', { key, cost, limits: [{ ...endless, name: 'new' }] }, []]] as const) {
+        const refused = await app.inject({ method: 'POST', url, headers: url.endsWith('verify') ? overrider.headers : admin, payload: of })
         t.match(expectJson(refused, 400), { code: 'request.invalid', errors })
       }
       t.equal((await put([endless], 1)).statusCode, 400)
@@ -197,26 +198,47 @@ t.test('limits of keys', async (t) => {
     t.equal(audited, 2)
   })
 
-  t.test('an allowed caller changes limits for one request by name, or adds one', async (t) => {
+  t.test('an allowed caller lowers limits for one request by name, or adds one', async (t) => {
     const { key } = await issue([{ name: 'calls', quota: 5, windowSeconds: 60 }])
     t.match(await verify({ key, limits: [{ name: 'calls', quota: 2 }] }, overrider.headers), { valid: true, limits: [{ name: 'calls', quota: 2, remaining: 1 }] })
     t.match(await verify({ key, limits: [{ name: 'calls', cost: 3 }] }, overrider.headers), { valid: true, limits: [{ quota: 5, remaining: 1 }] })
     t.match(await verify({ key, limits: [{ name: 'calls', quota: 2 }] }, overrider.headers), { code: 'rate_limited', limits: [{ remaining: 0 }] })
     const added = { name: 'exports', quota: 1, windowSeconds: 60 }
-    t.match(await verify({ key, limits: [{ name: 'calls', cost: 0 }, added] }, overrider.headers), { valid: true, limits: [{ remaining: 1 }, { name: 'exports', remaining: 0 }] })
-    t.match(await verify({ key, limits: [added] }, overrider.headers), { code: 'rate_limited', limits: [{ remaining: 1 }, { name: 'exports', remaining: 0 }] })
+    t.match(await verify({ key, limits: [added] }, overrider.headers), { valid: true, limits: [{ remaining: 0 }, { name: 'exports', remaining: 0 }] })
+    t.match(await verify({ key, dryRun: true, limits: [added] }, overrider.headers), { code: 'rate_limited', limits: [{ remaining: 0 }, { name: 'exports', remaining: 0 }] })
     t.equal(expectJson<{ code: string }>(await ask({ key, limits: [{ name: 'nothing' }] }, overrider.headers), 400).code, 'request.invalid')
-    t.match(await verify({ key }), { valid: true, limits: [{ quota: 5, remaining: 0 }] }, 'the key itself is as it was')
+    t.match(await verify({ key, dryRun: true }), { code: 'rate_limited', limits: [{ quota: 5, remaining: 0 }] }, 'the key itself is as it was')
+  })
+
+  t.test('attempt 71: 403, audited, for what would raise a limit or leave it out, also in a batch, and nothing was charged', async (t) => {
+    const { key } = await issue([{ name: 'calls', quota: 5, windowSeconds: 60 }])
+    expectJson(await put([{ name: 'every', quota: 9, windowSeconds: 60 }], '3'), 200)
+    const before = await database.prisma.auditEvent.count({ where: { action: 'access.denied', targetType: 'limits' } })
+    const raises = [
+      { name: 'calls', quota: 6 }, { name: 'calls', cost: 0 }, { name: 'calls', windowSeconds: 1 }, { name: 'calls', algorithm: 'gcra', burst: 9 }, { name: 'owner:every', cost: 0 }, { name: 'owner:every', quota: 10 },
+    ]
+    for (const raise of raises) {
+      t.equal(expectJson<{ code: string }>(await ask({ key, limits: [raise] }, overrider.headers), 403).code, 'access.denied', JSON.stringify(raise))
+      const requests = [{ key }, { key, limits: [{ name: 'calls', quota: 4 }] }, { key, limits: [raise] }]
+      const batch = await app.inject({ method: 'POST', url: '/api/v1/keys/verify/batch', headers: overrider.headers, payload: { requests } })
+      t.equal(expectJson<{ code: string }>(batch, 403).code, 'access.denied')
+    }
+    await app.audit.writeCounted(true)
+    const rows = await database.prisma.auditEvent.findMany({ where: { action: 'access.denied', targetType: 'limits' } })
+    t.equal(rows.length - before, 2, 'the first, and how many more there were')
+    t.match(await verify({ key }), { valid: true, limits: [{ remaining: 4 }, { name: 'owner:every', remaining: 8 }] })
+    expectJson(await put([], '4'), 200)
   })
 
   t.test('403, audited, for who may not change limits, also in a batch', async (t) => {
     const { key } = await issue([{ name: 'calls', quota: 5, windowSeconds: 60 }])
-    const limits = [{ name: 'calls', cost: 0 }]
+    const limits = [{ name: 'calls', quota: 1 }]
+    const before = await database.prisma.auditEvent.count({ where: { action: 'access.denied', targetType: 'limits' } })
     t.equal(expectJson<{ code: string }>(await ask({ key, limits }), 403).code, 'access.denied')
     const batch = await app.inject({ method: 'POST', url: '/api/v1/keys/verify/batch', headers: verifier.headers, payload: { requests: [{ key }, { key, limits }] } })
     t.equal(expectJson<{ code: string }>(batch, 403).code, 'access.denied')
     await app.audit.writeCounted(true)
-    t.equal(await database.prisma.auditEvent.count({ where: { action: 'access.denied', targetType: 'limits' } }), 2)
+    t.equal(await database.prisma.auditEvent.count({ where: { action: 'access.denied', targetType: 'limits' } }) - before, 2)
     t.match(await verify({ key }), { limits: [{ remaining: 4 }] }, 'and nothing was charged')
   })
 
@@ -234,4 +256,106 @@ t.test('a calendar quota outlives the process: a second app on the same database
   await app.close()
   const second = await startApp(t, { database, clock })
   t.match(await spend(second.app), { limits: [{ remaining: 5 }] }, 'what the first had set aside and not spent came back')
+})
+
+t.test('limits follow who pays', async (t) => {
+  const { app, as, database } = await startApp(t)
+  const admin = await as.admin()
+  const verifier = await as.key(['gatehouse:keys.verify'])
+  const issue = async (ownerUserId: string, more: object = {}) => expectJson<{ id: string; key: string }>(await app.inject({
+    method: 'POST', url: '/api/v1/keys', headers: admin, payload: { name: 'k', ownerUserId, ...more },
+  }), 201)
+  const verify = async (key: string) => expectJson<{ valid: boolean; limits: Report[] }>(
+    await app.inject({ method: 'POST', url: '/api/v1/keys/verify', headers: verifier.headers, payload: { key } }), 200)
+  const gate = async (headers: Record<string, string>, target = '/plain') => app.inside.inject({
+    url: '/gate/caddy', headers: { 'x-forwarded-method': 'GET', 'x-forwarded-host': 'api.example.com', 'x-forwarded-uri': target, 'x-forwarded-proto': 'https', 'x-forwarded-for': '203.0.113.7', ...headers },
+  })
+  for (const rule of [{ path: '/plain' }, { path: '/ruled', limit: { quota: 5, windowSeconds: 600 } }]) expectJson(await app.inject({ method: 'POST', url: '/api/v1/gate-rules', headers: admin, payload: rule }), 201)
+  const plan = async (name: string, limits: object[]) => {
+    await database.prisma.role.upsert({ where: { name }, create: { name, description: name, permissions: [], limits }, update: { limits } })
+    await app.revocations.waitForNodes()
+  }
+  const setRoles = async (id: string, roles: string[]) =>
+    expectJson(await app.inject({ method: 'PATCH', url: `/api/v1/users/${id}`, headers: { ...admin, 'if-match': '*' }, payload: { roles } }), 200)
+  const setOwner = async (id: string, limits: object[]) =>
+    expectJson(await app.inject({ method: 'PUT', url: `/api/v1/limits/owners/${id}`, headers: { ...admin, 'if-match': '*' }, payload: { limits } }), 200)
+  const LONG = { quota: 5, windowSeconds: 600 }
+
+  t.test('attempt 68: a member with 50 keys gets what a member with one gets', async (t) => {
+    const ways = {
+      'a limit of the owner': { prepare: (id: string) => setOwner(id, [{ name: 'all', ...LONG }]), ask: async (key: string) => (await verify(key)).valid },
+      'a plan': { prepare: (id: string) => setRoles(id, ['member', 'fives']), ask: async (key: string) => (await verify(key)).valid },
+      'a gate rule': { prepare: async () => undefined, ask: async (key: string) => (await gate(as.bearer(key), '/ruled')).statusCode === 200 },
+    }
+    for (const [way, { prepare, ask }] of Object.entries(ways)) {
+      if (way === 'a plan') await plan('fives', [{ name: 'fives', ...LONG }])
+      const passed: number[] = []
+      for (const count of [1, 50]) {
+        const { user } = await as.signUp()
+        await prepare(user.id)
+        const keys = [await issue(user.id)]
+        while (keys.length < count) keys.push(await issue(user.id))
+        let passes = 0
+        for (let n = 0; n < 60; n += 1) if (await ask(keys[n % count]?.key ?? '')) passes += 1
+        passed.push(passes)
+      }
+      t.same(passed, [5, 5], way)
+    }
+    await plan('fives', [])
+  })
+
+  t.test('an owner\'s limits count their sessions at the gates, too, together with their keys', async (t) => {
+    const { user, headers } = await as.signUp()
+    await setOwner(user.id, [{ name: 'all', ...LONG }])
+    const { key } = await issue(user.id)
+    for (let n = 0; n < 3; n += 1) t.equal((await gate(headers)).statusCode, 200)
+    t.match((await gate(as.bearer(key))).headers, { ratelimit: /"owner:all";r=1/ })
+    t.equal((await verify(key)).valid, true)
+    t.equal((await gate(headers)).statusCode, 429)
+    t.equal((await verify(key)).valid, false)
+    const again = expectJson<{ accessToken: string }>(await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email: user.email, password: 'correct horse battery staple' } }), 200)
+    t.equal((await gate(as.bearer(again.accessToken))).statusCode, 429, 'signing in anew refills nothing')
+  })
+
+  t.test('attempt 69 and 70: the base plan holds whoever loses what; changing roles, rotating and new keys refill nothing', async (t) => {
+    await plan('member', [{ name: 'calls', ...LONG }])
+    await plan('pro', [{ name: 'calls', quota: 8, windowSeconds: 600 }])
+    const { user } = await as.signUp()
+    await setRoles(user.id, ['member', 'pro'])
+    const first = await issue(user.id)
+    for (let n = 0; n < 6; n += 1) t.match(await verify(first.key), { valid: true, limits: [{ name: 'plan:calls', quota: 8, remaining: 7 - n }] })
+    await setRoles(user.id, ['pro'])
+    t.match(await verify(first.key), { valid: true, limits: [{ quota: 8, remaining: 1 }] })
+    await setRoles(user.id, ['member'])
+    t.match(await verify(first.key), { code: 'rate_limited', limits: [{ name: 'plan:calls', quota: 5, remaining: 0 }] })
+    await setRoles(user.id, [])
+    t.match(await verify(first.key), { code: 'rate_limited', limits: [{ quota: 5 }] }, 'no role at all: the base plan')
+    await setRoles(user.id, ['member', 'pro'])
+    const rotated = expectJson<{ key: string }>(await app.inject({ method: 'POST', url: `/api/v1/keys/${first.id}/rotate`, headers: admin, payload: { graceSeconds: 0 } }), 201)
+    t.match(await verify(rotated.key), { valid: true, limits: [{ quota: 8, remaining: 0 }] })
+    t.match(await verify((await issue(user.id)).key), { code: 'rate_limited', limits: [{ quota: 8, remaining: 0 }] })
+    await plan('pro', [{ name: 'calls', quota: 9, windowSeconds: 600 }])
+    t.match(await verify(rotated.key), { valid: true, limits: [{ quota: 9, remaining: 0 }] }, 'a plan that grows is there within the lease, and what was spent stays spent')
+    await plan('pro', [])
+    await plan('member', [])
+    t.match(await verify(rotated.key), { valid: true, limits: [] })
+  })
+
+  t.same([...app.undeclaredErrors], [])
+})
+
+t.test('two nodes over Redis: an owner\'s limits hold to the last one, whichever keys and nodes ask at once', { skip: NO_REDIS }, async (t) => {
+  const one = await startApp(t, { redis: true })
+  const two = await startApp(t, { database: one.database, ...(one.redisUrl === null ? {} : { redis: one.redisUrl }) })
+  const admin = await one.as.admin()
+  const verifier = await one.as.key(['gatehouse:keys.verify'])
+  const { user } = await one.as.signUp()
+  await one.app.inject({ method: 'PUT', url: `/api/v1/limits/owners/${user.id}`, headers: { ...admin, 'if-match': '*' }, payload: { limits: [{ name: 'all', quota: 11, windowSeconds: 600 }, { name: 'even', quota: 11, windowSeconds: 600, algorithm: 'gcra' }] } })
+  const keys = await Promise.all(Array.from({ length: 4 }, async () => expectJson<{ key: string }>(await one.app.inject({
+    method: 'POST', url: '/api/v1/keys', headers: admin, payload: { name: 'k', ownerUserId: user.id },
+  }), 201).key))
+  const answers = await Promise.all(Array.from({ length: 60 }, async (_, at) => expectJson<{ valid: boolean }>(await (at % 2 ? one : two).app.inject({
+    method: 'POST', url: '/api/v1/keys/verify', headers: verifier.headers, payload: { key: keys[at % 4] },
+  }), 200)))
+  t.equal(answers.filter(({ valid }) => valid).length, 11)
 })
