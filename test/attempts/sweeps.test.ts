@@ -87,7 +87,11 @@ t.test('attempts around grants', async (t) => {
       FROM generate_series(1, 1600) n`, [ada.id, now])
     const answer = await swept(admin, { ownerUserId: ada.id }, { expect: 1600 })
     t.match(answer, { matched: 1600, revoked: 1000, pending: true })
-    await app.keySweeps.runPending()
+    const other = await issue(admin)
+    const sweeping = app.keySweeps.runPending()
+    t.equal(await outcome(send('DELETE', `/keys/${other.id}`, admin)), '200', '55: another revocation does not wait for the sweep')
+    t.equal(await verify(other.key), 'revoked', '55')
+    await sweeping
     t.equal(await database.prisma.apiKey.count({ where: { ownerUserId: ada.id, revokedAt: null } }), 0)
     t.equal(await database.prisma.auditEvent.count({ where: { action: 'key.revoked', details: { path: ['ownerUserId'], equals: ada.id } } }), 1600)
     t.same(await database.prisma.keySweep.count({ where: { finishedAt: null } }), 0)
