@@ -1,10 +1,11 @@
 // `npm run admin -- COMMAND`: what the operator does from the host itself, on the database that the configuration names, whether
 // Gatehouse runs or not. A command is one file in commands/; what fails is one line. Never migrates: that is the program's start.
 import { availableParallelism } from 'node:os'
+import { text } from 'node:stream/consumers'
 import { Command, CommanderError } from 'commander'
 import { createAccountStore } from '../accounts/account-store.js'
 import { createHashQueue } from '../accounts/hash-queue.js'
-import { createPasswordHasher } from '../accounts/password-hasher.js'
+import { createPasswordHasher, pepperIdOf } from '../accounts/password-hasher.js'
 import { createAuditStore } from '../audit/audit-store.js'
 import type { Config } from '../config.js'
 import { connectDatabase, type Database } from '../database/connect.js'
@@ -20,15 +21,22 @@ import { createCursors } from '../kernel/page.js'
 import { createSecrets } from '../kernel/secrets.js'
 import { createInstallationStore } from '../setup/installation-store.js'
 import { exitLineOf } from '../start-failure.js'
+import { createSigningKeyStore, isUnder } from '../tokens/signing-key-store.js'
+import { addCopyDatabase } from './commands/copy-database.js'
 import { addCreate } from './commands/create.js'
 import { addGrantAdmin } from './commands/grant-admin.js'
 import { addKeys } from './commands/keys.js'
 import { addResetPassword } from './commands/reset-password.js'
+import { addSecret } from './commands/secret.js'
+import { addSigningKeys } from './commands/signing-keys.js'
+import { copyDatabase, CopyError } from './copy-database.js'
 import { createHostAccountService } from './host-account-service.js'
 import { createHostAccountStore } from './host-account-store.js'
 import { createHostKeyService } from './host-key-service.js'
 import { createHostKeyStore } from './host-key-store.js'
 import { type AdminProgram, type AdminStreams, type Host, HostError, readPassword } from './program.js'
+import { createSecretStatusStore } from './secret-status-store.js'
+import { createUpkeepService } from './upkeep-service.js'
 
 const POOL_MAX = 2
 const UNLIMITED = { take: () => ({ allowed: true, states: [], retryAfterMs: 0 }) }
@@ -50,12 +58,25 @@ async function requireMigrated({ pool }: Database): Promise<void> {
   await migrate(pool)
 }
 
+/** Brings the database of `url` up to date, and copies into it. */
+async function copyTo(source: Database, url: string, told: (table: string, rows: number) => void): Promise<void> {
+  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) throw new HostError('stdin holds no postgres:// URL')
+  const target = connectDatabase({ connection: { connectionString: url }, poolMax: POOL_MAX, onError: () => undefined })
+  try {
+    await reach(target.pool, url)
+    await migrate(target.pool)
+    await copyDatabase(source.pool, target.pool, told)
+  } finally {
+    await target.close()
+  }
+}
+
 /** Runs `work` on the database that `config` names, and leaves that as it was: running or not. */
 async function onHost<T>(config: Config, log: (message: string) => void, work: (host: Host) => Promise<T>): Promise<T> {
   const visit = config.databaseUrl === null ? await visitEmbeddedPostgres(config.dataDir, log) : null
   let database: Database | null = null
   try {
-    const secrets = createSecrets(config.secret ?? embeddedSecret(config.dataDir))
+    const secrets = createSecrets(config.secret ?? embeddedSecret(config.dataDir), config.previousSecret)
     const connection = visit?.connection ?? { connectionString: config.databaseUrl ?? '' }
     database = connectDatabase({ connection, poolMax: POOL_MAX, onError: (error) => log(`A database connection was lost: ${error.message}`) })
     await reach(database.pool, config.databaseUrl)
@@ -64,11 +85,17 @@ async function onHost<T>(config: Config, log: (message: string) => void, work: (
     const cursors = createCursors(secrets)
     const clock = systemClock
     const audit = createAuditStore({ pool, cursors, clock })
+    const from = database
     return await work({
       keys: createHostKeyService({ store: createHostKeyStore({ prisma }), audit, transact, clock }),
+      copyTo: (url, told) => copyTo(from, url, told),
       accounts: createHostAccountService({
         store: createHostAccountStore(), accounts: createAccountStore({ prisma, pool, cursors }), installation: createInstallationStore({ prisma }),
         hasher: createPasswordHasher({ secrets, cost: config.bcryptCost, queue: createHashQueue({ clock, cores: availableParallelism() }), limits: UNLIMITED }), audit, transact, clock,
+      }),
+      upkeep: createUpkeepService({
+        signingKeys: createSigningKeyStore({ prisma, secrets, clock }), status: createSecretStatusStore({ pool, secrets, pepperIdOf, isUnder }), audit, transact, clock,
+        accessTokenSeconds: config.accessTokenSeconds,
       }),
     })
   } finally {
@@ -78,7 +105,7 @@ async function onHost<T>(config: Config, log: (message: string) => void, work: (
 }
 
 function lineOf(error: unknown, config: Config | null): string {
-  if (error instanceof HostError) return error.message
+  if (error instanceof HostError || error instanceof CopyError) return error.message
   if (error instanceof AppError) return [error.message, ...(error.errors ?? []).map(({ message }) => message)].join(': ')
   return (config && exitLineOf(error, config)) ?? (error instanceof Error ? error.message : String(error))
 }
@@ -93,10 +120,11 @@ export async function runAdmin(args: readonly string[], environment: NodeJS.Proc
     program,
     readPassword: (options) => readPassword(options, input),
     onHost: (work) => onHost((config ??= configOf(environment)), err, work),
+    readUrl: async () => (await text(input)).trim(),
     say: err,
     reveal: out,
   }
-  for (const add of [addCreate, addGrantAdmin, addKeys, addResetPassword]) add(admin)
+  for (const add of [addCreate, addGrantAdmin, addKeys, addResetPassword, addSigningKeys, addSecret, addCopyDatabase]) add(admin)
   for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)]) command.exitOverride().configureOutput({ writeErr: (text) => err(text.trimEnd()), writeOut: (text) => err(text.trimEnd()) })
   try {
     await program.parseAsync(args, { from: 'user' })

@@ -5,10 +5,14 @@ import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import type { HostAccountService } from './host-account-service.js'
 import type { HostKeyService } from './host-key-service.js'
+import type { CopyTo } from './upkeep-program.js'
+import type { UpkeepService } from './upkeep-service.js'
 
 export interface Host {
   accounts: HostAccountService
   keys: HostKeyService
+  upkeep: UpkeepService
+  copyTo: CopyTo
 }
 
 export interface AdminProgram {
@@ -17,6 +21,7 @@ export interface AdminProgram {
   onHost: <T>(work: (host: Host) => Promise<T>) => Promise<T>
   /** The password to set: read from stdin when asked to, else null, and one is made up. */
   readPassword: (options: PasswordOptions) => Promise<string | null>
+  readUrl: () => Promise<string>
   say: (text: string) => void
   /** Prints a secret, alone on its line. */
   reveal: (secret: string) => void
