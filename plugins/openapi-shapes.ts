@@ -33,6 +33,13 @@ function identityOf({ description: _description, examples: _examples, ...schema 
   return JSON.stringify(schema)
 }
 
+/** A default in words: generators take a property that has one for one that is always there, also in what is sent. */
+function withoutDefault({ default: value, ...schema }: Schema): Schema {
+  if (value === undefined) return schema
+  const description = typeof schema['description'] === 'string' ? `${schema['description']}. ` : ''
+  return { ...schema, description: `${description}Default: ${JSON.stringify(value)}` }
+}
+
 const capital = (word: string): string => `${word.charAt(0).toUpperCase()}${word.slice(1)}`
 const pascal = (path: string): string => path.split(/[^A-Za-z0-9]+/).map(capital).join('')
 
@@ -62,16 +69,11 @@ export function createShapes(exported: ReadonlyMap<string, Record<string, unknow
   function mark(schema: Schema, name?: string): Schema {
     const identity = identityOf(schema)
     if (name !== undefined && isShape(schema)) give(name, identity, name)
-    const marked = mapInside(schema, (one) => mark(one))
+    const marked = withoutDefault(mapInside(schema, (one) => mark(one)))
     const known = names.get(identity)
     return known === undefined ? marked : { ...marked, [NAME]: known }
   }
   return { mark }
-}
-
-/** A default stays where the shape is used. */
-function kept(shape: Schema): Schema {
-  return shape['default'] === undefined ? {} : { default: shape['default'] }
 }
 
 /** The value that `property` always has in a member of a union. */
@@ -101,8 +103,8 @@ export function hoist(schema: Schema, components: Record<string, Schema>): Schem
   const { [NAME]: name, ...rest } = mapInside(schema, (one) => hoist(one, components))
   const told = withDiscriminator(rest, components)
   if (typeof name !== 'string') return told
-  const { description, ...shape } = told
+  const { description } = told
   components[name] ??= told
   // the same shape may be described anew where it is used (a $ref of OpenAPI 3.1 may have neighbours)
-  return { $ref: `#/components/schemas/${name}`, ...(description === undefined || components[name]['description'] === description ? {} : { description }), ...kept(shape) }
+  return { $ref: `#/components/schemas/${name}`, ...(description === undefined || components[name]['description'] === description ? {} : { description }) }
 }

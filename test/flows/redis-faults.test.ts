@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import t, { type Test } from 'tap'
 import { createFast } from '../../src/redis/create-fast.js'
 import type { Fast, LimitCharge } from '../../src/redis/fast.js'
-import type { Clock } from '../../src/kernel/clock.js'
+import { type Clock, systemClock } from '../../src/kernel/clock.js'
 import type { FastLog } from '../../src/redis/guard.js'
 import { fakeClock } from '../support/clock.js'
 import { breakingWire } from '../support/database-proxy.js'
@@ -12,7 +12,7 @@ import { eventually, type PrivateRedis, privateRedis, SILENT } from '../support/
 const skip = spawnSync('redis-server', ['--version']).status === 0 ? false : 'no redis-server installed'
 const RECOVERY_MS = 10_000
 // a command's 100 ms, and room for a machine that does other things as well
-const BOUND_MS = 250
+const BOUND_MS = 500
 
 const charge = (key: string, quota = 10): LimitCharge => ({ key: `{${key}}:a`, quota, windowMs: 600_000, cost: 1, strict: true })
 
@@ -29,7 +29,7 @@ async function open(t: Test, { url }: { url: string }, { nodes = 2, log = SILENT
 }
 
 /** Two nodes that share the limits. */
-async function openTwo(t: Test, redis: PrivateRedis, clock = fakeClock()): Promise<[Fast, Fast]> {
+async function openTwo(t: Test, redis: PrivateRedis, clock: Clock = fakeClock()): Promise<[Fast, Fast]> {
   const both = await Promise.all([open(t, redis, { clock }), open(t, redis, { clock })])
   await Promise.all(both.map(isUp))
   return both
@@ -51,6 +51,16 @@ async function useAll(fast: Fast, key: string): Promise<number> {
 async function admitted(fast: Fast, wanted: LimitCharge, times: number): Promise<number> {
   const decisions = await Promise.all(Array.from({ length: times }, () => fast.limits.take([wanted])))
   return decisions.filter(({ allowed }) => allowed).length
+}
+
+/** As `admitted`, asked until `wished` have passed: a node refuses until it has been told what the others know. More than wished is an error, too. */
+async function admittedInTheEnd(fast: Fast, wanted: LimitCharge, wished: number, clock = fakeClock()): Promise<number> {
+  let sum = 0
+  await eventually(async () => {
+    clock.advance(10) // what a node waits for ends on its own clock
+    return (sum += await admitted(fast, wanted, 30)) >= wished
+  }, RECOVERY_MS).catch(() => undefined)
+  return sum + await admitted(fast, wanted, 30)
 }
 
 t.test('killed: answers stay quick, and when a window has passed each node goes on with its share; back when Redis is', { skip }, async (t) => {
@@ -81,7 +91,7 @@ t.test('killed: answers stay quick, and when a window has passed each node goes 
   await Promise.all([isUp(fast), isUp(other)])
   await fast.cache.set('kept', 'again', 60_000)
   t.equal(await fast.cache.get('kept'), 'again')
-  t.equal(await admitted(other, charge('fresh'), 30), 5, 'an empty Redis has been told what was let through alone')
+  t.equal(await admittedInTheEnd(other, charge('fresh'), 5, clock), 5, 'an empty Redis has been told what was let through alone')
 })
 
 t.test('the only node goes on with all of it', { skip }, async (t) => {
@@ -160,14 +170,14 @@ t.test('blocked by its own slow command: bounded, then back', { skip }, async (t
 
 t.test('flushed, scripts too: nothing is refilled', { skip }, async (t) => {
   const redis = await privateRedis(t)
-  const [one, other] = await openTwo(t, redis)
+  // promises end in Redis's time: on a busy machine it would pass a clock that stands still
+  const [one, other] = await openTwo(t, redis, systemClock)
   t.equal(await admitted(one, charge('spent'), 8), 8)
   await redis.command('FLUSHALL')
   await redis.command('SCRIPT', 'FLUSH')
   t.equal(await admitted(other, charge('spent'), 30), 0, 'not before it has been told what the other knows')
-  await Promise.all([isUp(one), isUp(other)])
-  t.equal(await admitted(other, charge('spent'), 30), 2)
-  t.equal(await admitted(one, charge('fresh'), 30), 10)
+  t.equal(await admittedInTheEnd(other, charge('spent'), 2), 2)
+  t.equal(await admittedInTheEnd(one, charge('fresh'), 10), 10)
 })
 
 t.test('full (OOM) or read-only counts as lost; a key of the wrong type does not', { skip }, async (t) => {
