@@ -27,7 +27,7 @@ function automaticCodes({ method, schema, config }: RouteOptions): ErrorCode[] {
   const methods = [method].flat()
   return [
     'request.malformed', 'credentials.ambiguous', 'server.error', 'database.unavailable', 'media_type.unsupported', 'body.too_large',
-    ...(schema?.body ?? schema?.querystring ?? schema?.params ? ['request.invalid' as const] : []),
+    ...(schema?.body ?? schema?.querystring ?? schema?.params ?? methods.some((one) => !SAFE.has(one)) ? ['request.invalid' as const] : []),
     ...(config?.access?.includes('public') ? [] : CREDENTIAL),
     ...(!config?.access?.includes('public') && methods.some((one) => !SAFE.has(one)) ? ['csrf.invalid' as const] : []),
     ...(config?.idempotent ? ['request.invalid' as const, 'idempotency.in_flight' as const, 'idempotency.mismatch' as const] : []),

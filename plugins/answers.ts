@@ -82,7 +82,8 @@ export function createAnswers({ fixed, clock }: { fixed: readonly (readonly [str
   if (storeHeader) {
     Object.defineProperty(Answer.prototype, '_storeHeader', {
       value(this: Answer, firstLine: string, headers: OutgoingHttpHeaders | undefined) {
-        storeHeader.call(this, firstLine + linesFor(headers) + this.added, headers)
+        const id = this.request === null ? '' : `x-request-id: ${this.request.id}\r\n`
+        storeHeader.call(this, firstLine + linesFor(headers) + id + this.added, headers)
       },
     })
   }
@@ -92,7 +93,10 @@ export function createAnswers({ fixed, clock }: { fixed: readonly (readonly [str
     follow(request, reply) {
       const { raw } = reply
       const isOurs = raw instanceof Answer
-      if (!isOurs || !storeHeader) for (const [name, value] of fixed) void reply.header(name, value)
+      if (!isOurs || !storeHeader) {
+        for (const [name, value] of fixed) void reply.header(name, value)
+        void reply.header('x-request-id', request.id)
+      }
       if (isOurs) {
         raw.request = request
         return
@@ -119,7 +123,7 @@ export function createAnswers({ fixed, clock }: { fixed: readonly (readonly [str
   }
 }
 
-/** The first hook: security headers on every answer, and what the route declares at hand. */
+/** The first hook: security headers and the request's id on every answer, and what the route declares at hand. */
 export default fp<{ answers: Answers }>(async (app, { answers }) => {
   app.decorate('answers', answers)
   app.decorateRequest('declared')

@@ -31,7 +31,8 @@ export default fp(async (app) => {
   app.decorateRequest('host', {
     getter(this: FastifyRequest) {
       const told = lastOf(this.raw.headers['x-forwarded-host'])
-      return told !== undefined && told !== '' && isProxied(this) ? told : (this.raw.headers.host ?? '')
+      const host = told !== undefined && told !== '' && isProxied(this) ? told : (this.raw.headers.host ?? '')
+      return host.endsWith(':') ? host.slice(0, -1) : host // an empty port is the scheme's own
     },
   })
   app.decorateRequest('protocol', {

@@ -21,7 +21,9 @@ declare module 'fastify' {
 type Origin = 'same' | 'foreign' | 'unsaid'
 
 export default fp(async (app) => {
-  const { secrets, publicOrigin } = app
+  const { config, secrets, publicOrigin } = app
+  // pages of these may send cookies: their site's cookies come along only where the browser holds both for one site (SameSite=Lax)
+  const ownOrigins = new Set(config.corsCredentials ? config.corsOrigins : [])
   const makerOf = (under: typeof secrets) => {
     const tokens = new Tokens({ hmacKey: under.derive('csrf-token') })
     const secretOf = (sessionId: string): string => under.mac('csrf', sessionId).toString('base64url')
@@ -35,6 +37,7 @@ export default fp(async (app) => {
 
   // neither header can be set by a page's script (Fetch: forbidden header names)
   function originOf(request: FastifyRequest): Origin {
+    if (request.headers.origin !== undefined && ownOrigins.has(request.headers.origin)) return 'same'
     const site = request.headers['sec-fetch-site']
     if (site !== undefined) return site === 'same-origin' ? 'same' : 'foreign'
     const { origin } = request.headers

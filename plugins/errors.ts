@@ -73,6 +73,9 @@ export function sendProblem(error: AppError, request: FastifyRequest, reply: Fas
   return reply.code(status).type('application/problem+json').serializer(JSON.stringify).send(problemBody(error, request.id))
 }
 
+/** What is refused before any route is asked, and documented for all of them at once. */
+const OF_ANY_ROUTE: ReadonlySet<ErrorCode> = new Set(['expectation.failed'])
+
 export default fp(async (app) => {
   app.decorate('undeclaredErrors', new Set<string>())
   const routesOf = { public: new Map<string, KnownRoute>(), inside: new Map<string, KnownRoute>() }
@@ -89,7 +92,7 @@ export default fp(async (app) => {
   app.setErrorHandler((thrown, request, reply) => {
     const error = toAppError(thrown)
     const { config } = request.routeOptions
-    if (config.declares && !config.declares.has(error.code)) app.undeclaredErrors.add(`${request.method} ${config.url} ${error.code}`)
+    if (config.declares && !config.declares.has(error.code) && !OF_ANY_ROUTE.has(error.code)) app.undeclaredErrors.add(`${request.method} ${config.url} ${error.code}`)
     if (error.statusCode >= 500) request.log.error({ err: error.cause ?? error, code: error.code, requestId: request.id }, 'request failed')
     return sendProblem(error, request, reply)
   })
@@ -98,15 +101,18 @@ export default fp(async (app) => {
     const path = request.url.split('?')[0] ?? ''
     const methodsOf = routesOf[app.inside.by(request.raw) === undefined ? 'public' : 'inside']
     const known = [...methodsOf.values()].filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => [...methods])
+    if (request.method === 'OPTIONS' && path === '*') return reply.code(204).send() // the server itself (RFC 9110 9.3.7)
     if (known.length === 0) return sendProblem(problem('route.not_found'), request, reply)
-    return sendProblem(problem('method.not_allowed'), request, reply.header('allow', [...new Set(known)].toSorted().join(', ')))
+    void reply.header('allow', [...new Set([...known, 'OPTIONS'])].toSorted().join(', '))
+    return request.method === 'OPTIONS' ? reply.code(204).send() : sendProblem(problem('method.not_allowed'), request, reply)
   })
 }, { name: 'errors', dependencies: ['inside'] })
 
-/** Status line and body for what Node's parser refuses before there is a request. */
-export function rawProblem(code: string | undefined): string {
+/** Head and body for what Node's parser refuses before there is a request. */
+export function rawProblem(code: string | undefined, requestId: string): string {
   const error = problem(code === 'HPE_HEADER_OVERFLOW' ? 'headers.too_large' : code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request.timeout' : 'request.malformed')
-  const body = JSON.stringify(problemBody(error, 'none'))
+  const body = JSON.stringify(problemBody(error, requestId))
   const [status] = ERRORS[error.code]
-  return `HTTP/1.1 ${status} ${error.title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
+  const head = ['content-type: application/problem+json', `content-length: ${Buffer.byteLength(body)}`, 'cache-control: no-store', 'x-content-type-options: nosniff', `x-request-id: ${requestId}`, 'connection: close']
+  return `HTTP/1.1 ${status} ${error.title}\r\n${head.join('\r\n')}\r\n\r\n${body}`
 }

@@ -102,7 +102,7 @@ export default fp(async (app) => {
     scope.setErrorHandler((thrown, request, reply) => {
       const error = toAppError(thrown)
       if (!request.declared.declares?.has(error.code)) app.undeclaredErrors.add(`${request.method} ${request.declared.url ?? ''} ${error.code}`)
-      if (error.statusCode >= 500) request.log.error({ err: error.cause ?? error, code: error.code }, 'request failed')
+      if (error.statusCode >= 500) request.log.error({ err: error.cause ?? error, code: error.code, requestId: request.id }, 'request failed')
       void reply.header('x-auth-status', error.statusCode).header('x-auth-error', error.code)
       return sendProblem(error, request, reply, PROFILES[gateway].status(error.statusCode))
     })

@@ -6,6 +6,7 @@ import { createAccountService, type AccountService } from '../src/accounts/accou
 import { createAccountStore } from '../src/accounts/account-store.js'
 import { createDeviceService, type DeviceService } from '../src/accounts/device-service.js'
 import { createDeviceStore } from '../src/accounts/device-store.js'
+import { createEmailRenewal, type EmailRenewal } from '../src/accounts/email-renewal-service.js'
 import { createHashQueue } from '../src/accounts/hash-queue.js'
 import { createGrantService, type GrantService } from '../src/accounts/grant-service.js'
 import { createGrantStore } from '../src/accounts/grant-store.js'
@@ -67,6 +68,7 @@ declare module 'fastify' {
     devices: DeviceService
     signUp: SignUpPolicy
     passwordResets: PasswordResetService
+    emailRenewal: EmailRenewal
     setup: SetupService
     sessions: SessionService
     keys: KeyService
@@ -142,6 +144,7 @@ export default fp(async (app) => {
   app.decorate('login', createLoginService({
     store: accountStore, accounts, devices, hasher, throttle, sessions, audit, transact, clock,
   }))
+  app.decorate('emailRenewal', createEmailRenewal({ store: accountStore, audit, transact, clock }))
   const setup = createSetupService({ store: createInstallationStore({ prisma }), accounts, sessions, audit, secrets, transact, clock })
   app.decorate('setup', setup)
   app.decorate('passwordResets', createPasswordResetService({

@@ -1,20 +1,61 @@
 // How input is checked: bodies exactly as they are ("3" is not 3, unknown properties are refused), query strings, params
-// and headers with their text turned into what the schema asks for.
+// and headers with their text turned into what the schema asks for. Text with `x-text` is brought into one spelling (kernel/text.ts).
 import { Ajv, type Options } from 'ajv'
 import addFormats, { type FormatsPlugin } from 'ajv-formats'
 import fp from 'fastify-plugin'
+import { plainText } from '../src/kernel/text.js'
+import { isTime } from '../src/kernel/times.js'
 
 const COMMON: Options = { useDefaults: true, removeAdditional: false, allErrors: false, strict: 'log', strictTypes: false, keywords: ['example'] }
+
+interface DataContext {
+  parentData: Record<string, unknown>
+  parentDataProperty: string | number
+}
+
+interface BodySchema {
+  type?: unknown
+  required?: readonly string[]
+  minProperties?: number
+}
 
 function compiler(options: Options): Ajv {
   const ajv = new Ajv({ ...COMMON, ...options })
   const add = addFormats as unknown as FormatsPlugin // its types describe the CommonJS export
   add(ajv)
+  // that of ajv-formats takes any white space for the T and any number of digits, which the database refuses
+  ajv.addFormat('date-time', { type: 'string', validate: isTime })
+  ajv.addKeyword({
+    keyword: 'x-text', type: 'string', schemaType: 'string', modifying: true, error: { message: 'must hold no control, bidirectional or invisible characters' },
+    validate: (_kind: unknown, text: string, _schema: unknown, context?: DataContext) => {
+      const plain = plainText(text)
+      if (plain === null || context === undefined) return plain !== null
+      context.parentData[context.parentDataProperty] = plain
+      return true
+    },
+  })
   return ajv
+}
+
+/** A body is optional where its schema asks for none of its properties. */
+function isOptional(schema: BodySchema): boolean {
+  return schema.type === 'object' && (schema.required?.length ?? 0) === 0 && schema.minProperties === undefined
 }
 
 export default fp(async (app) => {
   const exact = compiler({ coerceTypes: false })
   const coercing = compiler({ coerceTypes: true })
-  app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? exact : coercing).compile(schema as object))
+  app.setValidatorCompiler(({ schema, httpPart }) => {
+    if (httpPart !== 'body') return coercing.compile(schema as object)
+    const check = exact.compile(schema as object)
+    if (!isOptional(schema as BodySchema)) return check
+    // Fastify asks with null when there is no body, and reads what is wrong from the function
+    const checkOptional = (body: unknown): boolean | { value: object } => {
+      if (body === null) return { value: {} }
+      const isRight = check(body)
+      Object.assign(checkOptional, { errors: check.errors })
+      return isRight
+    }
+    return checkOptional
+  })
 }, { name: 'validation' })

@@ -11,10 +11,12 @@ import { type LoggerOptions, pino, stdSerializers } from 'pino'
 import access from '../plugins/access.js'
 import answering, { createAnswers } from '../plugins/answers.js'
 import authenticate from '../plugins/authenticate.js'
+import bodies from '../plugins/bodies.js'
 import clientAddress from '../plugins/client-address.js'
 import conditional from '../plugins/conditional.js'
 import csrf from '../plugins/csrf.js'
-import errors, { rawProblem, sendProblem } from '../plugins/errors.js'
+import emails from '../plugins/emails.js'
+import errors, { rawProblem, sendProblem, toAppError } from '../plugins/errors.js'
 import gate from '../plugins/gate.js'
 import headers, { fixedHeaders } from '../plugins/headers.js'
 import health from '../plugins/health.js'
@@ -37,9 +39,9 @@ import services from '../plugins/services.js'
 import usage from '../plugins/usage.js'
 import validation from '../plugins/validation.js'
 import verification from '../plugins/verification.js'
-import { problem } from './kernel/errors.js'
-import { newId } from './kernel/ids.js'
 import { addressMatcher } from './kernel/address.js'
+import { newId } from './kernel/ids.js'
+import { createRequestIds } from './kernel/request-id.js'
 import { systemClock } from './kernel/clock.js'
 import { systemTimer } from './kernel/timers.js'
 import { guardSockets } from './sockets/socket-guard.js'
@@ -69,6 +71,8 @@ function prepare(server: Server): void {
   // a connection that is idle, stalled or not read has one time-out: with Node's own for keep-alive beside it, each request would
   // set a timer twice. Fastify takes a 0 for its default.
   server.keepAliveTimeout = 0
+  // Node's own refusal of an Expect it does not know has no body: it goes the way of any request, and request-guard.ts refuses it
+  server.on('checkExpectation', (request, response) => void server.emit('request', request, response))
 }
 
 /** The inside listener beside Fastify's own: what Fastify sets on its server, and no cap of connections, for gateways keep many. */
@@ -80,7 +84,7 @@ function prepareInside(server: Server): void {
 }
 
 function refuse({ code }: Error & { code?: string }, socket: Duplex): void {
-  if (socket.writable) socket.end(rawProblem(code))
+  if (socket.writable) socket.end(rawProblem(code, newId()))
   else socket.destroy()
 }
 
@@ -88,7 +92,7 @@ function refuse({ code }: Error & { code?: string }, socket: Duplex): void {
 export async function buildApp({ config, secret, database, clock = systemClock, logger }: AppOptions): Promise<FastifyInstance> {
   if (!existsSync(ROUTES)) throw new Error(`No routes folder at ${ROUTES}`)
   const boot = newId().slice(-6)
-  let count = 0
+  const requestIds = createRequestIds(boot, addressMatcher(config.trustedProxies))
   const log = pino({ level: config.logLevel, serializers: { err: stdSerializers.err }, ...logger })
   const answers = createAnswers({ fixed: fixedHeaders(config.publicUrl), clock })
   const arrivals = createArrivals()
@@ -101,7 +105,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
     logger: false,
     logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: () => log,
-    genReqId: () => `${boot}-${(count += 1).toString(36)}`,
+    genReqId: requestIds,
     rewriteUrl: ({ url }) => withVersion(url ?? '/'),
     // the default of 10 s is short for a start on a busy machine
     pluginTimeout: 60_000,
@@ -116,11 +120,11 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
     // a request that has come all the way is answered, though the listener is closing
     return503OnClosing: false,
     exposeHeadRoutes: true,
-    onProtoPoisoning: 'error',
-    onConstructorPoisoning: 'error',
     clientErrorHandler: refuse,
     frameworkErrors: (error, request, reply) => {
-      void sendProblem(problem('request.malformed', { cause: error }), request, reply)
+      // no hook has run: what each answer carries is added here
+      app.allowOrigin(request, reply)
+      void sendProblem(toAppError(error), request, reply.header('x-request-id', request.id))
     },
   })
   app.log = log
@@ -134,10 +138,11 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(inside, { arrivals, http: { ...http, maxHeaderSize: INSIDE_HEADERS_MAX }, prepare: prepareInside })
   await app.register(errors)
   await app.register(answering, { answers })
+  await app.register(headers)
   await app.register(clientAddress)
   await app.register(requestGuard)
+  await app.register(bodies)
   await app.register(validation)
-  await app.register(headers)
   await app.register(access)
   await app.register(openapi)
   await app.register(redis)
@@ -159,6 +164,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(jwks)
   await app.register(gate)
   await app.register(maintenance)
+  await app.register(emails)
   await app.register(autoload, { dir: ROUTES, options: { prefix: '/api/v1' }, forceESM: true, ignoreFilter: (path) => /schema\.[jt]s$/.test(path) })
   return app
 }

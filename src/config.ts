@@ -26,6 +26,7 @@ export const ConfigSchema = Type.Object({
   GATEHOUSE_ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 12, maxLength: 256, description: 'See GATEHOUSE_ADMIN_EMAIL' })),
   TRUSTED_PROXIES: Type.String({ default: '', description: 'Comma-separated addresses or CIDR ranges whose X-Forwarded-* headers are believed; of anyone else they are ignored. Ranges wider than /8 (IPv6: /7) are refused' }),
   CORS_ORIGINS: Type.String({ default: '', description: 'Comma-separated origins (https://app.example.com) that browsers may call from' }),
+  CORS_CREDENTIALS: Type.Union([Type.Literal('true'), Type.Literal('false')], { default: 'false', description: 'true: pages of CORS_ORIGINS may also sign in with the cookie. Browsers send it between origins of one site only (app.example.com and auth.example.com): see below' }),
   LOG_LEVEL: Type.Union(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)), { default: 'info', description: 'Least level that is logged' }),
   SIGN_UP: Type.Union([Type.Literal('closed'), Type.Literal('invited'), Type.Literal('open')], { default: 'closed', description: 'Who may open an account by themselves: open lets everybody, closed nobody; invited is for those an administrator invites, and refuses everybody as long as there are no invitations. Never anybody before the set-up' }),
   LOG_REQUESTS: Type.Union([Type.Literal('errors'), Type.Literal('all'), Type.Literal('none')], { default: 'errors', description: 'Which answered requests get a line in the log: those of status 400 and above (at most 50 refusals a second), all, or none' }),
@@ -85,6 +86,7 @@ export interface Config {
   admin: { email: string; password: string } | null
   trustedProxies: string[]
   corsOrigins: string[]
+  corsCredentials: boolean
   logLevel: string
   signUp: SignUpMode
   logRequests: 'errors' | 'all' | 'none'
@@ -169,6 +171,7 @@ function convert(name: Name, text: string): unknown {
 }
 
 function messageFor(name: Name, fallback: string): string {
+  if (name === 'CORS_CREDENTIALS') return 'must be true or false'
   if (name === 'LIMITS_WITHOUT_REDIS') return 'must be refuse or share'
   if (name === 'SIGN_UP') return 'must be closed, invited or open'
   if (name === 'LOG_LEVEL') return 'must be fatal, error, warn, info, debug, trace or silent'
@@ -260,7 +263,7 @@ function toConfig(env: Environment): Config {
   return {
     port: env.PORT, host: env.HOST, inside: env.INSIDE_SOCKET === undefined ? { host: env.INSIDE_HOST, port: env.INSIDE_PORT } : { path: env.INSIDE_SOCKET }, publicUrl: env.PUBLIC_URL === undefined ? null : new URL(env.PUBLIC_URL).origin, databaseUrl: env.DATABASE_URL ?? null,
     databasePoolMax: env.DATABASE_POOL_MAX, redisUrl: env.REDIS_URL ?? null, secret: env.GATEHOUSE_SECRET ?? null, previousSecret: env.GATEHOUSE_SECRET_PREVIOUS ?? null, dataDir: env.GATEHOUSE_DATA_DIR, admin,
-    trustedProxies: listOf(env.TRUSTED_PROXIES), corsOrigins: listOf(env.CORS_ORIGINS), logLevel: env.LOG_LEVEL, logRequests: env.LOG_REQUESTS, drainSeconds: env.DRAIN_SECONDS, signUp: env.SIGN_UP, bcryptCost: env.BCRYPT_COST,
+    trustedProxies: listOf(env.TRUSTED_PROXIES), corsOrigins: listOf(env.CORS_ORIGINS), corsCredentials: env.CORS_CREDENTIALS === 'true', logLevel: env.LOG_LEVEL, logRequests: env.LOG_REQUESTS, drainSeconds: env.DRAIN_SECONDS, signUp: env.SIGN_UP, bcryptCost: env.BCRYPT_COST,
     accessTokenSeconds: env.ACCESS_TOKEN_SECONDS, sessionIdleSeconds: env.SESSION_IDLE_SECONDS, sessionAbsoluteSeconds: env.SESSION_ABSOLUTE_SECONDS,
     revocationLeaseMs: env.REVOCATION_LEASE_MS, decisionCacheEntries: env.DECISION_CACHE_ENTRIES, decisionCacheBytes: env.DECISION_CACHE_BYTES,
     keyPrefix: env.KEY_PREFIX, keysPerOwner: env.KEYS_PER_OWNER, soldKeysPerOwner: env.SOLD_KEYS_PER_OWNER, limitsWithoutRedis: env.LIMITS_WITHOUT_REDIS, usageMinutesKeptDays: env.USAGE_MINUTES_KEPT_DAYS, usageHoursKeptDays: env.USAGE_HOURS_KEPT_DAYS,

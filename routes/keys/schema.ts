@@ -8,7 +8,7 @@ import { Cost, DryRun, LimitOverrides, LimitReports, Limits, LimitView, reportEx
 const ID = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f11'
 const OWNER = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00'
 
-const Name = Type.String({ minLength: 1, maxLength: 200, pattern: '\\S', description: 'What people call the key' })
+const Name = Type.String({ minLength: 1, maxLength: 200, pattern: '\\S', 'x-text': 'name', description: 'What people call the key' })
 const Permission = Type.String({
   maxLength: PERMISSION_LENGTH, pattern: PERMISSION_PATTERN,
   description: 'noun:verb; a last part of * covers all below. Given only by who holds it. Those that begin with gatehouse: are in docs/permissions.md',

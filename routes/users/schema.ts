@@ -7,12 +7,12 @@ const NO_CONTROLS = '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]*$'
 const EMAIL = 'ada@example.com'
 const PASSWORD = 'correct horse battery staple'
 
-export const Email = Type.String({ minLength: 3, maxLength: 320, description: 'Compared without regard to case' })
+export const Email = Type.String({ minLength: 3, maxLength: 320, description: 'Compared without regard to case, width or form of its letters; kept in one spelling' })
 export const NewPassword = Type.String({
   minLength: 1, maxLength: 1024, description: 'At least 12 characters, or fewer that are hard to guess; at most 256, any Unicode, never cut short',
 })
 export const Password = Type.String({ minLength: 1, maxLength: 1024 })
-export const Name = Type.String({ maxLength: 200, pattern: NO_CONTROLS })
+export const Name = Type.String({ maxLength: 200, 'x-text': 'name' })
 export const NullableName = Type.Union([Name, Type.Null()], { description: 'null for none' })
 const Status = Type.Unsafe<'active' | 'suspended'>({
   type: 'string', enum: ['active', 'suspended'], description: 'A suspended user can neither sign in nor use a key',

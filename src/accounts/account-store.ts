@@ -52,6 +52,12 @@ export interface AccountStore {
   /** find, and keep everybody else from changing it until the transaction ends */
   lock: (tx: Tx, id: string) => Promise<AccountRow | null>
   findCredentials: (by: { id: string } | { email: string }) => Promise<AccountCredentials | null>
+  /** Of the spellings an address may be kept under, the first that is an account's. */
+  findByEmail: (spellings: readonly [string, ...string[]]) => Promise<AccountCredentials | null>
+  /** Accounts whose e-mail may have had another spelling than new ones get, by id, of those after `id`. */
+  listOddEmails: (after: string, limit: number) => Promise<{ id: string; email: string }[]>
+  /** Gives an account another spelling of the e-mail it still has; false when it has not. Throws email.taken. */
+  renewEmail: (tx: Tx, id: string, email: string, renewed: string, at: Date) => Promise<boolean>
   /** Throws email.taken. */
   insert: (tx: Tx, account: NewAccountRow) => Promise<void>
   /** Changes the account when it still has that version; false when not. Throws email.taken. */
@@ -122,6 +128,20 @@ export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaCl
       return row ?? null
     },
     findCredentials: (by) => prisma.user.findUnique({ where: by, select: CREDENTIALS }),
+    async findByEmail(spellings) {
+      const [first, second] = spellings
+      const found = await prisma.user.findUnique({ where: { email: first }, select: CREDENTIALS })
+      return found ?? (second === undefined ? null : prisma.user.findUnique({ where: { email: second }, select: CREDENTIALS }))
+    },
+    async listOddEmails(after, limit) {
+      const { rows } = await pool.query<{ id: string; email: string }>(
+        `SELECT id, email FROM users WHERE id > $1::uuid AND (email ~ '[^ -~]' OR email LIKE '%.') ORDER BY id LIMIT $2`, [after, limit])
+      return rows
+    },
+    async renewEmail(tx, id, email, renewed, at) {
+      const { count } = await tx.user.updateMany({ where: { id, email }, data: { email: renewed, updatedAt: at, version: { increment: 1 } } }).catch(taken)
+      return count === 1
+    },
     async insert(tx, { roles, issuer, ...account }) {
       const { id, createdAt } = account
       await tx.user.create({ data: { ...account, issuedBy: issuer.by, issuedVia: issuer.via, updatedAt: createdAt } }).catch(taken)

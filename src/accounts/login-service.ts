@@ -10,7 +10,7 @@ import type { AccountDraft, AccountService } from './account-service.js'
 import type { AccountStore } from './account-store.js'
 import { type UserView, viewOf } from './account-view.js'
 import type { DeviceService } from './device-service.js'
-import { normaliseEmail } from './email.js'
+import { emailSpellings } from './email.js'
 import { checkOrigin } from './hash-origin.js'
 import type { HashOrigin } from './hash-queue.js'
 import type { LoginThrottle } from './login-throttle-service.js'
@@ -78,8 +78,10 @@ export function createLoginService(dependencies: LoginServiceDependencies): Logi
   async function signIn<T>(
     caller: Caller, { email: typed, password, deviceToken }: Login, open: (tx: Tx, userId: string) => Promise<T>,
   ): Promise<{ user: UserView; opened: T; deviceToken: string }> {
-    const email = normaliseEmail(typed)
-    const account = await store.findCredentials({ email })
+    const spellings = emailSpellings(typed)
+    // guesses are counted for the address, however it is spelled
+    const email = spellings.at(-1) ?? spellings[0]
+    const account = await store.findByEmail(spellings)
     const recognised = await devices.recognise(account?.id ?? null, caller.address, deviceToken)
     const attempt = await throttle.reserve(caller, email, recognised)
     const checkedHash = account?.passwordHash ?? null

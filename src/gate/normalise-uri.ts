@@ -21,7 +21,7 @@ const DISGUISED_DOTS = /^\.{1,2}(?:\s[.\s]*)?$/
 
 /** Host of a Host header: lower case, without port and final dot; null when it is none. */
 export function normaliseHost(host: string): string | null {
-  const found = /^(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*)\.?(?::\d{1,5})?$/i.exec(host)
+  const found = /^(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*)\.?(?::\d{0,5})?$/i.exec(host)
   return found?.[1]?.toLowerCase() ?? null
 }
 

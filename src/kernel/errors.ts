@@ -59,6 +59,7 @@ export const ERRORS = {
   'body.too_large': [413, 'The request body is too large'],
   'uri.too_long': [414, 'The request target is too long'],
   'media_type.unsupported': [415, 'The content type is not supported'],
+  'expectation.failed': [417, 'The expectation cannot be met'],
   'idempotency.mismatch': [422, 'This Idempotency-Key was used with another request'],
   'precondition.required': [428, 'An If-Match header is needed'],
   'login.throttled': [429, 'Too many failed sign-ins'],

@@ -24,12 +24,15 @@ export interface SortTerm {
   descending: boolean
 }
 
+// twice the longest that can come up: a name of 200 and an e-mail of 254 characters, each up to six bytes of JSON, in base64
+const MAX_CURSOR = 8_192
+
 /** The schema of a list's query string: `sortable` fields are named in its description, `filters` are its own parameters. */
 export function pageQuery<F extends TProperties>(sortable: readonly string[], filters: F) {
   return Type.Object(
     {
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'Rows in a page' })),
-      cursor: Type.Optional(Type.String({ maxLength: 2048, description: 'page.nextCursor of the page before; the sort and the filters must stay the same' })),
+      cursor: Type.Optional(Type.String({ maxLength: MAX_CURSOR, description: 'page.nextCursor of the page before; the sort and the filters must stay the same' })),
       sort: Type.Optional(Type.String({ maxLength: 200, description: `Fields, comma-separated, "-" for descending: ${sortable.join(', ')}` })),
       count: Type.Optional(Type.Union([Type.Literal('estimated'), Type.Literal('exact')], { description: 'Adds page.total' })),
       ...filters,

@@ -1,7 +1,7 @@
 // Passwords and e-mails as rules: what is too weak, what is one and the same, and what is kept of it.
 import { hash as bcryptHash, verify as bcryptVerify } from '@node-rs/bcrypt'
 import t from 'tap'
-import { normaliseEmail } from '../../src/accounts/email.js'
+import { emailSpellings, normaliseEmail, renewedEmail } from '../../src/accounts/email.js'
 import { createHashQueue, type HashOrigin } from '../../src/accounts/hash-queue.js'
 import { createPasswordHasher } from '../../src/accounts/password-hasher.js'
 import { requireStrong, weaknessOf } from '../../src/accounts/password-rules.js'
@@ -143,6 +143,16 @@ t.test('normaliseEmail', async (t) => {
     ['jose\u0301@example.com', 'jos\u00e9@example.com'],
     ["o'hara+news@sub.example.co.uk", "o'hara+news@sub.example.co.uk"],
     ['root@localhost', 'root@localhost'],
+    ['lea@example.test.', 'lea@example.test'],
+    ['lea@b\u00fccher.example', 'lea@xn--bcher-kva.example'],
+    ['lea@XN--BCHER-KVA.example', 'lea@xn--bcher-kva.example'],
+    ['lea@BU\u0308CHER.example.', 'lea@xn--bcher-kva.example'],
+    ['\uff4c\uff45\uff41\uff20example.test', 'lea@example.test'],
+    ['\u03a3\u03c2@example.test', '\u03c3\u03c3@example.test'],
+    ['lea@example\u3002test', 'lea@example.test'],
+    ['l\u3002ea@example.test', 'l.ea@example.test'],
+    ['\u0130nci@example.test', 'inci@example.test'],
+    ['\u212a@example.test', 'k@example.test'],
   ]
   for (const [typed, kept] of same) {
     t.equal(normaliseEmail(typed), kept)
@@ -151,6 +161,15 @@ t.test('normaliseEmail', async (t) => {
   const refused = [
     '', 'ada', '@example.com', 'ada@', 'a da@example.com', 'ada@exa mple.com', 'a@b@c', 'ada@example.com\u0000', 'a\u200bda@example.com', '<ada@example.com>',
     'ada@example.com, bob@example.com', `${'a'.repeat(65)}@example.com`, `a@${'b'.repeat(253)}`, '\ud800@example.com',
+    'lea@example.test..', 'lea@.example.test', 'lea@example..test', 'lea@127.0.0.1', 'lea@0x7f.1', 'lea@2130706433', 'lea@[::1]', 'lea@ex%61mple.test', 'lea@example.test/x', 'lea@example.test:25', 'lea@xn--a', 'l\u00adea@example.test', 'lea\ufe0f@example.test',
+    'lea\u200d@example.test', 'lea@exam\u00adple.test', `a@${'b'.repeat(64)}.test`, 'a\u2100b@c@d', 'lea@\u202eexample.test', 'lea@exa\u2800mple.test',
   ]
-  for (const typed of refused) t.throws(() => normaliseEmail(typed), { code: 'request.invalid' }, JSON.stringify(typed.slice(0, 30)))
+  for (const typed of refused) t.throws(() => normaliseEmail(typed), { code: 'request.invalid' }, JSON.stringify(typed.slice(0, 30)).replaceAll(/[^ -~]/g, '?'))
+  t.test('accounts of before are looked for under what was typed, then under its one spelling', async (t) => {
+    t.same(emailSpellings(' Lea@B\u00fccher.example'), ['lea@b\u00fccher.example', 'lea@xn--bcher-kva.example'])
+    t.same(emailSpellings('LEA@example.test'), ['lea@example.test'])
+    t.same(emailSpellings('lea@127.0.0.1'), ['lea@127.0.0.1'], 'what is no address any more, as it was')
+    t.throws(() => emailSpellings('lea'), { code: 'request.invalid' })
+    t.same(['lea@b\u00fccher.example', 'lea@example.test', 'lea@127.0.0.1'].map(renewedEmail), ['lea@xn--bcher-kva.example', null, null])
+  })
 })

@@ -4,7 +4,7 @@ import t from 'tap'
 import { startApp } from '../support/app.js'
 
 // those of the connection and of the moment
-const OF_THE_CONNECTION = new Set(['date', 'connection', 'keep-alive', 'transfer-encoding'])
+const OF_THE_CONNECTION = new Set(['date', 'connection', 'keep-alive', 'transfer-encoding', 'x-request-id'])
 
 function comparable(headers: Iterable<[string, unknown]>): Record<string, string> {
   return Object.fromEntries([...headers].filter(([name]) => !OF_THE_CONNECTION.has(name)).map(([name, value]): [string, string] => [name, String(value)]).toSorted(([a], [b]) => (a < b ? -1 : 1)))
@@ -33,6 +33,7 @@ t.test('answers over a socket', async (t) => {
       t.equal(sent.status, plain.statusCode)
       t.same(comparable(sent.headers), comparable(Object.entries(plain.headers)))
       t.ok(sent.headers.get('content-security-policy'))
+      for (const id of [sent.headers.get('x-request-id'), plain.headers['x-request-id']]) t.match(id, /^[a-z0-9]+-[a-z0-9]+$/)
     })
   }
 

@@ -35,7 +35,7 @@ t.test('conventions', async (t) => {
     t.equal(expectJson<Problem>(await app.inject('/api/v1/nothing'), 404).code, 'route.not_found')
     const response = await app.inject({ method: 'DELETE', url: '/api/v1/whoami' })
     t.equal(expectJson<Problem>(response, 405).code, 'method.not_allowed')
-    t.equal(response.headers.allow, 'GET, HEAD')
+    t.equal(response.headers.allow, 'GET, HEAD, OPTIONS')
   })
 
   t.test('400: an id in another spelling, and a time the database would refuse', async (t) => {
@@ -67,14 +67,76 @@ t.test('conventions', async (t) => {
     }
   })
 
-  t.test('CORS answers listed origins only, and never with credentials', async (t) => {
-    const preflight = (origin: string) => app.inject({
-      method: 'OPTIONS', url: '/api/v1/auth/login', headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' },
-    })
-    const listed = await preflight('https://app.example.com')
-    t.equal(listed.headers['access-control-allow-origin'], 'https://app.example.com')
-    t.notOk(listed.headers['access-control-allow-credentials'])
-    t.not((await preflight('https://evil.example.com')).headers['access-control-allow-origin'], 'https://evil.example.com')
+  t.test('an allowed origin gets its CORS fields on every answer, another none, and caches keep them apart', async (t) => {
+    const asked: { method: 'GET' | 'POST' | 'DELETE' | 'OPTIONS'; url: string; headers?: object; payload?: string; status: number }[] = [
+      { method: 'GET', url: '/livez', status: 200 },
+      { method: 'GET', url: '/api/v1/whoami', status: 401 },
+      { method: 'GET', url: '/api/v1/nothing', status: 404 },
+      { method: 'DELETE', url: '/api/v1/whoami', status: 405 },
+      { method: 'GET', url: '/api/v1/users/%zz', status: 400 },
+      { method: 'GET', url: '/api/v1/users?a=%00', status: 400 },
+      { method: 'GET', url: `/api/v1/users/${'a'.repeat(300)}`, status: 414 },
+      { method: 'GET', url: '/livez', headers: { host: 'a/b' }, status: 400 },
+      { method: 'GET', url: '/livez', headers: { expect: 'x' }, status: 417 },
+      { method: 'POST', url: '/api/v1/auth/login', headers: { 'content-type': 'application/json' }, payload: '{', status: 400 },
+      { method: 'POST', url: '/api/v1/auth/login', headers: { 'content-type': 'text/plain' }, payload: '{}', status: 415 },
+      { method: 'POST', url: '/api/v1/auth/login', headers: { 'content-type': 'application/json' }, payload: `"${'x'.repeat(300_000)}"`, status: 413 },
+      { method: 'OPTIONS', url: '/api/v1/whoami', status: 204 },
+      { method: 'OPTIONS', url: '/api/v1/nothing', status: 404 },
+      { method: 'OPTIONS', url: '/api/v1/auth/login', headers: { 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' }, status: 204 },
+    ]
+    for (const { status, headers, ...request } of asked) {
+      const name = `${request.method} ${request.url.slice(0, 30)} ${status}`
+      const from = (origin?: string) => app.inject({ ...request, headers: { ...headers, ...(origin === undefined ? {} : { origin }) } })
+      const listed = await from('https://app.example.com')
+      t.equal(listed.statusCode, status, name)
+      t.match(listed.headers, { vary: /^origin/i, 'access-control-allow-origin': 'https://app.example.com', 'access-control-expose-headers': /etag.*retry-after.*www-authenticate.*x-request-id/ }, name)
+      t.notOk(listed.headers['access-control-allow-credentials'], name)
+      t.match(listed.headers['x-request-id'], /^[a-z0-9-]+$/, name)
+      if (status >= 400) t.equal(listed.json<Problem>().requestId, listed.headers['x-request-id'], name)
+      for (const origin of [undefined, 'https://evil.example.com', 'https://app.example.com.evil.example', 'null', 'https://APP.example.com', 'https://app.example.com, https://evil.example.com']) {
+        const other = await from(origin)
+        t.same([other.headers['access-control-allow-origin'], other.headers.vary], [undefined, 'Origin'], `${name} ${origin ?? 'no origin'}`)
+      }
+    }
+    t.equal((await app.inject({ method: 'OPTIONS', url: '/api/v1/whoami' })).headers.allow, 'GET, HEAD, OPTIONS')
+    const preflight = await app.inject({ method: 'OPTIONS', url: '/api/v1/keys', headers: { origin: 'https://app.example.com', 'access-control-request-method': 'PATCH' } })
+    t.match(preflight.headers, { 'access-control-allow-methods': /PATCH/, 'access-control-allow-headers': /authorization.*if-match.*x-csrf-token/, 'access-control-max-age': '600' })
+    t.match((await app.inject({ url: '/api/v1/usage/export', headers: admin })).headers.vary, /^Origin, accept$/)
+  })
+
+  t.test('an empty body is no body, whatever its content type says; a body that is needed is missed', async (t) => {
+    for (const type of ['application/json', 'application/json; charset=utf-8', 'APPLICATION/JSON', 'text/plain', 'application/x-www-form-urlencoded', 'garbage', ';']) {
+      const { headers } = await as.signUp()
+      const key = expectJson<{ id: string }>(await app.inject({ method: 'POST', url: '/api/v1/keys', headers, payload: { name: 'k' } }), 201)
+      const deleted = await app.inject({ method: 'DELETE', url: `/api/v1/keys/${key.id}`, headers: { ...headers, 'content-type': type, 'content-length': '0' } })
+      t.equal(deleted.statusCode, 200, `DELETE with ${type}`)
+      const missing = await app.inject({ method: 'POST', url: '/api/v1/keys', headers: { ...headers, 'content-type': type, 'content-length': '0' } })
+      t.match(expectJson<Problem>(missing, 400), { code: 'request.invalid' }, `POST with ${type}`)
+      t.equal((await app.inject({ method: 'POST', url: '/api/v1/auth/logout', headers: { ...headers, 'content-type': type } })).statusCode, 204, `logout with ${type}`)
+    }
+  })
+
+  t.test('415 for a body that is not JSON in UTF-8', async (t) => {
+    for (const type of ['text/plain', 'application/xml', 'application/json; charset=utf-16', 'application/json; charset="latin1"', 'application/problem+json', 'application/jsonx', 'garbage']) {
+      const answer = await app.inject({ method: 'POST', url: '/api/v1/auth/login', headers: { 'content-type': type }, payload: '{}' })
+      t.equal(expectJson<Problem>(answer, 415).code, 'media_type.unsupported', type)
+    }
+  })
+
+  t.test('400 with the path for what would not be kept as it is, and for bytes that are not UTF-8', async (t) => {
+    const post = (payload: string | Buffer) => app.inject({ method: 'POST', url: '/api/v1/keys', headers: { ...admin, 'content-type': 'application/json' }, payload })
+    const paths: [string, string][] = [
+      ['{"name":"n","metadata":{"id":9007199254740993}}', '/metadata/id'], ['{"name":"n","metadata":{"a":[1,1e400]}}', '/metadata/a/1'], ['{"name":"a\\ud800b"}', '/name'], ['{"name":"a\\u0007b"}', '/name'], ['{"name":"a\u202eb"}', '/name'],
+      ['{"name":"y","expiresAt":"9999-12-31T23:59:59-23:59"}', '/expiresAt'], [`{"name":"d","metadata":{"a":${'['.repeat(5_000)}${']'.repeat(5_000)}}}`, `/metadata/a${'/0'.repeat(30)}`],
+    ]
+    for (const [body, path] of paths) t.equal(expectJson<Problem>(await post(body), 400).errors?.[0]?.path, path, body.slice(0, 60))
+    const bad = (byte: number): Buffer => Buffer.concat([Buffer.from('{"name":"quiet river '), Buffer.from([byte]), Buffer.from('"}')])
+    for (const byte of [0xff, 0xc0, 0xed]) t.equal(expectJson<Problem>(await post(bad(byte)), 400).code, 'request.malformed')
+    t.equal((await post('\ufeff{"name":"with a byte order mark"}')).statusCode, 201)
+    t.equal(expectJson<{ name: string }>(await post('{"name":" Zoe\u0308 "}'), 201).name, 'Zo\u00eb', 'a name is kept in NFC')
+    for (const query of ['host=%00', 'path=%1f', 'host=%ff', 'host=%ed%a0%80', 'host=%']) t.equal((await app.inject({ url: `/api/v1/gate-rules?${query}`, headers: admin })).statusCode, 400, query)
+    t.same(expectJson<Problem>(await app.inject({ url: '/api/v1/gate-rules?path=a&host=%00', headers: admin }), 400).errors, [{ path: 'host', message: 'must not hold control characters' }])
   })
 
   t.test('forwarded headers of an untrusted address are ignored', async (t) => {
