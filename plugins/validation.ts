@@ -1,6 +1,6 @@
 // How input is checked: bodies exactly as they are ("3" is not 3, unknown properties are refused), query strings, params
 // and headers with their text turned into what the schema asks for. Text with `x-text` is brought into one spelling (kernel/text.ts).
-import { Ajv, type Options } from 'ajv'
+import { Ajv, type Options, type ValidateFunction } from 'ajv'
 import addFormats, { type FormatsPlugin } from 'ajv-formats'
 import fp from 'fastify-plugin'
 import { plainText } from '../src/kernel/text.js'
@@ -37,6 +37,18 @@ function compiler(options: Options): Ajv {
   return ajv
 }
 
+/** Text like 1e309 becomes an infinite number, which passes every bound that Ajv checks: refused here. */
+function finite(check: ValidateFunction) {
+  const checkFinite = (data: unknown): boolean => {
+    const isRight = check(data)
+    const [name] = isRight ? Object.entries(data ?? {}).find(([, value]) => value === Infinity || value === -Infinity) ?? [] : []
+    const errors = name === undefined ? check.errors : [{ keyword: 'type', instancePath: `/${name}`, schemaPath: '#/type', params: {}, message: 'must be a number that is not infinite' }]
+    Object.assign(checkFinite, { errors })
+    return isRight && name === undefined
+  }
+  return checkFinite
+}
+
 /** A body is optional where its schema asks for none of its properties. */
 function isOptional(schema: BodySchema): boolean {
   return schema.type === 'object' && (schema.required?.length ?? 0) === 0 && schema.minProperties === undefined
@@ -46,7 +58,7 @@ export default fp(async (app) => {
   const exact = compiler({ coerceTypes: false })
   const coercing = compiler({ coerceTypes: true })
   app.setValidatorCompiler(({ schema, httpPart }) => {
-    if (httpPart !== 'body') return coercing.compile(schema as object)
+    if (httpPart !== 'body') return finite(coercing.compile(schema as object))
     const check = exact.compile(schema as object)
     if (!isOptional(schema as BodySchema)) return check
     // Fastify asks with null when there is no body, and reads what is wrong from the function
