@@ -74,7 +74,7 @@ export function sendProblem(error: AppError, request: FastifyRequest, reply: Fas
 }
 
 /** What is refused before any route is asked, and documented for all of them at once. */
-const OF_ANY_ROUTE: ReadonlySet<ErrorCode> = new Set(['expectation.failed'])
+const OF_ANY_ROUTE: ReadonlySet<ErrorCode> = new Set(['expectation.failed', 'headers.too_large'])
 
 export default fp(async (app) => {
   app.decorate('undeclaredErrors', new Set<string>())
@@ -102,7 +102,7 @@ export default fp(async (app) => {
     const methodsOf = routesOf[app.inside.by(request.raw) === undefined ? 'public' : 'inside']
     const known = [...methodsOf.values()].filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => [...methods])
     if (request.method === 'OPTIONS' && path === '*') return reply.code(204).send() // the server itself (RFC 9110 9.3.7)
-    if (known.length === 0) return sendProblem(problem('route.not_found'), request, reply)
+    if (known.length === 0 || known.includes(request.method)) return sendProblem(problem('route.not_found'), request, reply)
     void reply.header('allow', [...new Set([...known, 'OPTIONS'])].toSorted().join(', '))
     return request.method === 'OPTIONS' ? reply.code(204).send() : sendProblem(problem('method.not_allowed'), request, reply)
   })

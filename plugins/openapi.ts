@@ -7,8 +7,9 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 import { Type } from '@sinclair/typebox'
-import type { RouteOptions } from 'fastify'
-import { ERRORS, type ErrorCode } from '../src/kernel/errors.js'
+import type { FastifyRequest, RouteOptions } from 'fastify'
+import { countedAddress } from '../src/kernel/address.js'
+import { ERRORS, type ErrorCode, problem } from '../src/kernel/errors.js'
 import { HEADERS, headersOf, PARAMETERS, parametersOf } from './openapi-headers.js'
 import { createShapes, hoist, isSchema, type Schema, type Shapes } from './openapi-shapes.js'
 
@@ -21,6 +22,8 @@ declare module 'fastify' {
 
 const ROUTES = join(import.meta.dirname, '..', 'routes')
 const DOCS = '/docs'
+// thirty openings of the page
+const REFERENCE_MAX = 240
 
 // what the page needs and nothing else. No upgrade-insecure-requests: it must work over plain http, on any host
 const DOCS_POLICY = [
@@ -163,12 +166,22 @@ export default fp(async (app) => {
       return document
     },
   })
+  /** The document and the page's files are large, and anybody may ask: an address gets so many a minute. */
+  async function spend({ ip }: FastifyRequest): Promise<void> {
+    const { allowed, retryAfterMs } = await app.fast.limits.take([{ key: `public:reference:{${countedAddress(ip)}}`, quota: REFERENCE_MAX, windowMs: 60_000, cost: 1 }])
+    if (!allowed) throw problem('rate.limited', { retryAfterSeconds: Math.max(1, Math.ceil(retryAfterMs / 1000)) })
+  }
+
+  // routes are fixed once the server answers: written once, for to write it anew takes longer than most requests
+  let text: Buffer | undefined
   app.get('/openapi.json', {
+    onRequest: spend,
     schema: { operationId: 'readOpenApi', summary: 'This API, as OpenAPI 3.1', tags: ['Operations'], response: { 200: Type.Unsafe<object>({ type: 'object', additionalProperties: true, examples: [{ openapi: '3.1.0' }] }) } },
-    config: { access: ['public'] },
-  }, async () => app.swagger())
+    config: { access: ['public'], errors: ['rate.limited'] },
+  }, async (_request, reply) => reply.type('application/json; charset=utf-8').send(text ??= Buffer.from(JSON.stringify(app.swagger()))))
 
   await app.register(async (docs) => {
+    docs.addHook('onRequest', spend)
     docs.addHook('onRoute', (route) => {
       route.config = { ...route.config, access: ['public'], asset: true }
     })

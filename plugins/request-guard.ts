@@ -5,6 +5,9 @@ import type { IncomingMessage } from 'node:http'
 import fp from 'fastify-plugin'
 import { type AppError, problem } from '../src/kernel/errors.js'
 
+/** More than any program sends, and more than any of the gateways passes on by default but nginx and Caddy. */
+export const MOST_HEADERS = 250
+
 const ONCE = new Set(['host', 'authorization', 'content-type', 'x-api-key', 'if-match', 'idempotency-key', 'x-csrf-token'])
 
 // every other target is looked at no further
@@ -57,6 +60,15 @@ function faultOf({ httpVersionMajor, httpVersion, headers, rawHeaders, url = '' 
   return undefined
 }
 
+/** What the parser itself would leave out or read as something else. */
+function envelopeFault({ method, url = '', rawHeaders }: IncomingMessage): AppError | undefined {
+  // Node keeps so many and drops the others without a word: what it dropped, nothing here would have judged
+  if (rawHeaders.length > MOST_HEADERS * 2) return problem('headers.too_large', { detail: `More than ${MOST_HEADERS} headers` })
+  // the router does not look at the first sign: `*livez` would be /livez here and nothing to a proxy in front (RFC 9112 3.2)
+  if (!url.startsWith('/') && !(url === '*' && method === 'OPTIONS')) return problem('request.malformed', { detail: 'The request target is neither a path nor an http URL' })
+  return undefined
+}
+
 export default fp(async (app) => {
-  app.addHook('onRequest', ({ raw }, _reply, done) => done(faultOf(raw)))
+  app.addHook('onRequest', ({ raw }, _reply, done) => done(envelopeFault(raw) ?? faultOf(raw)))
 }, { name: 'request-guard', dependencies: ['errors', 'answers'] })

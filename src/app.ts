@@ -32,7 +32,7 @@ import prisma, { type Foundations } from '../plugins/prisma.js'
 import rateLimit from '../plugins/rate-limit.js'
 import redis from '../plugins/redis.js'
 import requestLog from '../plugins/request-log.js'
-import requestGuard from '../plugins/request-guard.js'
+import requestGuard, { MOST_HEADERS } from '../plugins/request-guard.js'
 import root from '../plugins/root.js'
 import revocations from '../plugins/revocations.js'
 import services from '../plugins/services.js'
@@ -54,8 +54,13 @@ export interface AppOptions extends Omit<Foundations, 'clock'> {
 const HERE = dirname(fileURLToPath(import.meta.url))
 const ROUTES = join(HERE, '..', 'routes')
 
-/** /api/x is /api/v1/x: a client that names no version gets the first one for ever. */
-function withVersion(url: string): string {
+/**
+ * A target as this program reads it: an absolute one (RFC 9112 3.2.2) is its path, and /api/x is /api/v1/x, for a client that names
+ * no version gets the first one for ever.
+ */
+function targetOf(target: string): string {
+  const rest = target.replace(/^https?:\/\/[^/?#]*/i, '')
+  const url = rest === '' || rest.startsWith('?') ? `/${rest}` : rest
   if (url.startsWith('/api/v1/')) return url
   return url.startsWith('/api/') && !/^\/api\/v\d+(?:[/?]|$)/.test(url) ? `/api/v1${url.slice(4)}` : url
 }
@@ -68,6 +73,8 @@ const CONNECTION_TIMEOUT_MS = 65_000
 /** Time-outs and refusals that both listeners have. */
 function prepare(server: Server): void {
   server.headersTimeout = 15_000
+  // one more than are taken, for plugins/request-guard.ts to see that there are too many
+  server.maxHeadersCount = MOST_HEADERS + 1
   // a connection that is idle, stalled or not read has one time-out: with Node's own for keep-alive beside it, each request would
   // set a timer twice. Fastify takes a 0 for its default.
   server.keepAliveTimeout = 0
@@ -106,7 +113,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
     logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: () => log,
     genReqId: requestIds,
-    rewriteUrl: ({ url }) => withVersion(url ?? '/'),
+    rewriteUrl: ({ url }) => targetOf(url ?? '/'),
     // the default of 10 s is short for a start on a busy machine
     pluginTimeout: 60_000,
     // Fastify leaves these open

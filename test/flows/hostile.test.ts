@@ -136,6 +136,21 @@ t.test('hostile requests', async (t) => {
     for (const [name, raw] of raws) refused(name, await sendRaw(port, raw), t)
   })
 
+  await t.test('a target is a path or an http URL, and both spellings are one', async (t) => {
+    for (const target of ['*', '*livez', '*api/v1/whoami', '*/livez', 'ftp://a/livez', 'http+unix://a/livez', 'httpsx://a/livez']) {
+      const answer = await sendRaw(port, request('GET', target, {}))
+      refused(`GET ${target}`, answer, t)
+      t.equal(answer.status, 400, target)
+    }
+    for (const target of ['http://localhost/livez', 'HTTPS://other:8443/livez?x', 'http://localhost', 'http://localhost?x=1', 'http://localhost/']) {
+      t.equal((await sendRaw(port, request('GET', target, {}))).status, 200, target)
+    }
+    for (const target of ['http://localhost/api/whoami', 'http://localhost/api/v1/whoami', '/api/whoami']) {
+      t.equal((await sendRaw(port, request('GET', target, admin))).status, 200, target)
+    }
+    t.match((await sendRaw(port, request('DELETE', 'http://localhost/livez', {}))).text, /^HTTP\/1\.1 405 [^]*allow: GET, HEAD/i)
+  })
+
   await t.test('what may be sent once and is sent twice is refused, alike or not, however it is spelled', async (t) => {
     // those that say who asks, for whom, what the body is or on which condition: two servers could each take another one
     const once: Record<string, [string, string, string]> = {

@@ -76,6 +76,21 @@ t.test('two listeners', async (t) => {
     t.match(await ask(inside, 'GET', '/gate/caddy', `x-long: ${'x'.repeat(66_000)}\r\n`), /^HTTP\/1\.1 431 [^]*headers\.too_large/)
   })
 
+  t.test('431 to more headers than are judged: none is left out of sight by sending many before it', async (t) => {
+    const many = (count: number): string => Array.from({ length: count }, (_, at) => `a${at}:\r\n`).join('')
+    for (const hidden of ['X_Auth_Subject: root', 'HTTP2-Settings: AAMAAABkAAQAAP__', 'Upgrade: h2c', 'X-Api-Key: a\r\nX-Api-Key: b', 'Host: other']) {
+      t.match(await ask(inside, 'GET', '/gate/caddy', `${hidden}\r\n`), /^HTTP\/1\.1 4\d\d /, hidden)
+      for (const count of [254, 999, 1_000, 2_001, 6_000]) {
+        t.match(await ask(inside, 'GET', '/gate/caddy', `${many(count)}${hidden}\r\n`), /^HTTP\/1\.1 431 [^]*headers\.too_large/, `${hidden} behind ${count}`)
+      }
+      t.match(await ask(inside, 'GET', '/gate/caddy', `${'a:\r\n'.repeat(2_000)}${hidden}\r\n`), /^HTTP\/1\.1 431 /, `${hidden} behind one name many times`)
+    }
+    t.match(await ask(inside, 'GET', '/gate/caddy', many(200)), /^HTTP\/1\.1 200 /)
+    const asked = await raw(inside, `GET /gate/nginx HTTP/1.1\r\nHost: a\r\n${many(1_200)}X_Auth_Subject: root\r\nConnection: close\r\n\r\n`)
+    t.match(asked, /^HTTP\/1\.1 403 [^]*x-auth-status: 431/i, 'in the way nginx can pass on')
+    t.match(await ask(port, 'GET', '/livez', `${many(1_500)}Host: other\r\n`), /^HTTP\/1\.1 431 /, 'on the public port, too')
+  })
+
   t.test('nothing of it is kept by the public routes: HEAD, 405 and the inventory', async (t) => {
     t.equal(expectJson<{ code: string }>(await app.inject({ method: 'POST', url: '/metrics' }), 404).code, 'route.not_found')
     t.equal((await app.inside.inject({ method: 'POST', url: '/livez' })).statusCode, 405)

@@ -51,6 +51,31 @@ t.test('/ and /docs', async (t) => {
     t.equal((await app.inject('/docs/json')).statusCode, 200)
   })
 
+  t.test('404 for a file of the reference that is not there, which no other method would find', async (t) => {
+    for (const path of ['/docs/static/nothing.js', '/docs/static/..%2f..%2fpackage.json', '/docs/static/']) {
+      const answer = await app.inject(path)
+      t.equal(expectJson<{ code: string }>(answer, 404).code, 'route.not_found', path)
+      t.equal(answer.headers.allow, undefined)
+    }
+    t.equal((await app.inject({ method: 'DELETE', url: '/docs/static/index.css' })).statusCode, 405)
+  })
+
+  t.test('an address takes the reference, which is large, so many times a minute and no more', async (t) => {
+    const ask = (url: string, remoteAddress: string) => app.inject({ url, remoteAddress })
+    const text = (await app.inject('/openapi.json')).body
+    t.match(JSON.parse(text), { openapi: '3.1.0' })
+    const statuses = new Set<number>()
+    for (let sent = 0; sent < 400 && !statuses.has(429); sent += 1) statuses.add((await ask(['/openapi.json', '/docs/json', '/docs/static/index.css', '/docs'][sent % 4] ?? '', '192.0.2.1')).statusCode)
+    t.same([...statuses], [200, 429])
+    for (const url of ['/openapi.json', '/docs', '/docs/yaml', '/docs/static/swagger-ui-bundle.js', '/docs/static/nothing']) {
+      const answer = await ask(url, '192.0.2.1')
+      t.equal(expectJson<{ code: string }>(answer, 429).code, 'rate.limited', url)
+      t.ok(Number(answer.headers['retry-after']) >= 1)
+    }
+    t.equal((await ask('/openapi.json', '192.0.2.2')).body, text, 'another address is not held up')
+    t.equal((await ask('/livez', '192.0.2.1')).statusCode, 200)
+  })
+
   t.test('the database lost: it still answers', async (t) => {
     await database.pool.end()
     t.match(expectJson(await app.inject('/'), 200), { setUp: true })
