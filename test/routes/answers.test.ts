@@ -4,7 +4,7 @@ import t from 'tap'
 import { startApp } from '../support/app.js'
 
 // those of the connection and of the moment
-const OF_THE_CONNECTION = new Set(['date', 'connection', 'keep-alive', 'transfer-encoding', 'x-request-id'])
+const OF_THE_CONNECTION = new Set(['date', 'ratelimit', 'connection', 'keep-alive', 'transfer-encoding', 'x-request-id'])
 
 function comparable(headers: Iterable<[string, unknown]>): Record<string, string> {
   return Object.fromEntries([...headers].filter(([name]) => !OF_THE_CONNECTION.has(name)).map(([name, value]): [string, string] => [name, String(value)]).toSorted(([a], [b]) => (a < b ? -1 : 1)))
