@@ -22,6 +22,8 @@ t.test('attempts on roles and accounts', async (t) => {
     t.equal(await outcome(patch('/roles/member', admin, { permissions: ['gatehouse:own.keys', 'gatehouse:own.profile', 'gatehouse:own.sessions', 'app:use'] })), '200', 'application permissions for everybody')
     const limits = [{ name: 'calls', quota: 5, windowSeconds: 60 }]
     t.equal(await outcome(send('POST', '/roles', r.headers, { name: 'r29', permissions: ['a:b'], limits })), NH, '29')
+    t.equal(await outcome(send('POST', '/roles', admin, { name: 'r29', permissions: ['a:b'], limits })), '400 request.invalid', 'a name that the base plan does not limit')
+    expectJson(await patch('/roles/member', admin, { limits: [{ name: 'calls', quota: 2, windowSeconds: 60 }] }), 200)
     const planned = await role(['a:b'], { limits })
     t.equal(await outcome(patch(`/roles/${planned}`, r.headers, { limits: [] })), NH, '29, dropping one')
     t.equal(await outcome(send('DELETE', `/roles/${planned}`, r.headers)), NH, '29, with the role')

@@ -26,6 +26,7 @@ t.test('an empty environment gives the defaults', async (t) => {
     port: 3000, host: '127.0.0.1', publicUrl: null, databaseUrl: null, databasePoolMax: 10, redisUrl: null, secret: null, previousSecret: null, dataDir: './data', admin: null,
     trustedProxies: [], corsOrigins: [], corsCredentials: false, logLevel: 'info', logRequests: 'errors', drainSeconds: 5, signUp: 'closed', bcryptCost: 12, accessTokenSeconds: 300, sessionIdleSeconds: 1_209_600,
     sessionAbsoluteSeconds: 7_776_000, keyPrefix: 'gk', limitsWithoutRedis: 'refuse', revocationLeaseMs: 1_500, decisionCacheEntries: 100_000, decisionCacheBytes: 67_108_864, usageMinutesKeptDays: 7, usageHoursKeptDays: 90, usageDaysKeptDays: 1_096,
+    keysPerOwner: 100, soldKeysPerOwner: 1_000, auditRefusalsKeptDays: 30, sessionsPerUser: 100, requestsPerMinute: 6_000, connectionsMax: 10_000, connectionsPerAddress: 1_024,
   })
   t.same(config(Object.fromEntries(Object.keys(ConfigSchema.properties).map((name) => [name, '']))), config({}), 'an empty value counts as unset')
   t.same(config({ PATH: '/bin', HOME: '/home/x', port: '1', GATEHOUSE_TEST_DATABASE_URL: 'x' }), config({}), 'variables of others are left alone')
@@ -36,12 +37,14 @@ t.test('every variable is read', async (t) => {
     PORT: '0', HOST: '::', INSIDE_HOST: '::1', INSIDE_PORT: '0', PUBLIC_URL: 'https://Auth.example.com/', DATABASE_URL: 'postgresql://u:p@db:5432/g', DATABASE_POOL_MAX: '500', REDIS_URL: 'rediss://r:6380/1', GATEHOUSE_SECRET: SECRET, GATEHOUSE_SECRET_PREVIOUS: SECRET,
     GATEHOUSE_DATA_DIR: '/var/lib/g', GATEHOUSE_ADMIN_EMAIL: 'a@example.com', GATEHOUSE_ADMIN_PASSWORD: 'a long password', TRUSTED_PROXIES: ' 10.0.0.0/8, ::1 ,2001:db8::/32',
     CORS_ORIGINS: 'https://a.example, http://b.example:8080', CORS_CREDENTIALS: 'true', LOG_LEVEL: 'silent', LOG_REQUESTS: 'all', DRAIN_SECONDS: '0', SIGN_UP: 'open', BCRYPT_COST: '15', ACCESS_TOKEN_SECONDS: '30', SESSION_IDLE_SECONDS: '300', SESSION_ABSOLUTE_SECONDS: '300', KEY_PREFIX: 'acme2', LIMITS_WITHOUT_REDIS: 'share',
-    USAGE_MINUTES_KEPT_DAYS: '1', USAGE_HOURS_KEPT_DAYS: '2', USAGE_DAYS_KEPT_DAYS: '36500', REVOCATION_LEASE_MS: '500', DECISION_CACHE_ENTRIES: '1', DECISION_CACHE_BYTES: '65536',
+    USAGE_MINUTES_KEPT_DAYS: '1', USAGE_HOURS_KEPT_DAYS: '2', USAGE_DAYS_KEPT_DAYS: '36500', REVOCATION_LEASE_MS: '500', DECISION_CACHE_ENTRIES: '1', DECISION_CACHE_BYTES: '65536', KEYS_PER_OWNER: '1', SOLD_KEYS_PER_OWNER: '2', AUDIT_REFUSALS_KEPT_DAYS: '3', SESSIONS_PER_USER: '4',
+    REQUESTS_PER_MINUTE: '1000', CONNECTIONS_MAX: '200', CONNECTIONS_PER_ADDRESS: '100',
   }), {
     port: 0, host: '::', inside: { host: '::1', port: 0 }, publicUrl: 'https://auth.example.com', databaseUrl: 'postgresql://u:p@db:5432/g', databasePoolMax: 500, redisUrl: 'rediss://r:6380/1', secret: SECRET, previousSecret: SECRET,
     dataDir: '/var/lib/g', admin: { email: 'a@example.com', password: 'a long password' }, trustedProxies: ['10.0.0.0/8', '::1', '2001:db8::/32'],
     corsOrigins: ['https://a.example', 'http://b.example:8080'], corsCredentials: true, logLevel: 'silent', logRequests: 'all', drainSeconds: 0, signUp: 'open', bcryptCost: 15, accessTokenSeconds: 30, sessionIdleSeconds: 300, sessionAbsoluteSeconds: 300, keyPrefix: 'acme2', limitsWithoutRedis: 'share',
-    usageMinutesKeptDays: 1, usageHoursKeptDays: 2, usageDaysKeptDays: 36_500, revocationLeaseMs: 500, decisionCacheEntries: 1, decisionCacheBytes: 65_536,
+    usageMinutesKeptDays: 1, usageHoursKeptDays: 2, usageDaysKeptDays: 36_500, revocationLeaseMs: 500, decisionCacheEntries: 1, decisionCacheBytes: 65_536, keysPerOwner: 1, soldKeysPerOwner: 2, auditRefusalsKeptDays: 3, sessionsPerUser: 4,
+    requestsPerMinute: 1_000, connectionsMax: 200, connectionsPerAddress: 100,
   })
 })
 

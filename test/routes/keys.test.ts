@@ -101,7 +101,7 @@ t.test('keys', async (t) => {
       [{ limits: Array.from({ length: 11 }, (_, n) => ({ ...limit, name: `l${n}` })) }, '/limits'],
       [{ expiresAt: isoAt(0) }, '/expiresAt'], [{ expiresAt: 'tomorrow' }, '/expiresAt'],
       [{ metadata: { a: 'x'.repeat(4096) } }, '/metadata'], [{ metadata: [] }, '/metadata'],
-      [{ metadata: { a: '\0' } }, '/metadata'], [{ metadata: { plan: 'free' } }, '/metadata'], [{ permissions: ['gatehouse:*'] }, '/permissions/0'],
+      [{ metadata: { a: '\0' } }, '/metadata/a'], [{ metadata: { plan: 'free' } }, '/metadata'], [{ permissions: ['gatehouse:*'] }, '/permissions/0'],
       [{ permissions: ['gatehouse:keys.wirte'] }, '/permissions/0'], [{ permissions: ['gatehouse:own.keys'] }, '/permissions/0'], [{ addresses: ['10.0.0.0/33'] }, '/addresses/0'],
       [{ surprise: 1 }, '/surprise'], [{ ownerUserId: 'me' }, '/ownerUserId'],
     ]
