@@ -93,7 +93,7 @@ t.test('the administrator of the environment', async (t) => {
 
   t.test('is not opened where there is an account from before', async (t) => {
     const other = await startApp(t)
-    await other.app.accounts.open({ principal: null, address: '', userAgent: '', requestId: '' }, { email: 'old@example.com', name: '', passwordHash: null, roles: [] })
+    await other.app.accounts.open({ principal: null, host: true, address: '', userAgent: '', requestId: '' }, { email: 'old@example.com', name: '', passwordHash: null, roles: [] })
     t.equal(await other.app.setup.bootstrapAdmin(input), false)
     t.equal(await other.app.setup.isDone(), false, 'and the set-up is still open')
     t.equal(await other.database.prisma.user.count(), 1)
