@@ -9,6 +9,7 @@ import { countedAddress, countedNetwork } from '../kernel/address.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import type { Secrets } from '../kernel/secrets.js'
+import { createTurns } from '../kernel/turns.js'
 import type { Cache } from '../redis/fast.js'
 import type { AccountStore } from './account-store.js'
 import type { Recognised } from './device-rules.js'
@@ -68,6 +69,8 @@ export function lockedUntil(minutes: readonly CountedMinute[], limit: number): n
 }
 
 export function createLoginThrottle({ store, accounts, audit, cache, secrets, transact, clock }: LoginThrottleDependencies): LoginThrottle {
+  // a burst of guesses waits for its counters here, not with a connection each that nobody else could use
+  const takeTurn = createTurns()
   // keyed hashes: whoever reads the table learns neither who is being guessed nor which e-mails have accounts
   const counterOf = (...parts: string[]): string => secrets.mac('login-counter', JSON.stringify(parts)).toString('base64url')
 
@@ -114,21 +117,25 @@ export function createLoginThrottle({ store, accounts, audit, cache, secrets, tr
     async reserve(caller, email, recognised) {
       const limits = limitsOf(email, caller.address, recognised)
       await refuseIfRemembered(limits)
-      const nowMs = clock.now()
       const all = limits.map(({ counter }) => counter)
-      const locked = await transact(async (tx) => {
-        await store.lock(tx, all)
-        const minutes = await store.list(tx, all, nowMs, WINDOW_MS)
-        const over = limits.flatMap((limit) => {
-          const untilMs = lockedUntil(minutes.filter(({ counter }) => counter === limit.counter), limit.limit)
-          return untilMs === null ? [] : [{ limit, untilMs }]
+      return takeTurn(all, async () => {
+        // what was counted while this one waited for its turn
+        await refuseIfRemembered(limits)
+        const nowMs = clock.now()
+        const locked = await transact(async (tx) => {
+          await store.lock(tx, all)
+          const minutes = await store.list(tx, all, nowMs, WINDOW_MS)
+          const over = limits.flatMap((limit) => {
+            const untilMs = lockedUntil(minutes.filter(({ counter }) => counter === limit.counter), limit.limit)
+            return untilMs === null ? [] : [{ limit, untilMs }]
+          })
+          if (over.length === 0) await store.add(tx, all, nowMs, WINDOW_MS)
+          return over
         })
-        if (over.length === 0) await store.add(tx, all, nowMs, WINDOW_MS)
-        return over
+        for (const { limit, untilMs } of locked) await noteLockout(caller, email, limit, nowMs, untilMs)
+        if (locked.length > 0) refuse(Math.max(...locked.map(({ untilMs }) => untilMs)))
+        return { limits, countedAtMs: nowMs }
       })
-      for (const { limit, untilMs } of locked) await noteLockout(caller, email, limit, nowMs, untilMs)
-      if (locked.length > 0) refuse(Math.max(...locked.map(({ untilMs }) => untilMs)))
-      return { limits, countedAtMs: nowMs }
     },
     async succeeded(tx, { limits, countedAtMs }) {
       const of = (success: Limit['success']): string[] => limits.flatMap((limit) => (limit.success === success ? [limit.counter] : []))
@@ -141,10 +148,10 @@ export function createLoginThrottle({ store, accounts, audit, cache, secrets, tr
         return await work()
       } catch (error) {
         const all = limits.map(({ counter }) => counter)
-        await transact(async (tx) => {
+        await takeTurn(all, () => transact(async (tx) => {
           await store.lock(tx, all)
           await store.takeBack(tx, all, countedAtMs)
-        })
+        }))
         throw error
       }
     },

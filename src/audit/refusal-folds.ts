@@ -43,7 +43,8 @@ export function isFolded(action: string): boolean {
 function keyOf({ principal, address }: Caller, { action, targetType, targetId, details }: AuditEntry): string {
   const who = principal ? [principal.type, principal.id, principal.keyId ?? ''] : [countedAddress(address)]
   // whose password is guessed is told for each account: its owner looks for it there
-  return JSON.stringify([action, details?.['code'] ?? '', targetType, action === 'access.denied' ? '' : targetId, ...who])
+  // and what was only to be read is not counted together with what was to be changed
+  return JSON.stringify([action, details?.['code'] ?? details?.['method'] ?? '', targetType, action === 'access.denied' ? '' : targetId, ...who])
 }
 
 /** The row's details: those of the last refusal, how many there were, and the first ten of their targets when there are several. */

@@ -105,6 +105,8 @@ t.test('GET /audit', async (t) => {
     await app.inject({ url: '/api/v1/users', headers: intruder.headers })
     t.match((await list(`?action=access.denied&actorId=${intruder.user.id}&limit=1`)).data, [{ details: { count: 1 } }], 'a reader sees what was counted until now')
     t.equal(await total(), 201)
+    await app.inject({ method: 'POST', url: '/api/v1/gate-rules', headers: intruder.headers, payload: {} })
+    t.match((await rows()).at(-1), { details: { method: 'POST' } }, 'what would have changed something is not lost among what was only to be read')
   })
 
   t.test('refusals from ever new addresses do not fill it either', async (t) => {

@@ -1,4 +1,5 @@
 // The throttle of sign-ins on PostgreSQL: what each counter takes, when it lets go, and what a success forgives.
+import pg from 'pg'
 import t from 'tap'
 import { createAccountStore } from '../../src/accounts/account-store.js'
 import type { Recognised } from '../../src/accounts/device-rules.js'
@@ -67,6 +68,24 @@ async function fails(times: number, one: (at: number) => Promise<'counted' | num
 
 t.test('the limits', async (t) => {
   const database = await createTestDatabase(t)
+
+  t.test('a burst of guesses at one account holds one connection, not all of them, and each is counted', async (t) => {
+    const clock = fakeClock()
+    const { fail } = throttleOn(database, remembering(clock.now), clock)
+    const other = new pg.Client({ connectionString: database.url })
+    await other.connect()
+    t.teardown(() => other.end())
+    await other.query('BEGIN; LOCK TABLE login_counters IN ACCESS EXCLUSIVE MODE')
+    const burst = Array.from({ length: 40 }, (_, at) => fail('burst@one.example', `10.9.${at % 4}.1`))
+    // by a connection of the pool: others have theirs
+    const waiting = async (): Promise<number> => (await database.pool.query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).rows.length
+    while ((await waiting()) === 0) await new Promise(setImmediate)
+    t.equal(await waiting(), 1)
+    t.equal(database.pool.totalCount - database.pool.idleCount, 1)
+    await other.query('COMMIT')
+    const answers = await Promise.all(burst)
+    t.equal(answers.filter((answer) => answer === 'counted').length, 40, 'ten from each of the four')
+  })
 
   t.test('ten in a row for an account from one address', async (t) => {
     const { fail } = throttleOn(database)
