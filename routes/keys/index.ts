@@ -80,7 +80,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
     },
     config: {
       access: ['user', 'gatehouse:keys.write'],
-      errors: ['key.not_found', 'key.revoked', 'key.rotated', 'permission.not_held', 'precondition.required', 'precondition.failed'],
+      errors: ['key.not_found', 'key.revoked', 'key.rotated', 'key.cap_reached', 'permission.not_held', 'precondition.required', 'precondition.failed'],
     },
   }, async (request, reply) => {
     const { id } = request.params
@@ -112,7 +112,10 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
     },
     config: { access: ['user', 'gatehouse:keys.write'], errors: ['key.not_found', 'key.revoked', 'key.expired', 'key.rotated', 'permission.not_held'], idempotent: true },
   }, async (request, reply) => app.keys.act(request.caller, request.params.id, () =>
-    request.once(reply, 201, () => app.keyChanges.rotate(request.caller, request.params.id, request.body), stillLive)))
+    request.once(reply, 201, () => app.keyChanges.rotate(request.caller, request.params.id, request.body), async (answer) => {
+      app.keys.mayIssue(request.caller, answer)
+      await stillLive(answer)
+    })))
 }
 
 export default keys

@@ -13,8 +13,8 @@ import { holds } from '../kernel/permissions.js'
 import type { SessionService } from '../sessions/session-service.js'
 import type { AccountRow, AccountStore, UserStatus } from './account-store.js'
 import { type UserView, viewOf } from './account-view.js'
-import { normaliseEmail } from './email.js'
-import { ADMIN, permissionsOf } from './role-rules.js'
+import { normaliseEmail, refuseServiceAddress } from './email.js'
+import { ADMIN, givenBy } from './role-rules.js'
 import type { RoleStore } from './role-store.js'
 
 export interface AccountPatch {
@@ -83,8 +83,8 @@ export function createAccountChangeService(deps: AccountChangeDeps): AccountChan
     if (before.kind === 'service' && patch.email !== undefined) throw problem('request.invalid', { errors: [{ path: '/email', message: 'a service account has none' }] })
     if (!patch.roles) return
     const known = await roles.list(tx)
-    permissionsOf(patch.roles, known)
-    refuseGrant(held, permissionsOf(patch.roles.filter((name) => !before.roles.includes(name)), known))
+    givenBy(patch.roles, known)
+    refuseGrant(held, givenBy(patch.roles.filter((name) => !before.roles.includes(name)), known))
   }
 
   async function keepAnAdmin(tx: Tx, before: AccountRow, patch: AccountPatch | null): Promise<void> {
@@ -114,6 +114,7 @@ export function createAccountChangeService(deps: AccountChangeDeps): AccountChan
           ...(patch.name === undefined ? {} : { name: patch.name?.trim() ?? '' }),
           ...(patch.status === undefined ? {} : { status: patch.status }),
         }
+        if (changes.email !== undefined) refuseServiceAddress(changes.email)
         const opened = await open(tx, caller, id, patch.roles ?? [])
         const { before, held } = opened
         await judge(tx, opened, patch)

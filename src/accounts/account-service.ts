@@ -12,12 +12,12 @@ import type { ListQuery, Page } from '../kernel/page.js'
 import type { SessionService } from '../sessions/session-service.js'
 import type { AccountStore, UserKind } from './account-store.js'
 import { accountListQuery, type UserView, viewOf } from './account-view.js'
-import { normaliseEmail } from './email.js'
+import { normaliseEmail, refuseServiceAddress, SERVICE_DOMAIN } from './email.js'
 import { checkOrigin, newOrigin } from './hash-origin.js'
 import type { LoginThrottle } from './login-throttle-service.js'
 import type { PasswordHasher } from './password-hasher.js'
 import { requireStrong } from './password-rules.js'
-import { MEMBER, permissionsOf } from './role-rules.js'
+import { givenBy, MEMBER } from './role-rules.js'
 import type { RoleStore } from './role-store.js'
 
 export type { UserView }
@@ -83,8 +83,6 @@ export interface AccountServiceDependencies {
   clock: Clock
 }
 
-const SERVICE_DOMAIN = 'service.invalid'
-
 function serviceDraft({ email, password, name }: Omit<NewAccount, 'kind' | 'roles'>): AccountDraft {
   const errors = [
     ...(email === undefined ? [] : [{ path: '/email', message: 'a service account has none' }]),
@@ -119,7 +117,7 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
 
     async draft(caller, { email: typed, password, name }) {
       const email = normaliseEmail(typed)
-      if (email.endsWith(`@${SERVICE_DOMAIN}`)) throw problem('request.invalid', { errors: [{ path: '/email', message: 'is no address that a person has' }] })
+      refuseServiceAddress(email)
       if (password !== undefined) requireStrong(password, [email, name ?? ''])
       const passwordHash = password === undefined ? null : await hasher.hash(password, newOrigin(caller))
       return { email, name: name?.trim() ?? '', passwordHash, roles: [MEMBER] }
@@ -127,14 +125,14 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
 
     async draftFor(caller, { roles: names = [MEMBER], kind = 'person', email, ...input }) {
       // refused before anything is hashed; `open` asks again, at the commit
-      refuseGrant({ permissions: caller.principal?.permissions ?? [], fence: UNFENCED }, permissionsOf(names, await roles.list()))
+      refuseGrant({ permissions: caller.principal?.permissions ?? [], fence: UNFENCED }, givenBy(names, await roles.list()))
       const drafted = kind === 'service' ? serviceDraft({ ...input, ...(email === undefined ? {} : { email }) }) : await service.draft(caller, { ...input, email: email ?? '' })
       return { ...drafted, roles: kind === 'service' ? names.filter((name) => name !== MEMBER) : [...new Set(names)] }
     },
 
     open: (caller, draft) => transact(async (tx) => {
       const held = await authority.require(tx, caller, 'gatehouse:users.write', { roles: draft.roles })
-      refuseGrant(held, permissionsOf(draft.roles, await roles.list(tx)))
+      refuseGrant(held, givenBy(draft.roles, await roles.list(tx)))
       return service.createIn(tx, caller, draft)
     }),
 

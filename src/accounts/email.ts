@@ -62,3 +62,11 @@ export function renewedEmail(stored: string): string | null {
   const now = canonical(stored)
   return now === stored ? null : now
 }
+
+/** The domain of the addresses that machines' accounts have in place of one: .invalid can never be one (RFC 2606). */
+export const SERVICE_DOMAIN = 'service.invalid'
+
+/** Throws request.invalid for an address that is a machine's. */
+export function refuseServiceAddress(email: string): void {
+  if (email.endsWith(`@${SERVICE_DOMAIN}`)) throw problem('request.invalid', { errors: [{ path: '/email', message: 'is no address that a person has' }] })
+}

@@ -7,7 +7,7 @@ import type { AuthorityService } from '../authority/authority-service.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { KeySweepService } from '../keys/key-sweep-service.js'
 import type { Clock } from '../kernel/clock.js'
-import { isOfGatehouse, lacking } from '../kernel/permissions.js'
+import { holds, isOfGatehouse, lacking } from '../kernel/permissions.js'
 import type { GrantStore } from './grant-store.js'
 import { ADMIN } from './role-rules.js'
 
@@ -45,20 +45,22 @@ export interface GrantServiceDeps {
 
 // assignments are few: what is above this stays, and is counted
 const ASSIGNMENTS = 200
+const WRITE = 'gatehouse:users.write'
 
 export function createGrantService({ store, sweeps, authority, audit, transact, clock }: GrantServiceDeps): GrantService {
   const count = (userId: string): ReturnType<GrantStore['count']> => store.count(userId, new Date(clock.now()))
 
-  /** Takes back the roles that they gave, as far as the caller reaches. Role admin is never taken here: somebody has to be left. */
+  /** Takes back the roles that they gave, as far as the caller reaches; none, from whoever may stop somebody and give no roles. Role admin is never taken here: somebody has to be left. */
   async function takeBack(caller: Caller, userId: string): Promise<number> {
     return transact(async (tx) => {
       const holders = (await store.listAssignments(tx, userId, ASSIGNMENTS)).map((one) => one.userId)
       if (holders.length === 0) return 0
       const held = await authority.hold(tx, caller, { narrowedUsers: holders })
+      if (!holds(held.permissions, WRITE)) return 0
       const within = (await store.listAssignments(tx, userId, ASSIGNMENTS)).filter(({ userId: holder, roleName, permissions }) =>
         holders.includes(holder) && roleName !== ADMIN && lacking(held.permissions, permissions.filter(isOfGatehouse)).length === 0)
       for (const { userId: holder, roleName } of within) {
-        await store.deleteAssignment(tx, holder, roleName)
+        await store.deleteAssignment(tx, holder, roleName, new Date(clock.now()))
         await audit.record(tx, caller, { action: 'role.taken_back', targetType: 'user', targetId: holder, details: { role: roleName, givenBy: userId } })
       }
       return within.length

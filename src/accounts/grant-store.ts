@@ -7,7 +7,8 @@ export interface GrantStore {
   count: (userId: string, now: Date) => Promise<{ keys: number; assignments: number; accounts: number }>
   /** roles that the person gave to others: at most `limit`, in the order of the holders */
   listAssignments: (tx: Tx, userId: string, limit: number) => Promise<{ userId: string; roleName: string; permissions: string[] }[]>
-  deleteAssignment: (tx: Tx, userId: string, roleName: string) => Promise<void>
+  /** Takes a role away; the account is another version then. */
+  deleteAssignment: (tx: Tx, userId: string, roleName: string, at: Date) => Promise<void>
 }
 
 const COUNTED = 100_000
@@ -25,8 +26,9 @@ export function createGrantStore({ prisma }: { prisma: PrismaClient }): GrantSto
     listAssignments: (tx, userId, limit) => tx.$queryRaw<{ userId: string; roleName: string; permissions: string[] }[]>`
       SELECT ur.user_id AS "userId", ur.role_name AS "roleName", r.permissions FROM user_roles ur JOIN roles r ON r.name = ur.role_name
       WHERE ur.issued_by = ${userId}::uuid AND ur.user_id <> ${userId}::uuid ORDER BY 1, 2 LIMIT ${limit}`,
-    async deleteAssignment(tx, userId, roleName) {
-      await tx.userRole.deleteMany({ where: { userId, roleName } })
+    async deleteAssignment(tx, userId, roleName, at) {
+      const { count } = await tx.userRole.deleteMany({ where: { userId, roleName } })
+      if (count > 0) await tx.user.updateMany({ where: { id: userId }, data: { updatedAt: at, version: { increment: 1 } } })
     },
   }
 }

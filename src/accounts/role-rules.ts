@@ -11,6 +11,12 @@ export interface RolePermissions {
   permissions: readonly string[]
 }
 
+/** Everything the named roles permit, less role member, which everybody has whether it is named or not. Throws role.unknown. */
+export function givenBy(names: readonly string[], known: readonly RolePermissions[]): string[] {
+  permissionsOf(names, known)
+  return permissionsOf(names.filter((name) => name !== MEMBER), known)
+}
+
 /** Everything the named roles permit. Throws role.unknown for a name that is no role. */
 export function permissionsOf(names: readonly string[], known: readonly RolePermissions[]): string[] {
   const permissions = names.flatMap((name) => {

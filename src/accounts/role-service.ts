@@ -66,6 +66,9 @@ function viewOf({ id, name, description, permissions, limits, version, createdAt
   return { id, name, description, permissions, limits, version, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() }
 }
 
+// a name that is an id would be looked up as one, and be another role's
+const isName = (name: string): boolean => /^[a-z0-9]/.test(name) && !isUuid(name)
+
 function check(name: string, { permissions = [], limits = [] }: { permissions?: string[]; limits?: Limit[] }): void {
   const errors = permissions.flatMap((permission, at) => {
     const message = misplaced(permission, name === MEMBER ? 'member' : 'role')
@@ -113,6 +116,7 @@ export function createRoleService({ store, authority, audit, transact, clock, na
       return { ...viewOf(role), holderCount: await store.countHolders(role.name), holders, nextHolder: found.length > HOLDERS ? (holders.at(-1)?.userId ?? null) : null }
     },
     async create(caller, { name, description, permissions, limits }) {
+      if (!isName(name)) throw problem('request.invalid', { errors: [{ path: '/name', message: 'must begin with a letter or digit, and be no UUID' }] })
       check(name, { permissions, limits })
       const role = await transact(async (tx) => {
         const held = await authority.require(tx, caller, WRITE, { narrowedRoles: [name, PLANS] })

@@ -41,6 +41,7 @@ export interface TargetFacts {
   id: string
   kind: 'person' | 'service'
   status: 'active' | 'suspended'
+  /** without what everybody has by role member, here and below: it is free to give */
   rolePermissions: readonly string[]
   /** written on their live keys */
   keyPermissions: readonly string[]
@@ -81,13 +82,20 @@ function outside(fence: Fence, wanted: Fence): string | null {
   return isInside ? null : 'addresses beyond those of the credential that gives it'
 }
 
-/** Refuses to give what is not held: permissions with their weight, ends and addresses. Throws permission.not_held. */
-export function refuseGrant(held: Held, permissions: readonly string[], fence: Fence = UNFENCED): void {
+function refuseOutside(held: Held, fence: Fence): void {
+  const beyond = outside(held.fence, fence)
+  if (beyond !== null) throw problem('permission.not_held', { detail: `It would have ${beyond}` })
+}
+
+/**
+ * Refuses to give what is not held: permissions with their weight, ends and addresses. `fence`: of a key, which is a credential with nothing
+ * written on it, too; a role or an account has none, and one that permits nothing is free to give. Throws permission.not_held.
+ */
+export function refuseGrant(held: Held, permissions: readonly string[], fence?: Fence): void {
   const wanted = weightOf(permissions)
   const missing = lacking(held.permissions, wanted)
   if (missing.length > 0) throw problem('permission.not_held', { detail: `Not held: ${missing.slice(0, 20).join(', ')}` })
-  const beyond = wanted.length === 0 ? null : outside(held.fence, fence)
-  if (beyond !== null) throw problem('permission.not_held', { detail: `It would have ${beyond}` })
+  if (fence || wanted.length > 0) refuseOutside(held, fence ?? UNFENCED)
 }
 
 /** Refuses a power that is needed in person, as of now. Throws access.denied. */
@@ -99,9 +107,14 @@ function all({ rolePermissions, keyPermissions }: TargetFacts): string[] {
   return [...rolePermissions, ...keyPermissions]
 }
 
-/** Refuses to gain over somebody who may do what the caller may not. Throws permission.not_held. */
-export function refuseGain(held: Held, target: TargetFacts): void {
-  if (lacking(held.permissions, weightOf(all(target))).length > 0) throw problem('permission.not_held', { detail: 'This account, or a key of it, may do what you may not' })
+/**
+ * Refuses to gain over somebody who may do what the caller may not. `fence`: within which it is gained, where a key is what one gets; a
+ * password or an address for mail is for ever and from anywhere, and no key that is not gives it away. Throws permission.not_held.
+ */
+export function refuseGain(held: Held, target: TargetFacts, fence: Fence = UNFENCED): void {
+  const wanted = weightOf(all(target))
+  if (lacking(held.permissions, wanted).length > 0) throw problem('permission.not_held', { detail: 'This account, or a key of it, may do what you may not' })
+  if (wanted.length > 0) refuseOutside(held, fence)
 }
 
 /** Refuses to end or narrow what may do more within Gatehouse than the caller. Throws permission.not_held. */

@@ -41,6 +41,9 @@ interface HeldRow {
   owner_addresses: string[] | null
 }
 
+// what everybody has makes nobody harder to reach
+const SPECIAL = Prisma.sql`NOT EXISTS (SELECT 1 FROM roles m, unnest(m.permissions) g WHERE m.name = 'member' AND permission_covers(g, p))`
+
 const list = (texts: readonly string[] = []): string[] => [...texts]
 
 export function createAuthorityStore(): AuthorityStore {
@@ -58,9 +61,9 @@ export function createAuthorityStore(): AuthorityStore {
     async target(tx, userId, now) {
       const [row] = await tx.$queryRaw<TargetFacts[]>(Prisma.sql`
         SELECT u.id, u.kind::text AS kind, u.status::text AS status,
-               ARRAY(SELECT DISTINCT unnest(r.permissions) FROM effective_roles ur JOIN roles r ON r.name = ur.role_name WHERE ur.user_id = u.id ORDER BY 1) AS "rolePermissions",
-               ARRAY(SELECT DISTINCT unnest(k.permissions) FROM api_keys k WHERE k.owner_user_id = u.id AND k.revoked_at IS NULL
-                       AND least(k.expires_at, k.owner_expires_at, 'infinity') > ${now} ORDER BY 1) AS "keyPermissions"
+               ARRAY(SELECT DISTINCT p FROM user_roles ur JOIN roles r ON r.name = ur.role_name, unnest(r.permissions) p WHERE ur.user_id = u.id AND ${SPECIAL} ORDER BY 1) AS "rolePermissions",
+               ARRAY(SELECT DISTINCT p FROM api_keys k, unnest(k.permissions) p WHERE k.owner_user_id = u.id AND k.revoked_at IS NULL
+                       AND least(k.expires_at, k.owner_expires_at, 'infinity') > ${now} AND ${SPECIAL} ORDER BY 1) AS "keyPermissions"
         FROM users u WHERE u.id = ${userId}::uuid`)
       return row ?? null
     },

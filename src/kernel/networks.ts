@@ -1,5 +1,6 @@
 // Lists of networks that a key may be used from: `192.0.2.7`, `10.0.0.0/8`, `2001:db8::/32`. Pure; the arithmetic is ipaddr.js's.
 import ipaddr from 'ipaddr.js'
+import { readAddress } from './address.js'
 
 type Network = [ipaddr.IPv4 | ipaddr.IPv6, number]
 
@@ -44,14 +45,16 @@ export function networksWithin(inner: readonly string[], outer: readonly string[
   })
 }
 
-/** A test whether an address lies in one of the networks; what is no address does not. */
+/** A test whether an address, however a proxy spelt it, lies in one of the networks; what is no address does not. */
 export function createNetworkTest(networks: readonly string[]): (address: string) => boolean {
   const known = networks.flatMap((text) => {
     const network = read(text)
     return network ? [network] : []
   })
   return (text) => {
-    const found = read(text.split('%', 1)[0] ?? '')
+    // one reading everywhere: ipaddr.js alone takes 010.0.0.1 for 8.0.0.1, and 10.1 for an address
+    const address = readAddress(text)
+    const found = address === null ? null : read(address)
     return found !== null && known.some((network) => lies(found, network))
   }
 }

@@ -1,13 +1,14 @@
 // What the services of keys share: whose a key is, what its fields fence, and how a new one is written. Pure but for `insertKey`.
 import type { Caller, Principal } from '../access/principal.js'
 import type { Fence, Held } from '../authority/authority-rules.js'
+import type { AuthorityService } from '../authority/authority-service.js'
 import type { Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { holds } from '../kernel/permissions.js'
 import { sha256 } from '../kernel/secrets.js'
 import { formatKey } from './key-format.js'
-import type { KeyRow, KeyStore, NewKeyRow } from './key-store.js'
+import type { KeyKind, KeyRow, KeyStore, NewKeyRow } from './key-store.js'
 import { type IssuedKey, viewOf } from './key-view.js'
 
 export const WRITE = 'gatehouse:keys.write'
@@ -38,6 +39,16 @@ export function fenceOf({ expiresAt, addresses }: Pick<KeyRow, 'expiresAt' | 'ad
 /** Limits are prices: who sets or changes them must be allowed to. Throws permission.not_held. */
 export function refuseLimits(held: Held): void {
   if (!holds(held.permissions, LIMITS)) throw problem('permission.not_held', { detail: `Not held: ${LIMITS}` })
+}
+
+/** Refuses one more live key for an owner who has as many as they may; waits for others that ask for this owner. Throws key.cap_reached. */
+export async function refuseAtCap(
+  tx: Tx, { store, authority, caps, clock }: { store: KeyStore; authority: Pick<AuthorityService, 'guardCap'>; caps: { own: number; sold: number }; clock: Clock }, ownerUserId: string, kind: KeyKind,
+): Promise<void> {
+  const cap = kind === 'bound' ? caps.own : caps.sold
+  await authority.guardCap(tx, `keys:${ownerUserId}`)
+  if ((await store.countLive(tx, ownerUserId, kind, new Date(clock.now()), cap)) < cap) return
+  throw problem('key.cap_reached', { detail: `An owner has at most ${cap} live keys ${kind === 'bound' ? 'of their own' : 'that were sold to them'}: revoke one first` })
 }
 
 /** Writes a new key and shows it, this once. */

@@ -8,13 +8,13 @@ import { newId } from '../kernel/ids.js'
 import { holds } from '../kernel/permissions.js'
 import { type Hand, refuseForeignFields, widens } from './key-hands.js'
 import { canonicalAddresses, checkKeyInput, keyEndsAt, keyStatus } from './key-rules.js'
-import { actorOf, fenceOf, insertKey, isOwn, OWN, refuseLimits, WRITE } from './key-authority.js'
+import { actorOf, fenceOf, insertKey, isOwn, OWN, refuseAtCap, refuseLimits, WRITE } from './key-authority.js'
 import type { KeyChange, KeyServiceDeps } from './key-service.js'
 import type { KeyPatch, KeyRow } from './key-store.js'
 import { type IssuedKey, type KeyView, viewOf } from './key-view.js'
 
 export interface KeyChangeService {
-  /** Throws key.not_found, key.revoked, key.rotated, precondition.failed, access.denied, permission.not_held, request.invalid. */
+  /** Throws key.not_found, key.revoked, key.rotated, precondition.failed, access.denied, permission.not_held, request.invalid, key.cap_reached. */
   update: (caller: Caller, id: string, expected: number | '*', patch: KeyChange) => Promise<KeyView>
   /** A new key in this one's place, which ends after the grace; what this one replaced ends now. Throws key.not_found, key.revoked, key.expired, key.rotated, access.denied, permission.not_held. */
   rotate: (caller: Caller, id: string, options: { graceSeconds: number }) => Promise<IssuedKey>
@@ -58,7 +58,7 @@ export function createKeyChangeService(deps: KeyServiceDeps): KeyChangeService {
     if (!isWider) return false
     const result = { ...row, ...patch }
     refuseGrant(held, result.permissions, fenceOf(result))
-    if (!isForOwner) refuseGain(held, await authority.target(tx, row.ownerUserId))
+    if (!isForOwner) refuseGain(held, await authority.target(tx, row.ownerUserId), fenceOf(result))
     return true
   }
 
@@ -72,6 +72,8 @@ export function createKeyChangeService(deps: KeyServiceDeps): KeyChangeService {
         const patch = patchOf(change)
         const isWider = await judge(tx, opened, patch)
         const now = new Date(clock.now())
+        // an end that is put off brings an ended key back: it counts as one more
+        if (keyStatus(row, now.getTime()) === 'expired' && keyStatus({ ...row, ...patch }, now.getTime()) === 'active') await refuseAtCap(tx, deps, row.ownerUserId, row.kind)
         const { by, via } = issuerOf(caller)
         const vouched = isWider ? { issuedBy: by, issuedVia: via, issuedAt: now } : {}
         if (!(await store.update(tx, id, row.version, { ...patch, ...vouched }, now))) throw problem('precondition.failed')
@@ -91,8 +93,9 @@ export function createKeyChangeService(deps: KeyServiceDeps): KeyChangeService {
       if (hands.has('owner')) refuseWithout(held, OWN, WRITE)
       else {
         // who rotates another's key gets its secret: they must hold what it opens, and be able to act as its owner
-        refuseGrant(held, row.permissions, fenceOf({ expiresAt: keyEndsAt(row), addresses: row.addresses }))
-        refuseGain(held, await authority.target(tx, row.ownerUserId))
+        const fence = fenceOf({ expiresAt: keyEndsAt(row), addresses: row.addresses })
+        refuseGrant(held, row.permissions, fence)
+        refuseGain(held, await authority.target(tx, row.ownerUserId), fence)
       }
       const endsMs = Math.min(keyEndsAt(row)?.getTime() ?? Infinity, now + graceSeconds * 1000)
       const successorId = newId()

@@ -11,6 +11,8 @@ export type KeyStatus = 'active' | 'revoked' | 'expired'
 export type Metadata = Record<string, unknown>
 
 export const METADATA_BYTES = 4096
+// where ISO 8601 takes a sign and two more digits, which PostgreSQL does not read
+const YEAR_10000_MS = Date.UTC(10_000, 0)
 
 /** The part of a key's input that a schema cannot check. */
 export interface CheckedInput {
@@ -69,7 +71,9 @@ function mistakesOf({ name, limits, metadata, permissions, addresses, ownerAddre
   // a time JavaScript cannot read is NaN, and NaN is not above anything
   for (const field of ['expiresAt', 'ownerExpiresAt'] as const) {
     const end = ends[field]
-    if (typeof end === 'string' && !(Date.parse(end) > nowMs)) found.push({ path: `/${field}`, message: 'must be in the future' })
+    if (typeof end !== 'string') continue
+    if (!(Date.parse(end) > nowMs)) found.push({ path: `/${field}`, message: 'must be in the future' })
+    else if (Date.parse(end) >= YEAR_10000_MS) found.push({ path: `/${field}`, message: 'must be before the year 10000, in UTC' })
   }
   return [
     ...found, ...wrong('/permissions', permissions, (permission) => misplaced(permission, 'key')), ...wrong('/addresses', addresses, notNetwork),

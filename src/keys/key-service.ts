@@ -2,7 +2,7 @@
 // key-change-service.ts, revocation of many in key-sweep-service.ts; whether a key opens anything is decided in src/access.
 import type { Caller, Principal } from '../access/principal.js'
 import type { AuditStore } from '../audit/audit-store.js'
-import { type Held, issuerOf, refuseEnd, refuseGain, refuseGrant, refuseWithout } from '../authority/authority-rules.js'
+import { type Fence, type Held, issuerOf, refuseEnd, refuseGain, refuseGrant, refuseWithout } from '../authority/authority-rules.js'
 import type { AuthorityService } from '../authority/authority-service.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
@@ -10,7 +10,7 @@ import { AppError, type ErrorCode, problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { ListQuery, Page } from '../kernel/page.js'
 import { holds } from '../kernel/permissions.js'
-import { actorOf, BRAKE, fenceOf, insertKey, isOwn, maySeeAll, OWN, refuseLimits, WRITE } from './key-authority.js'
+import { actorOf, BRAKE, fenceOf, insertKey, isOwn, maySeeAll, OWN, refuseAtCap, refuseLimits, WRITE } from './key-authority.js'
 import { refuseForeignFields } from './key-hands.js'
 import { canonicalAddresses, checkKeyInput, type KeyLimit, type Metadata } from './key-rules.js'
 import type { KeyKind, KeyStore } from './key-store.js'
@@ -39,10 +39,10 @@ export interface KeyService {
   /** Throws key.not_found, also for a key the caller may not see. */
   find: (caller: Caller, id: string) => Promise<KeyView>
   /** Refuses who may not issue for that owner, as far as the request's credential tells; `issue` asks again, at the commit. Throws access.denied. */
-  mayIssue: (caller: Caller, input: NewKey) => void
+  mayIssue: (caller: Caller, input: Pick<NewKey, 'ownerUserId'>) => void
   /** Throws access.denied, owner.unknown, permission.not_held, key.cap_reached, request.invalid. */
   issue: (caller: Caller, input: NewKey) => Promise<IssuedKey>
-  /** Revokes for ever; a second time changes nothing. `grants: revoke` begins a sweep of what it had issued. Throws key.not_found, permission.not_held, precondition.failed. */
+  /** Revokes for ever; a second time changes nothing. `grants: revoke` begins a sweep of what it had issued, which takes the right to end keys of others. Throws key.not_found, access.denied, permission.not_held, precondition.failed. */
   revoke: (caller: Caller, id: string, expected?: number | '*', grants?: 'keep' | 'revoke') => Promise<{ revokedAt: string; sweepId?: string }>
   /** Runs an act around its transaction; when it is refused for want of a right, that leaves an audit row of its own. */
   act: <T>(caller: Caller, targetId: string, work: () => Promise<T>) => Promise<T>
@@ -73,17 +73,10 @@ function neededFor(principal: Principal, ownerUserId: string): string[] {
 }
 
 export function createKeyService(deps: KeyServiceDeps): KeyService {
-  const { store, authority, audit, transact, clock, caps, sweeps, narrowed } = deps
-
-  async function refuseAtCap(tx: Tx, ownerUserId: string, kind: KeyKind): Promise<void> {
-    const cap = kind === 'bound' ? caps.own : caps.sold
-    await authority.guardCap(tx, `keys:${ownerUserId}`)
-    if ((await store.countLive(tx, ownerUserId, kind, new Date(clock.now()), cap)) < cap) return
-    throw problem('key.cap_reached', { detail: `An owner has at most ${cap} live keys ${kind === 'bound' ? 'of their own' : 'that were sold to them'}: revoke one first` })
-  }
+  const { store, authority, audit, transact, clock, sweeps, narrowed } = deps
 
   /** Who may issue for this owner, which kind of key that makes, and what the issuer holds. Throws access.denied, owner.unknown, permission.not_held. */
-  async function judge(tx: Tx, caller: Caller, ownerUserId: string): Promise<{ held: Held; kind: KeyKind }> {
+  async function judge(tx: Tx, caller: Caller, ownerUserId: string, fence: Fence): Promise<{ held: Held; kind: KeyKind }> {
     const principal = actorOf(caller)
     const held = await authority.hold(tx, caller, { users: [ownerUserId] })
     refuseWithout(held, ...neededFor(principal, ownerUserId))
@@ -92,7 +85,7 @@ export function createKeyService(deps: KeyServiceDeps): KeyService {
       throw error instanceof AppError && error.code === 'user.not_found' ? problem('owner.unknown') : error
     })
     // whoever acts with a key of somebody's acts as them (X-Auth-Subject)
-    refuseGain(held, owner)
+    refuseGain(held, owner, fence)
     return { held, kind: owner.kind === 'service' || ownerUserId === principal.id ? 'bound' : 'standing' }
   }
 
@@ -122,12 +115,12 @@ export function createKeyService(deps: KeyServiceDeps): KeyService {
       const owner = ownerUserId ?? principal.id
       checkKeyInput({ name, limits, metadata, expiresAt, permissions, addresses }, clock.now())
       return transact(async (tx) => {
-        const { held, kind } = await judge(tx, caller, owner)
-        refuseForeignFields({ kind }, new Set(['seller'] as const), { metadata })
         const fence = { expiresAt: expiresAt === null ? null : new Date(expiresAt), addresses: canonicalAddresses(addresses) }
+        const { held, kind } = await judge(tx, caller, owner, fenceOf(fence))
+        refuseForeignFields({ kind }, new Set(['seller'] as const), { metadata })
         refuseGrant(held, permissions, fenceOf(fence))
         if (limits.length > 0) refuseLimits(held)
-        await refuseAtCap(tx, owner, kind)
+        await refuseAtCap(tx, deps, owner, kind)
         const id = newId()
         const { by, via } = issuerOf(caller)
         const now = new Date(clock.now())

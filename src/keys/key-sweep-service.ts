@@ -36,7 +36,7 @@ export interface KeySweepService {
   beginBelow: (tx: Tx, caller: Caller, held: Held, keyId: string) => Promise<string>
   /** Goes on with a sweep for a few steps; what has come of it so far. */
   run: (id: string) => Promise<{ revoked: number; left: number; pending: boolean }>
-  /** Goes on with every sweep that is not finished, for a while. */
+  /** Goes on with every sweep that is not finished, for a while. Throws, at the end, what kept any of them from it. */
   runPending: () => Promise<void>
   prune: () => Promise<number>
 }
@@ -68,6 +68,8 @@ export function createKeySweepService({ store, authority, audit, transact, clock
   const now = (): Date => new Date(clock.now())
 
   async function write(tx: Tx, caller: Caller, held: Held, filter: KeyFilter, before: Date): Promise<string> {
+    // whoever may stop a person, or end a key of their own, may not by that end those of others
+    refuseWithout(held, WRITE, BRAKE)
     const id = newId()
     const { by, via } = issuerOf(caller)
     await store.insert(tx, { id, filter, reach: reachOf(held), requestedBy: by ?? '', requestedVia: via, before }, now())
@@ -88,9 +90,11 @@ export function createKeySweepService({ store, authority, audit, transact, clock
         action: 'key.revoked', targetType: 'key', targetId: keyId, details: { ownerUserId, sweep: sweep.id }, ...(sweep.requestedBy === '' ? {} : { actorUserId: sweep.requestedBy }),
       })))
       const [, ...rest] = sweep.frontier
-      const parents = within.filter(({ isParent }) => isParent).map((key) => key.id)
+      // each once: keys may have issued, rotated and widened one another in a circle
+      const seen = new Set(sweep.visited)
+      const parents = within.filter(({ isParent, id: keyId }) => isParent && !seen.has(keyId)).map((key) => key.id)
       const frontier = [...(isLast ? rest : sweep.frontier), ...parents]
-      const next = { ...sweep, frontier, cursor: isLast ? null : lastId, revoked: sweep.revoked + ended.length, left: sweep.left + keys.filter((key) => key.isLive && !within.includes(key)).length }
+      const next = { ...sweep, frontier, visited: [...sweep.visited, ...parents], cursor: isLast ? null : lastId, revoked: sweep.revoked + ended.length, left: sweep.left + keys.filter((key) => key.isLive && !within.includes(key)).length }
       await store.save(tx, next, frontier.length === 0 ? now() : null)
       return frontier.length > 0
     })
@@ -115,11 +119,9 @@ export function createKeySweepService({ store, authority, audit, transact, clock
         const issuers = [filter.issuedBy, filter.secretTo].flatMap((one) => one ?? [])
         const held = await authority.hold(tx, caller, dryRun ? {} : { narrowedUsers: issuers })
         refuseWithout(held, WRITE, BRAKE)
-        const found = await store.count(tx, filter, before)
-        const reach = reachOf(held)
-        const matched = found.filter(({ permissions }) => isWithin(reach, permissions)).length
+        const { matched, left } = await store.count(tx, filter, reachOf(held), before)
         if (expect !== undefined && expect !== matched) throw problem('keys.unexpected_count', { detail: `The filter names ${matched} keys now` })
-        return { matched, left: found.length - matched, id: dryRun ? null : await write(tx, caller, held, filter, before) }
+        return { matched, left, id: dryRun ? null : await write(tx, caller, held, filter, before) }
       })
       const answer = { matched: begun.matched, sweptBefore: before.toISOString() }
       if (begun.id === null) return { ...answer, revoked: 0, left: begun.left, pending: false }
@@ -129,7 +131,10 @@ export function createKeySweepService({ store, authority, audit, transact, clock
     beginBelow: (tx, caller, held, keyId) => write(tx, caller, held, { childrenOf: keyId }, FOREVER),
     run,
     async runPending() {
-      for (const id of await store.unfinished()) await run(id, STEPS_A_RUN)
+      // one that cannot go on keeps no other from it
+      const failures: unknown[] = []
+      for (const id of await store.unfinished()) await run(id, STEPS_A_RUN).catch((error: unknown) => failures.push(error))
+      if (failures.length > 0) throw new AggregateError(failures, `${failures.length} sweeps of keys cannot go on`)
     },
     prune: () => store.prune(new Date(clock.now() - KEPT_MS)),
   }

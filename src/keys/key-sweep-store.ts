@@ -14,6 +14,8 @@ export interface SweepRow {
   requestedVia: string
   before: Date
   frontier: string[]
+  /** keys that have been in the frontier: none comes twice */
+  visited: string[]
   cursor: string | null
   revoked: number
   left: number
@@ -30,9 +32,9 @@ export interface SweptKey {
 }
 
 export interface KeySweepStore {
-  /** The live keys that match, up to 100,001. */
-  count: (tx: Tx, filter: KeyFilter, before: Date) => Promise<{ id: string; permissions: string[] }[]>
-  insert: (tx: Tx, row: Omit<SweepRow, 'cursor' | 'revoked' | 'left' | 'frontier'>, now: Date) => Promise<void>
+  /** How many live keys match, up to 100,001 in all: those within reach, and the rest. */
+  count: (tx: Tx, filter: KeyFilter, reach: readonly string[], before: Date) => Promise<{ matched: number; left: number }>
+  insert: (tx: Tx, row: Omit<SweepRow, 'cursor' | 'revoked' | 'left' | 'frontier' | 'visited'>, now: Date) => Promise<void>
   /** A sweep that is not finished, kept from other nodes until the transaction ends. Null: finished, or another node is at it. */
   claim: (tx: Tx, id: string) => Promise<SweepRow | null>
   /** The next keys of the frontier's first member, behind their gates and locked; at most `limit`. */
@@ -76,14 +78,21 @@ const COUNTED = 100_001
 
 export function createKeySweepStore({ prisma }: { prisma: PrismaClient }): KeySweepStore {
   return {
-    count: (tx, filter, before) => tx.$queryRaw<{ id: string; permissions: string[] }[]>`
-      SELECT id, permissions FROM api_keys WHERE revoked_at IS NULL AND least(expires_at, owner_expires_at, 'infinity') > ${before} AND created_at <= ${before} AND ${conditionOf(filter)} LIMIT ${COUNTED}`,
+    async count(tx, filter, reach, before) {
+      // counted there: a hundred thousand lists of permissions would be a lot to bring here
+      const [row] = await tx.$queryRaw<{ matched: number; left: number }[]>`
+        SELECT count(*) FILTER (WHERE is_within)::int AS matched, count(*) FILTER (WHERE NOT is_within)::int AS left FROM (
+          SELECT NOT EXISTS (SELECT 1 FROM unnest(permissions) p WHERE starts_with(p, 'gatehouse:')
+                   AND NOT EXISTS (SELECT 1 FROM unnest(${[...reach]}::text[]) g WHERE permission_covers(g, p))) AS is_within
+          FROM api_keys WHERE revoked_at IS NULL AND least(expires_at, owner_expires_at, 'infinity') > ${before} AND created_at <= ${before} AND ${conditionOf(filter)} LIMIT ${COUNTED}) k`
+      return row ?? { matched: 0, left: 0 }
+    },
     async insert(tx, { filter, ...row }, now) {
       await tx.keySweep.create({ data: { ...row, filter: { ...filter }, frontier: [FILTER], createdAt: now } })
     },
     async claim(tx, id) {
       const [row] = await tx.$queryRaw<SweepRow[]>`
-        SELECT id, filter, reach, requested_by AS "requestedBy", requested_via AS "requestedVia", before, frontier, cursor, revoked, "left"
+        SELECT id, filter, reach, requested_by AS "requestedBy", requested_via AS "requestedVia", before, frontier, visited, cursor, revoked, "left"
         FROM key_sweeps WHERE id = ${id}::uuid AND finished_at IS NULL FOR UPDATE SKIP LOCKED`
       return row ?? null
     },
@@ -104,8 +113,8 @@ export function createKeySweepStore({ prisma }: { prisma: PrismaClient }): KeySw
     async revoke(tx, ids, now) {
       await tx.apiKey.updateMany({ where: { id: { in: [...ids] }, revokedAt: null }, data: { revokedAt: now, version: { increment: 1 }, updatedAt: now } })
     },
-    async save(tx, { id, frontier, cursor, revoked, left }, finishedAt) {
-      await tx.keySweep.update({ where: { id }, data: { frontier, cursor, revoked, left, finishedAt } })
+    async save(tx, { id, frontier, visited, cursor, revoked, left }, finishedAt) {
+      await tx.keySweep.update({ where: { id }, data: { frontier, visited, cursor, revoked, left, finishedAt } })
     },
     async unfinished() {
       const rows = await prisma.keySweep.findMany({ where: { finishedAt: null }, select: { id: true }, orderBy: { createdAt: 'asc' }, take: 100 })
