@@ -124,6 +124,7 @@ export function createRoleService({ store, authority, audit, transact, clock, na
         refusePlan(held, [], limits)
         const roles = await store.list(tx)
         if (roles.length >= MOST_ROLES) throw problem('role.cap_reached')
+        if (roles.some((role) => role.name === name)) throw problem('role.taken')
         checkPlan({ name, limits }, roles, MEMBER)
         const inserted = await store.insert(tx, { id: newId(), name, description, permissions, limits }, new Date(clock.now()))
         if (!inserted) throw problem('role.taken')
