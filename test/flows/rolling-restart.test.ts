@@ -7,12 +7,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { balance, POSTS_A_SECOND, sendSteadily } from '../support/balancer.js'
 import { createBareDatabase } from '../support/database.js'
+import { breakingWire } from '../support/database-proxy.js'
 import { finalStage, ROOT } from '../support/dockerfile.js'
 import { build, emptyFolder, launch } from '../support/program.js'
 import { freePort } from '../support/redis.js'
 
 const PASSWORD = 'correct horse battery staple'
 const SECRET = 'a secret of the tests, 32 characters or more'
+
+// tap has each Node that a test starts write down that it ran, where somebody else may not
+const PLAIN = ['-u', 'NODE_OPTIONS']
 
 t.setTimeout(240_000)
 build()
@@ -63,15 +67,22 @@ t.test('the image\'s last stage runs as another user, in a folder where it may w
     else cpSync(join(ROOT, from), join(folder, to), { recursive: true })
   }
   chmodSync(folder, 0o755)
-  const { url } = await createBareDatabase(t)
+  // the run's own PostgreSQL listens below a folder that nobody else may enter
+  const { url } = await breakingWire(t, (await createBareDatabase(t)).url)
   const port = await freePort()
   const { PATH = '' } = process.env
   const nobody = { cwd: folder, uid: 65_534, gid: 65_534, env: { PATH, ...variables, HOST: '127.0.0.1', PORT: String(port), INSIDE_PORT: '0', DRAIN_SECONDS: '0', DATABASE_URL: url, GATEHOUSE_SECRET: SECRET } }
-  const isHealthy = (): boolean => spawnSync(health[0] ?? '', health.slice(1), nobody).status === 0
+  const isHealthy = (): boolean => spawnSync('env', [...PLAIN, ...health], nobody).status === 0
   t.notOk(isHealthy(), 'not before it runs')
-  const child = spawn(command, args, { ...nobody, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn('env', [...PLAIN, command, ...args], { ...nobody, stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill('SIGKILL'))
-  const said = await new Promise<string>((resolve) => { child.stdout.setEncoding('utf8').on('data', resolve).on('end', () => resolve('')) })
+  const said = await new Promise<string>((resolve) => {
+    let all = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      all += text
+      if (all.includes('Gatehouse listens')) resolve(all)
+    }).on('end', () => resolve(all))
+  })
   t.match(said, /"msg":"Gatehouse listens"/)
   t.ok(isHealthy())
   child.kill('SIGTERM')

@@ -45,7 +45,8 @@ export function launch(t: Teardown, folder: string, variables: Record<string, st
   const listening = new Promise<string>((resolve, reject) => {
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       said.out += text
-      const port = /"url":"http:\/\/localhost:(\d+)".*}$/m.exec(said.out)?.[1]
+      // where it listens is not always where its clients find it (PUBLIC_URL)
+      const port = (/"listensAt":"http:\/\/[^"]*:(\d+)".*}$/m.exec(said.out) ?? /"url":"http:\/\/localhost:(\d+)".*}$/m.exec(said.out))?.[1]
       if (port !== undefined) resolve(`http://127.0.0.1:${port}`)
     })
     child.stderr.setEncoding('utf8').on('data', (text: string) => (said.err += text))
