@@ -8,7 +8,7 @@ export default (async (app) => {
   const { login, signUp } = app
 
   app.post('/signup', {
-    schema: { summary: 'Sign up', description: 'Opens a member\'s account and signs in. Only where SIGN_UP is open; elsewhere administrators open accounts.', tags, body: SignUp, response: { 201: SignedIn } },
+    schema: { operationId: 'signUp', summary: 'Sign up', description: 'Opens a member\'s account and signs in. Only where SIGN_UP is open; elsewhere administrators open accounts.', tags, body: SignUp, response: { 201: SignedIn } },
     config: { access: ['public'], idempotent: true, errors: ['signup.closed', 'email.taken', 'password.weak', 'rate.limited', 'server.busy'] },
     // after the limit by address and before the body is read: whoever is refused has cost nothing and learnt nothing
     preParsing: () => signUp.requireOpen(),
@@ -20,7 +20,7 @@ export default (async (app) => {
 
   app.post('/login', {
     schema: {
-      summary: 'Sign in',
+      operationId: 'signIn', summary: 'Sign in',
       description: 'Wrong password, unknown e-mail and suspended account answer alike. Too many failures in a row answer 429 for up to 15 minutes; '
         + 'a device that sends the deviceToken of an earlier sign-in is not held back by failures of others.',
       tags,

@@ -21,7 +21,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
 
   app.post('/verify', {
     schema: {
-      summary: 'Verify a key', tags, body: VerifyRequest, response: { 200: Verification },
+      operationId: 'verifyKey', summary: 'Verify a key', tags, body: VerifyRequest, response: { 200: Verification },
       description: 'May the holder of this key do this, now? 200 for every readable question. Limits are charged when all else allows it, all of them or none.',
     },
     config: { access: ['gatehouse:keys.verify'], price: 0 },
@@ -33,7 +33,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
   app.post('/verify/batch', {
     bodyLimit: BATCH_BYTES,
     schema: {
-      summary: 'Verify many keys', tags, body: VerifyBatch, response: { 200: VerifyBatchAnswer },
+      operationId: 'verifyKeys', summary: 'Verify many keys', tags, body: VerifyBatch, response: { 200: VerifyBatchAnswer },
       description: 'Up to 1000 questions, answered in their order as if they had been asked one after the other.',
     },
     config: { access: ['gatehouse:keys.verify'], price: 0 },
@@ -45,7 +45,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
 
   app.post('/revoke', {
     schema: {
-      summary: 'Revoke many keys', tags, body: KeyRevocation, querystring: WaitQuery, response: { 200: KeyRevocationAnswer },
+      operationId: 'revokeKeys', summary: 'Revoke many keys', tags, body: KeyRevocation, querystring: WaitQuery, response: { 200: KeyRevocationAnswer },
       description: 'All that match the filter, and what they issued in turn. Try it with `dryRun` first, and say with `expect` what it counted.',
     },
     config: { access: ['gatehouse:keys.write', 'gatehouse:brake'], errors: ['permission.not_held', 'keys.unexpected_count'] },
@@ -55,12 +55,12 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/', {
-    schema: { summary: 'List keys', description: 'Your own; with gatehouse:keys.read everybody\'s.', tags, querystring: KeyQuery, response: { 200: KeyPage } },
+    schema: { operationId: 'listKeys', summary: 'List keys', description: 'Your own; with gatehouse:keys.read everybody\'s.', tags, querystring: KeyQuery, response: { 200: KeyPage } },
     config: { access: ['user', 'gatehouse:keys.read', 'gatehouse:keys.write', 'gatehouse:brake'], errors: ['cursor.invalid'] },
   }, async (request) => app.keys.list(request.caller, request.query))
 
   app.post('/', {
-    schema: { summary: 'Issue a key', description: 'The key itself is in this answer and never again.', tags, body: NewKey, response: { 201: IssuedKey } },
+    schema: { operationId: 'issueKey', summary: 'Issue a key', description: 'The key itself is in this answer and never again.', tags, body: NewKey, response: { 201: IssuedKey } },
     config: { access: ['user', 'gatehouse:keys.write'], errors: ['owner.unknown', 'permission.not_held', 'key.cap_reached', 'key.revoked'], idempotent: true },
   }, async (request, reply) => app.keys.act(request.caller, '', async () => {
     // also before a stored answer is given: who may not issue may not have it again
@@ -69,13 +69,13 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
   }))
 
   app.get('/:id', {
-    schema: { summary: 'Read a key', tags, params: IdParams, response: { 200: KeyView } },
+    schema: { operationId: 'readKey', summary: 'Read a key', tags, params: IdParams, response: { 200: KeyView } },
     config: { access: ['user', 'service'], errors: ['key.not_found'] },
   }, async (request, reply) => reply.versioned(await app.keys.find(request.caller, request.params.id)))
 
   app.patch('/:id', {
     schema: {
-      summary: 'Change a key', tags, params: IdParams, querystring: WaitQuery, body: KeyPatch, response: { 200: KeyView },
+      operationId: 'changeKey', summary: 'Change a key', tags, params: IdParams, querystring: WaitQuery, body: KeyPatch, response: { 200: KeyView },
       description: 'Needs If-Match. A revoked or rotated key cannot be changed.',
     },
     config: {
@@ -92,7 +92,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
 
   app.delete('/:id', {
     schema: {
-      summary: 'Revoke a key', tags, params: IdParams, querystring: RevokeQuery, response: { 200: Revocation },
+      operationId: 'revokeKey', summary: 'Revoke a key', tags, params: IdParams, querystring: RevokeQuery, response: { 200: Revocation },
       description: 'For ever; a second time changes nothing. If-Match is honoured but not needed.',
     },
     config: { access: ['user', 'service'], errors: ['key.not_found', 'permission.not_held', 'precondition.failed'] },
@@ -107,7 +107,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
 
   app.post('/:id/rotate', {
     schema: {
-      summary: 'Rotate a key', tags, params: IdParams, body: Rotation, response: { 201: IssuedKey },
+      operationId: 'rotateKey', summary: 'Rotate a key', tags, params: IdParams, body: Rotation, response: { 201: IssuedKey },
       description: 'Answers a new key with the same permissions, metadata and end. The old one works until its grace is over; both share their limits.',
     },
     config: { access: ['user', 'gatehouse:keys.write'], errors: ['key.not_found', 'key.revoked', 'key.expired', 'key.rotated', 'permission.not_held'], idempotent: true },

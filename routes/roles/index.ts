@@ -10,25 +10,25 @@ export default (async (app) => {
   const { roles, accountChanges } = app
 
   app.get('/', {
-    schema: { summary: 'List roles', tags, response: { 200: RoleList } },
+    schema: { operationId: 'listRoles', summary: 'List roles', tags, response: { 200: RoleList } },
     config: { access: ['gatehouse:roles.read', 'gatehouse:roles.write', 'gatehouse:users.read'] },
   }, async () => ({ data: await roles.list() }))
 
   app.post('/', {
-    schema: { summary: 'Create a role', description: 'It may permit what the caller holds, and no more.', tags, body: NewRole, response: { 201: Role } },
+    schema: { operationId: 'createRole', summary: 'Create a role', description: 'It may permit what the caller holds, and no more.', tags, body: NewRole, response: { 201: Role } },
     config: { access: ['gatehouse:roles.write'], errors: ['role.taken', 'role.cap_reached', 'permission.not_held'], idempotent: true },
   }, async (request, reply) => accountChanges.act(request.caller, '', () => request.once(reply, 201, () => roles.create(request.caller, {
     description: '', limits: [], ...request.body,
   }))))
 
   app.get('/:role', {
-    schema: { summary: 'Read a role', tags, params: RoleParams, querystring: RoleQuery, response: { 200: Role } },
+    schema: { operationId: 'readRole', summary: 'Read a role', tags, params: RoleParams, querystring: RoleQuery, response: { 200: Role } },
     config: { access: ['gatehouse:roles.read', 'gatehouse:roles.write', 'gatehouse:users.read'], errors: ['role.not_found'] },
   }, async ({ params, query }, reply) => (query.holders ? reply.send(await roles.findWithHolders(params.role, query.after ?? null)) : reply.versioned(await roles.find(params.role))))
 
   app.patch('/:role', {
     schema: {
-      summary: 'Change a role', tags, params: RoleParams, querystring: WaitQuery, body: RolePatch, response: { 200: Role },
+      operationId: 'changeRole', summary: 'Change a role', tags, params: RoleParams, querystring: WaitQuery, body: RolePatch, response: { 200: Role },
       description: 'Needs If-Match, and all that the role permits before and after to be held. Sessions of its holders follow at once; bound keys lose what it no longer permits, and gain nothing.',
     },
     config: {
@@ -43,7 +43,7 @@ export default (async (app) => {
   })
 
   app.delete('/:role', {
-    schema: { summary: 'Delete a role', description: 'One that nobody holds. If-Match is honoured when given.', tags, params: RoleParams, response: { 204: NoContent } },
+    schema: { operationId: 'deleteRole', summary: 'Delete a role', description: 'One that nobody holds. If-Match is honoured when given.', tags, params: RoleParams, response: { 204: NoContent } },
     config: { access: ['gatehouse:roles.write'], errors: ['role.not_found', 'role.builtin', 'role.held', 'permission.not_held', 'precondition.failed'] },
   }, async (request, reply) => {
     const { id } = await roles.find(request.params.role)

@@ -11,13 +11,13 @@ export default (async (app) => {
   const { accounts, accountChanges, grants } = app
 
   app.get('/', {
-    schema: { summary: 'List users', tags, querystring: UserQuery, response: { 200: UserPage } },
+    schema: { operationId: 'listUsers', summary: 'List users', tags, querystring: UserQuery, response: { 200: UserPage } },
     config: { access: ['gatehouse:users.read'], errors: ['cursor.invalid'] },
   }, async ({ query }) => accounts.list(query))
 
   app.post('/', {
     schema: {
-      summary: 'Create a user',
+      operationId: 'createUser', summary: 'Create a user',
       description: 'Without a password the user cannot sign in by one. A role can be given only by someone who holds its permissions; '
         + 'without `roles` the user is a member.',
       tags,
@@ -35,12 +35,12 @@ export default (async (app) => {
   })
 
   app.get('/:id', {
-    schema: { summary: 'Read a user', tags, params: IdParams, response: { 200: User } },
+    schema: { operationId: 'readUser', summary: 'Read a user', tags, params: IdParams, response: { 200: User } },
     config: { access: ['gatehouse:users.read'], errors: ['user.not_found'] },
   }, async ({ params }, reply) => reply.versioned(await accounts.find(params.id)))
 
   app.get('/:id/grants', {
-    schema: { summary: 'What a user has given to others', description: 'Counted, so that it is known before somebody is stopped.', tags, params: IdParams, response: { 200: GrantCounts } },
+    schema: { operationId: 'readGrants', summary: 'What a user has given to others', description: 'Counted, so that it is known before somebody is stopped.', tags, params: IdParams, response: { 200: GrantCounts } },
     config: { access: ['gatehouse:users.read'], errors: ['user.not_found'] },
   }, async ({ params }) => {
     const { id } = await accounts.find(params.id)
@@ -49,7 +49,7 @@ export default (async (app) => {
 
   app.patch('/:id', {
     schema: {
-      summary: 'Change a user',
+      operationId: 'changeUser', summary: 'Change a user',
       description: 'Suspending ends the user\'s sessions and stops their keys. Roles are replaced as a whole; '
         + 'a role taken away takes its permissions from the user\'s keys.',
       tags,
@@ -71,7 +71,7 @@ export default (async (app) => {
 
   app.delete('/:id', {
     schema: {
-      summary: 'Delete a user',
+      operationId: 'deleteUser', summary: 'Delete a user',
       description: 'With their sessions and keys. If-Match is honoured when given.',
       tags,
       params: IdParams,
