@@ -25,6 +25,7 @@ t.test('attempts on roles and accounts', async (t) => {
     t.equal(await outcome(send('POST', '/roles', admin, { name: 'r29', permissions: ['a:b'], limits })), '400 request.invalid', 'a name that the base plan does not limit')
     expectJson(await patch('/roles/member', admin, { limits: [{ name: 'calls', quota: 2, windowSeconds: 60 }] }), 200)
     const planned = await role(['a:b'], { limits })
+    t.equal(await outcome(send('POST', '/roles', admin, { name: 'r72', permissions: [], limits: [{ name: 'calls', quota: 9, windowSeconds: 3600 }] })), '400 request.invalid', '72')
     t.equal(await outcome(patch(`/roles/${planned}`, r.headers, { limits: [] })), NH, '29, dropping one')
     t.equal(await outcome(send('DELETE', `/roles/${planned}`, r.headers)), NH, '29, with the role')
     t.equal(await outcome(patch('/roles/admin', admin, { permissions: [] })), '409 role.builtin', '30')
