@@ -1,6 +1,6 @@
 // The rules of authority by themselves: what a credential holds, what it may give, whom it reaches; whose hand a field of a key is; networks.
 import t from 'tap'
-import { type ActingFacts, heldBy, refuseEnd, refuseGain, refuseGrant, refuseWithout, type TargetFacts, UNFENCED } from '../../src/authority/authority-rules.js'
+import { type ActingFacts, heldBy, issuerOf, refuseEnd, refuseGain, refuseGrant, refuseWithout, type TargetFacts, UNFENCED } from '../../src/authority/authority-rules.js'
 import { canonicalNetwork, createNetworkTest, networksWithin } from '../../src/kernel/networks.js'
 import { refuseForeignFields, widens } from '../../src/keys/key-hands.js'
 import type { KeyPatch, KeyRow } from '../../src/keys/key-store.js'
@@ -20,6 +20,15 @@ t.test('a credential holds what it is worth now, and nothing once it or its owne
   t.same(heldBy({ ...key, expiresAt: at(9), ownerExpiresAt: at(5), addresses: ['10.0.0.0/8'], ownerAddresses: ['10.1.0.0/16'] }, NOW).fence, { endsAtMs: NOW + 5, addresses: [['10.0.0.0/8'], ['10.1.0.0/16']] })
   const ended: Partial<ActingFacts>[] = [{ active: false }, { live: false }, { expiresAt: at(0) }, { ownerExpiresAt: at(-1) }]
   for (const change of ended) for (const facts of [session, key, { ...key, kind: 'standing' as const }]) t.same(heldBy({ ...facts, ...change }, NOW).permissions, [], JSON.stringify(change))
+})
+
+t.test('an act is put down to a credential, the host, or nobody', async (t) => {
+  const caller = { principal: null, address: '', userAgent: '', requestId: '' }
+  t.same(issuerOf(caller), { by: null, via: '' })
+  t.same(issuerOf({ ...caller, host: true }), { by: null, via: 'host' })
+  const principal = { id: 'u', permissions: [] }
+  t.same(issuerOf({ ...caller, principal: { ...principal, type: 'key', keyId: 'k', authenticatedBy: 'key' } }), { by: 'u', via: 'key:k' })
+  t.same(issuerOf({ ...caller, principal: { ...principal, type: 'user', sessionId: 's', authenticatedBy: 'cookie' } }), { by: 'u', via: 'cookie:s' })
 })
 
 t.test('nothing is given that is not held: permissions with their weight, ends, addresses', async (t) => {
