@@ -28,7 +28,7 @@ export interface GrantCounts {
 
 export interface GrantService {
   count: (userId: string) => Promise<GrantCounts>
-  /** Notes, in the transaction that closes a person, that their grants are to be ended; which is done by `finish` and, should this node die, by any other. */
+  /** Notes, in the transaction that closes a person, that the keys they gave are to be ended: by `finish` and, should this node die, by any other. Roles are taken back by `finish` alone. */
   begin: (tx: Tx, caller: Caller, held: Held, userId: string) => Promise<string>
   /** Ends what `begin` noted, as far as it goes in one go, and counts what is left. */
   finish: (caller: Caller, userId: string, sweepId: string | null) => Promise<GrantCounts>

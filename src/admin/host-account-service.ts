@@ -1,7 +1,6 @@
 // What whoever holds the host may do to accounts without being anybody: open an administrator, make one of an account, set a
 // password. The way back in when no administrator can sign in. Held to the rules of passwords and told to the audit log, as actor
 // `host`; not held to reach, for the host reads and writes the database anyway.
-import type { Caller } from '../access/principal.js'
 import type { AccountStore } from '../accounts/account-store.js'
 import { normaliseEmail } from '../accounts/email.js'
 import type { PasswordHasher } from '../accounts/password-hasher.js'
@@ -15,6 +14,7 @@ import { problem } from '../kernel/errors.js'
 import { newId, randomBase62 } from '../kernel/ids.js'
 import type { InstallationStore } from '../setup/installation-store.js'
 import type { HostAccount, HostAccountStore } from './host-account-store.js'
+import { HOST } from './host-caller.js'
 
 export interface MadeAccount {
   email: string
@@ -43,7 +43,6 @@ export interface HostAccountServiceDependencies {
 
 // 20 characters of 62: 119 bits
 const PASSWORD_CHARACTERS = 20
-const HOST: Caller = { principal: null, host: true, address: '', userAgent: '', requestId: 'host' }
 const ISSUER = issuerOf(HOST)
 // nobody waits beside it
 const ORIGIN = { lane: 'signed_in', names: [{ name: 'host' }] } as const

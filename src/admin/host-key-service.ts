@@ -1,10 +1,10 @@
 // Keys whose seller nobody remembers: bound since this version, and worth less than what is written on them. The host may list them and
 // say of chosen ones that they were sold.
-import type { Caller } from '../access/principal.js'
 import type { AuditStore } from '../audit/audit-store.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import type { DarkKey, HostKeyStore } from './host-key-store.js'
+import { HOST } from './host-caller.js'
 
 export interface HostKeyService {
   /** Bound, live keys with permissions that their owners do not hold: up to 1,000, the oldest first. */
@@ -13,7 +13,6 @@ export interface HostKeyService {
   adopt: (ids: readonly string[]) => Promise<string[]>
 }
 
-const HOST: Caller = { principal: null, host: true, address: '', userAgent: '', requestId: 'host' }
 
 export function createHostKeyService({ store, audit, transact, clock }: { store: HostKeyStore; audit: AuditStore; transact: Transact; clock: Clock }): HostKeyService {
   return {

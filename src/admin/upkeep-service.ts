@@ -1,11 +1,11 @@
 // What whoever holds the host does to keys and secrets: rotate what signs, and ask what is still under the secret before this one.
-import type { Caller } from '../access/principal.js'
 import type { AuditStore } from '../audit/audit-store.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { planRotation } from '../tokens/rotation.js'
 import type { SigningKeyStore } from '../tokens/signing-key-store.js'
 import type { SecretStatus, SecretStatusStore } from './secret-status-store.js'
+import { HOST } from './host-caller.js'
 
 export interface UpkeepService {
   /** Makes a signing key; null when one waits already. `atOnce`: those before it are in wrong hands. */
@@ -22,7 +22,6 @@ export interface UpkeepServiceDeps {
   accessTokenSeconds: number
 }
 
-const HOST: Caller = { principal: null, address: '', userAgent: '', requestId: 'host' }
 
 export function createUpkeepService({ signingKeys, status, audit, transact, clock, accessTokenSeconds }: UpkeepServiceDeps): UpkeepService {
   return {
