@@ -1,0 +1,59 @@
+// The hosted pages as one function: a view and what is around it in, the text of a page out. Built into dist/ui/pages.js, and loaded at the
+// first page that is asked for.
+import { render } from 'preact-render-to-string'
+import type { ComponentType } from 'preact'
+import type { PagesModule, Renderer, View, ViewName, Views } from '../../src/pages/views.js'
+import { PageProvider } from '../kit/page-context.js'
+import { createTexts, TextProvider } from '../kit/text.js'
+import { Account, AccountDeleted, DeleteAccount, Password, Profile, Sessions } from './account.js'
+import { AddApp, AddPasskey, Factors, RecoveryCodes, StepUp, Verify } from './factors.js'
+import { Identities, Leave, Link } from './identities.js'
+import { KeyIssued, Keys } from './keys.js'
+import { ProblemPage } from './problem.js'
+import { Reset, ResetVoid } from './reset.js'
+import { SignUp } from './sign-up.js'
+import { SignedOut, SignIn, SignOut } from './sign-in.js'
+
+const PAGES: { [Name in ViewName]: ComponentType<Views[Name]> } = {
+  'sign-in': SignIn,
+  'sign-out': SignOut,
+  'signed-out': SignedOut,
+  'sign-up': SignUp,
+  verify: Verify,
+  'step-up': StepUp,
+  factors: Factors,
+  'add-app': AddApp,
+  'add-passkey': AddPasskey,
+  'recovery-codes': RecoveryCodes,
+  leave: Leave,
+  link: Link,
+  identities: Identities,
+  account: Account,
+  profile: Profile,
+  password: Password,
+  sessions: Sessions,
+  keys: Keys,
+  'key-issued': KeyIssued,
+  'delete-account': DeleteAccount,
+  'account-deleted': AccountDeleted,
+  reset: Reset,
+  'reset-void': ResetVoid,
+  problem: ProblemPage,
+}
+
+function pageOf<Name extends ViewName>(view: { name: Name; props: Views[Name] }) {
+  const Page: ComponentType<Views[Name]> = PAGES[view.name]
+  return <Page {...view.props} />
+}
+
+export const createRenderer: PagesModule['createRenderer'] = ({ overrides, warn }): Renderer => {
+  const texts = createTexts(overrides, warn)
+  return {
+    locales: texts.locales,
+    render: (view: View, context) => `<!doctype html>\n${render(
+      <TextProvider value={texts.of(context.locale)}>
+        <PageProvider value={{ ...context, locales: texts.locales }}>{pageOf(view)}</PageProvider>
+      </TextProvider>,
+    )}\n`,
+  }
+}
