@@ -1,0 +1,47 @@
+// Anonymous accounts as rows: how many there are, the step from one to a real account, and the end of those that nobody uses.
+import type pg from 'pg'
+import { isUniqueViolation } from '../database/failures.js'
+import type { PrismaClient } from '../database/generated/client.js'
+import type { Tx } from '../database/transaction.js'
+import { problem } from '../kernel/errors.js'
+
+export interface AnonymousStore {
+  /** up to `most` */
+  count: (most: number) => Promise<number>
+  isAnonymous: (id: string) => Promise<boolean>
+  /** Makes an anonymous account that is active a real one; false when it is not anonymous any more, or not there. Throws email.taken. */
+  upgrade: (tx: Tx, id: string, account: { email: string; passwordHash: string; name: string }, at: Date) => Promise<boolean>
+  /**
+   * Deletes at most `most` that are older than `unused` and that no session or key of theirs has been used since; or older than `untouched`, without a key,
+   * and never used later than an hour after they were opened. How many.
+   */
+  deleteUnused: (tx: Tx, before: { unused: Date; untouched: Date }, most: number) => Promise<number>
+}
+
+export function createAnonymousStore({ pool, prisma }: { pool: pg.Pool; prisma: PrismaClient }): AnonymousStore {
+  return {
+    async count(most) {
+      const { rows: [row] } = await pool.query<{ n: number }>('SELECT count(*)::int AS n FROM (SELECT 1 FROM users WHERE anonymous LIMIT $1) AS counted', [most])
+      return row?.n ?? 0
+    },
+    isAnonymous: async (id) => (await prisma.user.count({ where: { id, anonymous: true } })) === 1,
+    async upgrade(tx, id, { email, passwordHash, name }, at) {
+      const data = { email, passwordHash, anonymous: false, updatedAt: at, version: { increment: 1 }, ...(name === '' ? {} : { name }) }
+      const { count } = await tx.user.updateMany({ where: { id, anonymous: true, status: 'active' }, data }).catch((error: unknown) => {
+        if (isUniqueViolation(error, 'email')) throw problem('email.taken')
+        throw error
+      })
+      return count === 1
+    },
+    // one that is made real meanwhile is not looked at again once its row is free: SKIP LOCKED, and the row as it is then
+    deleteUnused: (tx, { unused, untouched }, most) => tx.$executeRaw`
+      DELETE FROM users WHERE id = ANY(ARRAY(
+        SELECT u.id FROM users u WHERE u.anonymous AND u.created_at < ${untouched}::timestamptz AND (
+          u.created_at < ${unused}::timestamptz
+            AND NOT EXISTS (SELECT FROM sessions s WHERE s.user_id = u.id AND s.last_seen_at >= ${unused}::timestamptz)
+            AND NOT EXISTS (SELECT FROM api_keys k WHERE k.owner_user_id = u.id AND k.last_used_at >= ${unused}::timestamptz)
+          OR NOT EXISTS (SELECT FROM sessions s WHERE s.user_id = u.id AND s.last_seen_at >= u.created_at + interval '1 hour')
+            AND NOT EXISTS (SELECT FROM api_keys k WHERE k.owner_user_id = u.id))
+        ORDER BY u.created_at LIMIT ${most} FOR UPDATE OF u SKIP LOCKED))`,
+  }
+}
