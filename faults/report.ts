@@ -4,7 +4,7 @@ import type { Outcome } from './run-scenario.js'
 
 const HEAD = [
   'scenario', 'revocations', 'decisions', 'latest acceptance after the acknowledgement, ms: p50 / p99 / max', 'limit violations', 'ledger difference',
-  'answers other than 2xx', 'p99 before / during, ms', 'verdict',
+  'acknowledged writes / lost', 'well again, ms after the beginning / the end of the fault', 'answers other than 2xx', 'p99 before / during, ms', 'verdict',
 ]
 
 const whole = (value: number): string => value.toLocaleString('en')
@@ -18,12 +18,17 @@ function line(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`
 }
 
-export function tableOf(outcomes: readonly Outcome[]): string {
-  const rows = outcomes.map(({ name, revocations, decisions, latestMs, limitViolations, ledgerDifference, others, p99Ms, violations }) => [
+/** One row of the table. */
+export function rowOf({ name, revocations, decisions, latestMs, limitViolations, ledgerDifference, writes, wellMs, others, p99Ms, violations }: Outcome): string {
+  return line([
     name, whole(revocations), whole(decisions), `${latestMs.p50} / ${latestMs.p99} / ${latestMs.max}`, whole(limitViolations), whole(ledgerDifference),
-    othersText(others), `${p99Ms.before} / ${p99Ms.during}`, violations.length === 0 ? 'held' : '**violated**',
+    `${writes.acknowledged} / ${writes.lost}`, `${whole(wellMs.sinceBegun)} / ${whole(wellMs.sinceMended)}`, othersText(others),
+    `${p99Ms.before} / ${p99Ms.during}`, violations.length === 0 ? 'held' : '**violated**',
   ])
-  return [line(HEAD), line(HEAD.map(() => '---')), ...rows.map(line)].join('\n')
+}
+
+export function tableOf(outcomes: readonly Outcome[]): string {
+  return [line(HEAD), line(HEAD.map(() => '---')), ...outcomes.map(rowOf)].join('\n')
 }
 
 /** What it ran on, in one line. */

@@ -24,26 +24,30 @@ export interface Fault {
   killedMs?: number
 }
 
-export interface Scenario {
+/** What a scenario is judged by. */
+export interface Rules {
   name: string
   /** for docs/reliability.md */
   does: string
-  needs?: 'suspendable postgres'
   /** must requests be answered about as quickly as before? */
   quick: boolean
+  /** May this answer be other than 2xx? `isCached`: every node has what it takes to give it in memory, for the key is asked about all along and never revoked. */
+  excuses: (answer: Answer, fault: Fault, isCached: boolean) => boolean
+}
+
+export interface Scenario extends Rules {
+  needs?: 'suspendable postgres'
   cause: (world: World) => Promise<Fault>
-  /** May this answer be other than 2xx? */
-  excuses: (answer: Answer, fault: Fault) => boolean
 }
 
 /** From the end of a fault on, this long may pass until all is well again, without anybody's help. */
 export const RECOVERY_MS = 3_000
 
-const during = ({ sentMs, receivedMs }: Answer, { fromMs, toMs }: Fault): boolean => receivedMs >= fromMs && sentMs <= toMs + RECOVERY_MS
-const never = (): boolean => false
+export const during = ({ sentMs, receivedMs }: Answer, { fromMs, toMs }: Fault): boolean => receivedMs >= fromMs && sentMs <= toMs + RECOVERY_MS
+export const never = (): boolean => false
 const atNode = (answer: Answer, fault: Fault): boolean => answer.node === fault.node && during(answer, fault)
 
-async function lasting(breakIt: () => unknown, ms: number, mend: () => unknown): Promise<Fault> {
+export async function lasting(breakIt: () => unknown, ms: number, mend: () => unknown): Promise<Fault> {
   const fromMs = steadyMs()
   await breakIt()
   await delay(ms)

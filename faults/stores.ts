@@ -1,6 +1,6 @@
 // The stores that are made to fail: a PostgreSQL and a Redis of this run's own, in a folder that is deleted at the end. Signals
 // go to processes that were started here, and to their children, and to nobody else.
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, rmSync } from 'node:fs'
@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import { startEmbeddedPostgres } from '../src/database/embedded-postgres.js'
+import { freeze, signalAll } from './family.js'
 
 export interface Postgres {
   /** of a new database */
@@ -40,24 +41,6 @@ export async function freePort(): Promise<number> {
   return address !== null && typeof address === 'object' ? address.port : 0
 }
 
-/** A process and all that descend from it, it first. */
-function familyOf(pid: number): number[] {
-  const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n').map((line) => line.trim().split(/\s+/).map(Number))
-  const family = [pid]
-  for (const parent of family) for (const [child, of] of rows) if (child !== undefined && of === parent) family.push(child)
-  return family
-}
-
-function signal(pids: readonly number[], name: NodeJS.Signals): void {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, name)
-    } catch {
-      // it has ended meanwhile
-    }
-  }
-}
-
 async function onServer(url: string, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
@@ -85,16 +68,13 @@ export async function openPostgres(folder: string, given: string | undefined): P
   const postmaster = Number(readFileSync(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0])
   let suspended: number[] = []
   const resume = (): void => {
-    signal(suspended.toReversed(), 'SIGCONT')
+    signalAll(suspended.toReversed(), 'SIGCONT')
     suspended = []
   }
   return {
     url: base.replace('/postgres?', `/${name}?`),
     suspend() {
-      // the postmaster first: it must not start more of them meanwhile
-      signal([postmaster], 'SIGSTOP')
-      suspended = familyOf(postmaster)
-      signal(suspended, 'SIGSTOP')
+      suspended = freeze(postmaster)
     },
     resume,
     async close() {
