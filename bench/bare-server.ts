@@ -2,10 +2,11 @@
 // the same size by the same schema, and does nothing else (but the bcrypt of a sign-in). Its own process.
 import { verify } from '@node-rs/bcrypt'
 import { fastify } from 'fastify'
-import type { BareReady, BareRoute } from './protocol.js'
+import { answerParent } from './answer-parent.js'
+import type { BareRoute } from './protocol.js'
 
 async function serve({ method, path, schema, answer, status = 200, headers = {}, passwordHash }: BareRoute): Promise<string> {
-  // as plugins/validation.ts has it: bodies are neither coerced nor stripped
+  // as plugins/http/validation.ts has it: bodies are neither coerced nor stripped
   const app = fastify({ ajv: { customOptions: { coerceTypes: method === 'GET', removeAdditional: false, keywords: ['example'] } } })
   const hasHeaders = Object.keys(headers).length > 0
   app.route<{ Body: { password: string } }>({
@@ -21,15 +22,4 @@ async function serve({ method, path, schema, answer, status = 200, headers = {},
   return app.listen({ host: '127.0.0.1', port: 0 })
 }
 
-async function start(route: BareRoute): Promise<void> {
-  try {
-    const ready: BareReady = { origin: await serve(route) }
-    process.send?.(ready)
-  } catch (error) {
-    console.error(error)
-    process.exit(1)
-  }
-}
-
-process.on('message', (route: BareRoute) => void start(route))
-process.on('disconnect', () => process.exit(0))
+answerParent(serve)

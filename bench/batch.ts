@@ -1,5 +1,5 @@
 // POST /keys/verify/batch, a hundred questions a request, beside single questions in the same rounds. Counted in decisions.
-import { alternate, type Figures, loadFor, sample } from './measure.js'
+import { alternate, type Figures, loadFor, ratioOf, sample } from './measure.js'
 import type { Load } from './protocol.js'
 import type { Bench, Findings } from './rows.js'
 import { prepareVerify } from './scenarios.js'
@@ -45,7 +45,7 @@ export async function measureBatch(bench: Bench): Promise<Findings> {
     { who: 'a batch about many keys', load: await loadOf(bench, single, distinct) },
   ] as const)
   const row = (label: string, figures: Figures) => ({
-    label, target: TARGET, measured: { gatehouse: decisionsOf(figures), bare: alone, ratio: figures.requestsPerSecond * QUESTIONS / alone.requestsPerSecond },
+    label, target: TARGET, measured: { gatehouse: decisionsOf(figures), bare: alone, ratio: ratioOf(figures, alone) * QUESTIONS },
   })
   return { compared: [
     row(`verify/batch, ${QUESTIONS} questions, one key : verify (decisions)`, one),

@@ -1,14 +1,19 @@
 // The environment the measured server gets: the defaults of Gatehouse, a data folder and an administrator of the benchmark's
 // own, and from outside only what says which stores to run on. Your .env and your ./data are not touched.
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Config, readConfig } from '../src/config.js'
 import { migrationsFolder } from '../src/database/migrate.js'
 
+const ROOT = join(migrationsFolder(), '..', '..')
+
 export const ADMIN = { email: 'admin@bench.example', password: 'the benchmark signs in with this' }
 
+/** What npm start starts Node with; the bare servers get the same, for what is compared is the program. */
+export const NODE_FLAGS = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: { start: string } }).scripts.start.match(/--\S+/g) ?? []
+
 /** Working folder of the server, and its GATEHOUSE_DATA_DIR. */
-export const DATA_FOLDER = join(migrationsFolder(), '..', '..', 'bench', 'data')
+export const DATA_FOLDER = join(ROOT, 'bench', 'data')
 
 const PASSED_ON = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'NODE_OPTIONS', 'DATABASE_URL', 'DATABASE_POOL_MAX', 'REDIS_URL', 'GATEHOUSE_SECRET', 'BCRYPT_COST']
 

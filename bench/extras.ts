@@ -1,6 +1,7 @@
 // All rows beside the scenarios, in the order in which they are measured.
 import { measureBatch } from './batch.js'
 import { measureLatency } from './latency.js'
+import { measureLists } from './lists.js'
 import { measureMemory } from './memory-row.js'
 import { measureNginx } from './nginx.js'
 import { measureRedis } from './redis.js'
@@ -9,6 +10,7 @@ import type { Extra } from './rows.js'
 
 export const EXTRAS: readonly Extra[] = [
   { name: 'batch', measure: measureBatch },
+  { name: 'lists', measure: measureLists },
   { name: 'redis', measure: measureRedis },
   { name: 'nginx', measure: measureNginx },
   { name: 'revocation', measure: measureRevocation },

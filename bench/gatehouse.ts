@@ -2,7 +2,7 @@
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Api, createApi } from './api.js'
-import { DATA_FOLDER, serverEnvironment } from './environment.js'
+import { DATA_FOLDER, NODE_FLAGS, serverEnvironment } from './environment.js'
 import { type Child, startChild } from './processes.js'
 
 const READY_MAX_MS = 90_000
@@ -44,7 +44,7 @@ export interface StartOptions {
 /** Starts it on the stores that the environment names. Throws with what it printed when it does not come up. */
 export async function startGatehouse(prefix: readonly string[] = [], { environment = {}, nodeFlags = [] }: StartOptions = {}): Promise<Gatehouse> {
   const [port, insidePort] = await Promise.all([freePort(), freePort()])
-  const child = startChild('../src/main.js', prefix, { ...serverEnvironment(process.env, port, insidePort), ...environment }, { cwd: DATA_FOLDER, ipc: false, nodeFlags })
+  const child = startChild('../src/main.js', prefix, { ...serverEnvironment(process.env, port, insidePort), ...environment }, { cwd: DATA_FOLDER, ipc: false, nodeFlags: [...NODE_FLAGS, ...nodeFlags] })
   const api = createApi(`http://127.0.0.1:${port}`, `http://127.0.0.1:${insidePort}`)
   await waitUntilReady(api, child)
   return {

@@ -2,6 +2,7 @@
 // of each number the median. A run with a single wrong answer is no measurement: it throws.
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Api, sizeOf } from './api.js'
+import { NODE_FLAGS } from './environment.js'
 import { ask, type Child, type Placement, startChild } from './processes.js'
 import type { BareReady, BareRoute, Load, LoadResult } from './protocol.js'
 import { type OpenApi, schemasOf } from './schemas.js'
@@ -30,6 +31,11 @@ export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const upper = sorted[Math.floor(sorted.length / 2)] ?? 0
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[sorted.length / 2 - 1] ?? 0)) / 2
+}
+
+/** Requests a second of one side in parts of the other's: the median over the rounds, each against its neighbour, for a machine's own speed changes meanwhile. */
+export function ratioOf(one: Figures, other: Figures): number {
+  return median(one.rounds.map(({ requestsPerSecond }, at) => requestsPerSecond / (other.rounds[at]?.requestsPerSecond ?? 0)))
 }
 
 function figuresOf(rounds: LoadResult[]): Figures {
@@ -88,7 +94,7 @@ export interface Measurement {
 }
 
 export function startBare({ server }: Placement): Child {
-  return startChild('bare-server.js', server, { ...process.env, NODE_ENV: 'production' }, { ipc: true })
+  return startChild('bare-server.js', server, { ...process.env, NODE_ENV: 'production' }, { ipc: true, nodeFlags: NODE_FLAGS })
 }
 
 /** A route of the same schemas that gives the same answer; one without a body is made up to the same size in all by a header. Gives its origin. */
@@ -120,7 +126,7 @@ export async function measure({ api, document, generator, placement, rounds }: M
     const [gatehouse, other] = await alternate(generator, rounds, [
       { who: 'Gatehouse', load: loadOf(api.originOf(prepared.path)) }, { who: 'the bare server', load: loadOf(origin) },
     ])
-    return { gatehouse, bare: other, ratio: gatehouse.requestsPerSecond / other.requestsPerSecond }
+    return { gatehouse, bare: other, ratio: ratioOf(gatehouse, other) }
   } finally {
     await bare.stop()
   }

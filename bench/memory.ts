@@ -1,10 +1,10 @@
-// What a credential in memory costs: the real door and the real decision cache in a process of their own, filled with keys as
+// What a credential in memory costs: the real authorizer and the real decision cache in a process of their own, filled with keys as
 // the database's driver would hand them over, and the growth of the heap after garbage collections. Run with --expose-gc.
 import pg from 'pg'
-import { createCredentialStore } from '../src/access/credential-store.js'
-import { createDecisionCache, type DecisionCache } from '../src/access/decision-cache.js'
-import { createDoor, type Door } from '../src/access/door.js'
-import { createRevocations } from '../src/access/revocations.js'
+import { createCredentialStore } from '../src/decisions/credential-store.js'
+import { createDecisionCache, type DecisionCache } from '../src/decisions/decision-cache.js'
+import { createAuthorizer, type Authorizer } from '../src/decisions/authorizer.js'
+import { createRevocations } from '../src/revocation/revocations.js'
 import { systemClock } from '../src/kernel/clock.js'
 import { newId } from '../src/kernel/ids.js'
 import { formatKey } from '../src/keys/key-format.js'
@@ -57,7 +57,7 @@ function usedBytes(): number {
 
 interface Filled {
   cache: DecisionCache
-  door: Door
+  authorizer: Authorizer
 }
 
 /** A cache that holds as many keys, each owned by somebody else. */
@@ -65,14 +65,14 @@ async function fill({ entries, withLimit }: MemoryOrder): Promise<Filled> {
   const revocations = createRevocations({ clock: systemClock, leaseMs: LEASE_MS })
   revocations.applyPoll({ startedAt: revocations.now(), server: 'memory', head: 1, rows: [] })
   const cache = createDecisionCache({ revocations, restore: async () => {}, maxEntries: entries, maxBytes: 2 ** 32 })
-  const door = createDoor({
+  const authorizer = createAuthorizer({
     store: createCredentialStore({ pool: fakePool(withLimit) }), cache, tokens: { verify: unused }, readCookie: unused, limits: { take: unused, guarantee: unused },
-    touches: { key: () => {}, session: unused, flush: unused, close: unused }, clock: systemClock, config: { sessionIdleSeconds: 60 },
+    lastUsed: { key: () => {}, session: unused, flush: unused, close: unused }, clock: systemClock, config: { sessionIdleSeconds: 60 },
   })
   for (let done = 0; done < entries; done += AT_ONCE) {
-    await Promise.all(Array.from({ length: Math.min(AT_ONCE, entries - done) }, async () => door.authenticate({ kind: 'key', value: formatKey('gk').key }, '127.0.0.1')))
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, entries - done) }, async () => authorizer.authenticate({ kind: 'key', value: formatKey('gk').key }, '127.0.0.1')))
   }
-  return { cache, door }
+  return { cache, authorizer }
 }
 
 async function measure(order: MemoryOrder): Promise<MemoryResult> {
@@ -80,10 +80,10 @@ async function measure(order: MemoryOrder): Promise<MemoryResult> {
   // the code itself and what it keeps once are there before the first look
   await fill({ ...order, entries: WARM_UP_ENTRIES })
   const beforeBytes = usedBytes()
-  const { cache, door } = await fill(order)
+  const { cache, authorizer } = await fill(order)
   const bytes = usedBytes() - beforeBytes
   // in use after the last collection, so that none of them could take it away
-  await door.authenticate({ kind: 'key', value: formatKey('gk').key }, '127.0.0.1')
+  await authorizer.authenticate({ kind: 'key', value: formatKey('gk').key }, '127.0.0.1')
   const entries = cache.entries()
   return { entries, bytesEach: bytes / entries, estimatedEach: cache.bytes() / entries }
 }

@@ -20,7 +20,7 @@ export interface BenchOptions {
   keys: number
 }
 
-export const USAGE = `npm run bench -- [--only NAME,...] [--seconds 3] [--connections 32] [--rounds 3] [--no-pin] [--json FILE]
+export const USAGE = `npm run bench -- [--only NAME,...] [--seconds 1] [--connections 32] [--rounds 9] [--no-pin] [--json FILE]
 npm run bench:profile -- [--only NAME] [--seconds 8] [--connections 32] [--no-pin] [--out FOLDER]
 npm run bench:seed        fills the bench database with BENCH_USERS users (default 1000000)`
 
@@ -39,7 +39,7 @@ export function readOptions(args: string[], environment: Record<string, string |
       only: { type: 'string', default: '' },
       seconds: { type: 'string' },
       connections: { type: 'string', default: '32' },
-      rounds: { type: 'string', default: '3' },
+      rounds: { type: 'string', default: '9' },
       json: { type: 'string' },
       out: { type: 'string' },
       'no-pin': { type: 'boolean', default: false },
@@ -50,7 +50,7 @@ export function readOptions(args: string[], environment: Record<string, string |
   return {
     command,
     only: values.only.split(',').map((name) => name.trim()).filter((name) => name !== ''),
-    seconds: integer('--seconds', values.seconds ?? (command === 'profile' ? '8' : '3'), 1, 600),
+    seconds: integer('--seconds', values.seconds ?? (command === 'profile' ? '8' : '1'), 1, 600),
     connections: integer('--connections', values.connections, 1, 1000),
     rounds: integer('--rounds', values.rounds, 1, 99),
     pin: !values['no-pin'],

@@ -16,6 +16,15 @@ export interface BareRoute {
   passwordHash: string | null
 }
 
+/** One route that lists users, written by hand on pg or on Prisma. */
+export interface ListRoute {
+  by: 'pg' | 'prisma'
+  databaseUrl: string
+  poolMax: number
+  path: string
+  schema: BareRoute['schema']
+}
+
 export interface BareReady {
   origin: string
 }

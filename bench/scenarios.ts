@@ -18,7 +18,7 @@ const DEEP_PAGE = 1000
 const PAGE_ROWS = 50
 const WALK_ROWS = 200
 const LOGIN_CONNECTIONS = 4
-export const LOGIN_SECONDS_MIN = 5
+export const LOGIN_SECONDS_MIN = 2
 const LOGIN_PASSWORD = 'all accounts of the benchmark have it'
 
 interface UserPage {
@@ -95,7 +95,7 @@ async function cursorAfter(world: World, accessToken: string, rows: number): Pro
   return cursor
 }
 
-async function preparePage(world: World, wantedPage: number): Promise<Prepared> {
+export async function preparePage(world: World, wantedPage: number): Promise<Prepared> {
   const { accessToken } = await signIn(world)
   const page = Math.max(1, Math.min(wantedPage, Math.floor(world.users / PAGE_ROWS)))
   const cursor = await cursorAfter(world, accessToken, (page - 1) * PAGE_ROWS)

@@ -19,13 +19,29 @@ interface Operation {
 
 export interface OpenApi {
   paths: Record<string, Record<string, Operation | undefined> | undefined>
+  components?: { schemas?: Record<string, object | undefined> }
+}
+
+const REFERENCE = '#/components/schemas/'
+
+/** The schema with what it refers to in the place of each reference. Throws on a name that the document lacks, or that refers to itself. */
+function inlined(document: OpenApi, schema: object, within: readonly string[] = []): object {
+  if (Array.isArray(schema)) return schema.map((one: unknown) => (one !== null && typeof one === 'object' ? inlined(document, one, within) : one))
+  const { $ref, ...rest } = schema as { $ref?: string }
+  if ($ref !== undefined) {
+    const target = document.components?.schemas?.[$ref.slice(REFERENCE.length)]
+    if (!target || within.includes($ref)) throw new Error(`The reference ${$ref} of /openapi.json cannot be put in place`)
+    return inlined(document, { ...target, ...rest }, [...within, $ref])
+  }
+  return Object.fromEntries(Object.entries(rest).map(([name, value]: [string, unknown]) =>
+    [name, value !== null && typeof value === 'object' ? inlined(document, value, within) : value]))
 }
 
 function jsonSchemaOf(media: Media | undefined): object | undefined {
   return media?.content?.['application/json']?.schema
 }
 
-/** Schemas of one operation, for its answer of 200. Throws when the document has none, or one with a reference. */
+/** Schemas of one operation, for its answer of 200, without references: the bare server has nothing to look them up in. Throws when the document has none. */
 export function schemasOf(document: OpenApi, method: 'GET' | 'POST', path: string): { body?: object; querystring?: object; response: Record<string, object> } {
   const paths = [path, `${path}/`]
   const operation = paths.map((one) => document.paths[one]?.[method.toLowerCase()]).find((found) => found !== undefined)
@@ -33,7 +49,7 @@ export function schemasOf(document: OpenApi, method: 'GET' | 'POST', path: strin
   if (!operation || !response) throw new Error(`/openapi.json has no schema for the 200 of ${method} ${path}`)
   const body = jsonSchemaOf(operation.requestBody)
   const query = (operation.parameters ?? []).filter((parameter) => parameter.in === 'query')
-  const schemas = {
+  return inlined(document, {
     response: { 200: response },
     ...(body ? { body } : {}),
     ...(query.length === 0 ? {} : { querystring: {
@@ -42,7 +58,5 @@ export function schemasOf(document: OpenApi, method: 'GET' | 'POST', path: strin
       required: query.filter(({ required }) => required).map(({ name }) => name),
       additionalProperties: false,
     } }),
-  }
-  if (JSON.stringify(schemas).includes('"$ref"')) throw new Error(`The schemas of ${method} ${path} hold references, which the bare server does not resolve`)
-  return schemas
+  }) as { body?: object; querystring?: object; response: Record<string, object> }
 }

@@ -83,12 +83,15 @@ function migrationsList() {
 /** What has to be done to the migrations' result to reach schema.prisma: `{ exitCode: 0 | 2, stdout }`. */
 async function difference(server) {
   const admin = new pg.Pool({ ...server.connection, max: 1 })
+  admin.on('error', () => {})
   const scratch = []
   const connect = async () => {
     const name = `gatehouse_scratch_${randomBytes(6).toString('hex')}`
     await admin.query(`CREATE DATABASE ${name} TEMPLATE template0`)
     const at = server.connection.connectionString ? { connectionString: Object.assign(new URL(server.connection.connectionString), { pathname: `/${name}` }).href } : { ...server.connection, database: name }
     const pool = new pg.Pool({ ...at, max: 1, idleTimeoutMillis: 0 })
+    // dropped by force while it may still be saying goodbye; a query that fails says so itself
+    pool.on('error', () => {})
     scratch.push({ name, pool })
     return adapterFor(pool)
   }

@@ -11,6 +11,8 @@ export const root = resolve(import.meta.dirname, '..')
 const at = (...parts) => join(root, ...parts)
 const CLIENT_STAMP = at('src/database/generated', '.gatehouse-generate')
 const BUILD_STAMP = at('dist', '.gatehouse-build')
+const PAGES = at('dist', 'ui')
+const PAGES_STAMP = join(PAGES, '.gatehouse-pages')
 
 function hashOf(files) {
   const hash = createHash('sha256')
@@ -22,10 +24,10 @@ function holds(stamp, hash) {
   return existsSync(stamp) && readFileSync(stamp, 'utf8') === hash
 }
 
-function sourcesBelow(folder) {
+function sourcesBelow(folder, wanted = /\.(ts|json)$/) {
   if (!existsSync(at(folder))) return []
   return readdirSync(at(folder), { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && /\.(ts|json)$/.test(entry.name))
+    .filter((entry) => entry.isFile() && wanted.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
     .sort()
 }
@@ -76,31 +78,34 @@ async function run(what, command, args, { environment = {}, cwd = root, isLong =
   process.exit(status || 1)
 }
 
-/** Does the folder's node_modules hold what its lock file says? npm writes down what it installed, as the last thing it does. */
-function isInstalled(folder, development) {
-  const written = join(folder, 'node_modules', '.package-lock.json')
-  if (!existsSync(written)) return false
-  const installed = JSON.parse(readFileSync(written, 'utf8')).packages
-  const locked = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')).packages
-  // optional packages are left out where they do not fit the platform
-  return Object.entries(locked).every(([path, { version, optional, dev }]) => path === '' || optional || (dev && !development) || installed[path]?.version === version)
+function packagesIn(file) {
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).packages : {}
 }
 
-/** Has whoever installs said that development packages are not wanted, as npm understands it? */
-function omitsDevelopment({ NODE_ENV, npm_config_omit: omit = '' } = process.env) {
-  return NODE_ENV === 'production' || /\bdev\b/.test(omit)
+/** What is there: npm writes down what it installed, as the last thing it does. */
+function installedIn(folder) {
+  return packagesIn(join(folder, 'node_modules', '.package-lock.json'))
+}
+
+/** Is everything there that the folder's lock file says? */
+function isInstalled(folder, development) {
+  const installed = installedIn(folder)
+  // optional packages are left out where they do not fit the platform
+  return Object.entries(packagesIn(join(folder, 'package-lock.json')))
+    .every(([path, { version, optional, dev }]) => path === '' || optional || (dev && !development) || installed[path]?.version === version)
 }
 
 /**
  * Installs exactly what the folder's package-lock.json says, unless that is there already. With `development: false` the packages that
- * only tests, benchmarks and checks need may be missing (`npm ci --omit=dev`): nothing is installed for their sake.
+ * only tests, benchmarks and checks need are not asked for: they take twice the time and half the room. Where some of them are there
+ * they are kept up with the rest: whoever works on the program does not lose them to a start.
  */
 export async function ensureInstalled(folder = root, { development = true } = {}) {
   if (isInstalled(folder, development)) return
   const what = `Installing packages${folder === root ? '' : ` in ${relative(root, folder)}`}`
   console.error(`${what} (once)`)
-  const dev = !development && omitsDevelopment() ? '--omit=dev' : '--include=dev'
-  await run(what, 'npm', ['ci', dev, '--include=optional', '--loglevel=error'], { cwd: folder, isLong: true })
+  const all = development || Object.values(installedIn(folder)).some(({ dev }) => dev)
+  await run(what, 'npm', ['ci', `--${all ? 'include' : 'omit'}=dev`, '--include=optional', '--loglevel=error', '--no-audit', '--no-fund'], { cwd: folder, isLong: true })
 }
 
 /** Generates the Prisma client when the schema or Prisma itself has changed. */
@@ -113,16 +118,27 @@ export async function ensureGenerated() {
   writeFileSync(CLIENT_STAMP, hash)
 }
 
+/** Puts the hosted pages together when one of their sources has changed: half a second. */
+export async function ensurePages() {
+  const sources = [...sourcesBelow('ui', /\.(tsx?|css|json|svg)$/), 'scripts/build-ui.mjs', ...['esbuild', 'preact', 'intl-messageformat', 'qrcode-generator', '@simplewebauthn/browser'].map((name) => join('node_modules', name, 'package.json'))]
+  const hash = hashOf(sources)
+  if (holds(PAGES_STAMP, hash)) return
+  await run('Building the pages', process.execPath, [at('scripts/build-ui.mjs'), PAGES])
+  writeFileSync(PAGES_STAMP, hash)
+}
+
 /**
- * Compiles when a source has changed. dist is emptied first: autoload would find the routes of deleted files. Types are not checked
+ * Compiles when a source has changed, the pages included. What was compiled before is removed first: autoload would find the routes of deleted files. Types are not checked
  * (npm run typecheck does): that would take ten seconds and every package's types, which an installation without them lacks.
  */
 export async function ensureBuilt() {
-  // bench/peers is a package of its own, and is not compiled
-  const sources = ['src', 'plugins', 'routes', 'bench', 'faults'].flatMap(sourcesBelow).filter((path) => !path.startsWith(join('bench', 'peers')))
+  await ensurePages()
+  // bench/peers is a package of its own, and is not compiled; of the tests only the servers that fault runs start as well
+  const shared = ['pgbouncer', 'redis', 'redis-group'].map((name) => join('test', 'support', `${name}.ts`)).filter((path) => existsSync(at(path)))
+  const sources = [...['src', 'plugins', 'routes', 'bench', 'faults'].flatMap((folder) => sourcesBelow(folder)).filter((path) => !path.startsWith(join('bench', 'peers'))), ...shared]
   const hash = hashOf(['package.json', 'scripts/transpile.mjs', 'node_modules/typescript/package.json', ...sources])
   if (holds(BUILD_STAMP, hash)) return
-  rmSync(at('dist'), { recursive: true, force: true })
+  for (const name of existsSync(at('dist')) ? readdirSync(at('dist')) : []) if (name !== 'ui') rmSync(at('dist', name), { recursive: true, force: true })
   await run('Building', process.execPath, [at('scripts/transpile.mjs'), at('dist'), ...sources.filter((path) => path.endsWith('.ts'))])
   writeFileSync(BUILD_STAMP, hash)
 }

@@ -5,23 +5,28 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { availableParallelism } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { tallyLine, totalsOf } from './tally.mjs'
+import { ensurePages } from './prepare.mjs'
+import { failuresOf, tallyLine, totalsOf } from './tally.mjs'
 import { setUpStores } from './test-setup.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const TAP = fileURLToPath(new URL('../node_modules/tap/dist/esm/run.mjs', import.meta.url))
 
-// these run longest: begun first, none of them is what everybody waits for at the end
-const LONG = ['test/domain/simulator.test.ts', 'test/flows/process.test.ts']
+// these run longest, in this order: most of them wait for servers, and are short to read. Begun first, none of them is what one lane is
+// left with at the end
+const LONG = [
+  'flows/process', 'flows/workers', 'flows/admin', 'flows/redis-cluster', 'flows/rolling-restart', 'flows/redis-sentinel', 'store/embedded-postgres', 'flows/pack', 'model/decision',
+  'domain/simulator', 'flows/hostile-routes', 'flows/backup', 'flows/pgbouncer', 'structure/client', 'flows/prepare', 'flows/walk',
+].map((name) => `test/${name}.test.ts`)
 
-/** Every test file below these folders of test/. */
+/** Every test file below these folders of test/, but those that measure time: a neighbour's work would decide them (npm run test:timing). */
 export function testFiles(folders = ['.']) {
-  return folders.flatMap((folder) => readdirSync(join(ROOT, 'test', folder), { recursive: true }).filter((name) => name.endsWith('.test.ts')).map((name) => join('test', folder, name)))
+  return folders.flatMap((folder) => readdirSync(join(ROOT, 'test', folder), { recursive: true }).filter((name) => name.endsWith('.test.ts') && !name.startsWith('timing/')).map((name) => join('test', folder, name)))
 }
 
 /** Longest first, as far as that is known: then the larger file. */
 function inOrder(files) {
-  const weight = (file) => (LONG.includes(file) ? Infinity : statSync(join(ROOT, file)).size)
+  const weight = (file) => (LONG.includes(file) ? Number.MAX_SAFE_INTEGER - LONG.indexOf(file) : statSync(join(ROOT, file)).size)
   return files.toSorted((a, b) => (weight(a) === weight(b) ? a.localeCompare(b) : weight(b) - weight(a)))
 }
 
@@ -69,6 +74,7 @@ function complaintOf({ passed, failed }, code) {
  * Resolves to the exit code: 0 only when something passed, nothing failed and there is no complaint.
  */
 export async function runTap(files, options = [], check = async () => null) {
+  await ensurePages()
   let stores
   try {
     stores = await setUpStores()
@@ -89,6 +95,7 @@ export async function runTap(files, options = [], check = async () => null) {
   }
   const totals = totalsOf(result.output) ?? { passed: 0, failed: 1, skipped: 0 }
   const complaint = complaintOf(totals, result.code) ?? (await check())
+  for (const [where, ...details] of failuresOf(result.output)) console.log(`# failed: ${where}\n${details.map((line) => `#   ${line}`).join('\n')}`)
   if (complaint) console.error(`# ${complaint}`)
   console.log(tallyLine(totals))
   return totals.failed > 0 || complaint ? result.code || 1 : result.code

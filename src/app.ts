@@ -8,37 +8,58 @@ import { fileURLToPath } from 'node:url'
 import autoload from '@fastify/autoload'
 import { fastify, LogController, type FastifyInstance } from 'fastify'
 import { type LoggerOptions, pino, stdSerializers } from 'pino'
-import access from '../plugins/access.js'
-import answering, { createAnswers } from '../plugins/answers.js'
-import authenticate from '../plugins/authenticate.js'
-import bodies from '../plugins/bodies.js'
-import clientAddress from '../plugins/client-address.js'
-import conditional from '../plugins/conditional.js'
-import csrf from '../plugins/csrf.js'
-import emails from '../plugins/emails.js'
-import errors, { rawProblem, sendProblem, toAppError } from '../plugins/errors.js'
-import gate from '../plugins/gate.js'
-import headers, { fixedHeaders } from '../plugins/headers.js'
-import health from '../plugins/health.js'
-import inside, { createArrivals } from '../plugins/inside.js'
-import idempotency from '../plugins/idempotency.js'
-import jwks from '../plugins/jwks.js'
-import jwt from '../plugins/jwt.js'
-import maintenance from '../plugins/maintenance.js'
-import keySweeps from '../plugins/key-sweeps.js'
-import metrics from '../plugins/metrics.js'
-import openapi from '../plugins/openapi.js'
-import prisma, { type Foundations } from '../plugins/prisma.js'
-import rateLimit from '../plugins/rate-limit.js'
-import redis from '../plugins/redis.js'
-import requestLog from '../plugins/request-log.js'
-import requestGuard, { MOST_HEADERS } from '../plugins/request-guard.js'
-import root from '../plugins/root.js'
-import revocations from '../plugins/revocations.js'
-import services from '../plugins/services.js'
-import usage from '../plugins/usage.js'
-import validation from '../plugins/validation.js'
-import verification from '../plugins/verification.js'
+import accounts from '../plugins/features/accounts.js'
+import audit from '../plugins/features/audit.js'
+import authority from '../plugins/features/authority.js'
+import decisions from '../plugins/features/decisions.js'
+import federation from '../plugins/features/federation.js'
+import factors from '../plugins/features/factors.js'
+import forwardAuth from '../plugins/features/forward-auth.js'
+import gate from '../plugins/features/gate.js'
+import idempotentAnswers from '../plugins/features/idempotent-answers.js'
+import keys from '../plugins/features/keys.js'
+import limits from '../plugins/features/limits.js'
+import outbound from '../plugins/features/outbound.js'
+import queue from '../plugins/features/queue.js'
+import revocation from '../plugins/features/revocation.js'
+import sessions from '../plugins/features/sessions.js'
+import setup from '../plugins/features/setup.js'
+import usage from '../plugins/features/usage.js'
+import features from '../plugins/foundation/features.js'
+import metrics from '../plugins/http/metrics.js'
+import access from '../plugins/security/access.js'
+import anonymous from '../plugins/features/anonymous.js'
+import answering, { createAnswers } from '../plugins/http/answers.js'
+import authenticate from '../plugins/security/authenticate.js'
+import bodies from '../plugins/http/bodies.js'
+import browser from '../plugins/security/browser.js'
+import clientAddress from '../plugins/http/client-address.js'
+import conditional from '../plugins/http/conditional.js'
+import csrf from '../plugins/security/csrf.js'
+import deviceCookie from '../plugins/security/device-cookie.js'
+import emails from '../plugins/features/emails.js'
+import errors, { rawProblem, sendProblem, toAppError } from '../plugins/http/errors.js'
+import headers, { fixedHeaders } from '../plugins/http/headers.js'
+import health from '../plugins/http/health.js'
+import impersonation from '../plugins/features/impersonation.js'
+import inside, { createArrivals } from '../plugins/http/inside.js'
+import idempotency from '../plugins/http/idempotency.js'
+import jwks from '../plugins/security/jwks.js'
+import jwt from '../plugins/security/jwt.js'
+import openapi from '../plugins/http/openapi.js'
+import prisma, { type Foundations } from '../plugins/foundation/prisma.js'
+import rateLimit from '../plugins/security/rate-limit.js'
+import redis from '../plugins/foundation/redis.js'
+import ownAccount from '../plugins/features/own-account.js'
+import pageFiles from '../plugins/http/page-files.js'
+import pageRoutes from '../plugins/http/page-routes.js'
+import pages from '../plugins/features/pages.js'
+import requestLog from '../plugins/http/request-log.js'
+import requestGuard, { MOST_HEADERS } from '../plugins/http/request-guard.js'
+import root from '../plugins/http/root.js'
+import lazySchemas from '../plugins/http/lazy-schemas.js'
+import validation from '../plugins/http/validation.js'
+import verification from '../plugins/http/verification.js'
 import { addressMatcher } from './kernel/address.js'
 import { newId } from './kernel/ids.js'
 import { createRequestIds } from './kernel/request-id.js'
@@ -53,27 +74,29 @@ export interface AppOptions extends Omit<Foundations, 'clock'> {
 
 const HERE = dirname(fileURLToPath(import.meta.url))
 const ROUTES = join(HERE, '..', 'routes')
+const PAGES = join(ROUTES, 'ui')
 
 /**
  * A target as this program reads it: an absolute one (RFC 9112 3.2.2) is its path, and /api/x is /api/v1/x, for a client that names
  * no version gets the first one for ever.
  */
 function targetOf(target: string): string {
+  if (target.startsWith('/api/v1/')) return target // nearly all of them
   const rest = target.replace(/^https?:\/\/[^/?#]*/i, '')
   const url = rest === '' || rest.startsWith('?') ? `/${rest}` : rest
-  if (url.startsWith('/api/v1/')) return url
   return url.startsWith('/api/') && !/^\/api\/v\d+(?:[/?]|$)/.test(url) ? `/api/v1${url.slice(4)}` : url
 }
 
 // room for what a gateway sends along beside the headers of the request it holds: as much as any of them takes from a client
 const INSIDE_HEADERS_MAX = 64 * 1024
 const REQUEST_TIMEOUT_MS = 30_000
+const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 const CONNECTION_TIMEOUT_MS = 65_000
 
 /** Time-outs and refusals that both listeners have. */
 function prepare(server: Server): void {
   server.headersTimeout = 15_000
-  // one more than are taken, for plugins/request-guard.ts to see that there are too many
+  // one more than are taken, for plugins/http/request-guard.ts to see that there are too many
   server.maxHeadersCount = MOST_HEADERS + 1
   // a connection that is idle, stalled or not read has one time-out: with Node's own for keep-alive beside it, each request would
   // set a timer twice. Fastify takes a 0 for its default.
@@ -106,12 +129,10 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   // requests that arrive slowly are looked at every second
   const http = { requireHostHeader: false, ServerResponse: answers.ServerResponse, connectionsCheckingInterval: 1_000 }
   const app = fastify({
-    // what fails or is slow is logged by plugins/errors.ts and plugins/metrics.ts; the rest is counted. A logger that Fastify knows
-    // of has it listen for the end of each answer, and one of its own for each request costs more than most requests log:
-    // ours stands in for both, and what is logged carries the request's id
+    // what fails or is slow is logged by plugins/http/errors.ts and plugins/http/metrics.ts; the rest is counted. A logger that Fastify knows
+    // of has it listen for the end of each answer, and one of its own for each request costs more than most requests log
     logger: false,
     logController: new LogController({ disableRequestLogging: true }),
-    childLoggerFactory: () => log,
     genReqId: requestIds,
     rewriteUrl: ({ url }) => targetOf(url ?? '/'),
     // the default of 10 s is short for a start on a busy machine
@@ -121,7 +142,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     routerOptions: { maxParamLength: 200, constraints: { listener: arrivals.constraint } },
-    // Node's own refusal of a missing Host has no body: plugins/request-guard.ts refuses it instead
+    // Node's own refusal of a missing Host has no body: plugins/http/request-guard.ts refuses it instead
     http: { ...http, maxHeaderSize: 16 * 1024 },
     forceCloseConnections: 'idle',
     // a request that has come all the way is answered, though the listener is closing
@@ -134,6 +155,8 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
       void sendProblem(toAppError(error), request, reply.header('x-request-id', request.id))
     },
   })
+  // what each request has instead of a logger, without a cost: what Fastify itself has to say of one is said to ours
+  for (const level of LEVELS) app.log[level] = log[level].bind(log)
   app.log = log
   prepare(app.server)
   const sockets = guardSockets(app.server, {
@@ -142,6 +165,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   app.addHook('onClose', async () => sockets.close())
 
   await app.register(prisma, { config, secret, database, clock })
+  await app.register(features)
   await app.register(inside, { arrivals, http: { ...http, maxHeaderSize: INSIDE_HEADERS_MAX }, prepare: prepareInside })
   await app.register(errors)
   await app.register(answering, { answers })
@@ -149,6 +173,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(clientAddress)
   await app.register(requestGuard)
   await app.register(bodies)
+  await app.register(lazySchemas)
   await app.register(validation)
   await app.register(access)
   await app.register(openapi)
@@ -156,11 +181,28 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(metrics)
   await app.register(requestLog)
   await app.register(jwt)
-  await app.register(services)
-  await app.register(revocations)
-  await app.register(keySweeps)
+  await app.register(outbound)
+  await app.register(audit)
+  await app.register(queue)
+  await app.register(authority)
+  await app.register(revocation)
+  await app.register(sessions)
+  await app.register(keys)
   await app.register(usage)
+  await app.register(limits)
+  await app.register(accounts)
+  await app.register(factors)
+  await app.register(impersonation)
+  await app.register(setup)
+  await app.register(anonymous)
+  await app.register(federation)
+  await app.register(ownAccount)
+  await app.register(decisions)
+  await app.register(gate)
+  await app.register(idempotentAnswers)
   await app.register(csrf)
+  await app.register(browser)
+  await app.register(deviceCookie)
   await app.register(authenticate)
   await app.register(rateLimit)
   await app.register(conditional)
@@ -169,9 +211,11 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(health)
   await app.register(root)
   await app.register(jwks)
-  await app.register(gate)
-  await app.register(maintenance)
+  await app.register(forwardAuth)
   await app.register(emails)
-  await app.register(autoload, { dir: ROUTES, options: { prefix: '/api/v1' }, forceESM: true, ignoreFilter: (path) => /schema\.[jt]s$/.test(path) })
+  await app.register(pages)
+  await app.register(pageFiles)
+  await app.register(pageRoutes, { prefix: '/ui', dir: PAGES })
+  await app.register(autoload, { dir: ROUTES, options: { prefix: '/api/v1' }, forceESM: true, ignorePattern: /^ui$/, ignoreFilter: (path) => /schema\.[jt]s$/.test(path) })
   return app
 }

@@ -1,5 +1,6 @@
 // What a started program says to the person who started it, or to whatever gathers its log. Pure: facts in, text or fields out.
-import type { FastState } from './redis/fast.js'
+import { describeRedisUrl } from './kernel/redis-url.js'
+import type { SharedStoreState } from './shared-store/shared-store.js'
 
 export interface BannerFacts {
   version: string
@@ -11,22 +12,16 @@ export interface BannerFacts {
   inside: string
   database: string
   redisUrl: string | null
-  fast: FastState
+  sharedStore: SharedStoreState
   /** why it is degraded, when that is known */
   reason?: string | null
   /** null when the installation has been set up */
   setup: { token: string; password: string } | null
 }
 
-/** A URL without the user and the password in it. */
-export function withoutCredentials(url: string): string {
-  const { protocol, host, pathname } = new URL(url)
-  return `${protocol}//${host}${pathname === '/' ? '' : pathname}`
-}
-
-function storeLine({ redisUrl, fast, reason }: BannerFacts): string {
+function storeLine({ redisUrl, sharedStore, reason }: BannerFacts): string {
   if (redisUrl === null) return 'in this process (one node)'
-  return `${withoutCredentials(redisUrl)}${fast === 'degraded' ? ` (${reason ?? 'does not answer yet'}: degraded)` : ''}`
+  return `${describeRedisUrl(redisUrl)}${sharedStore === 'degraded' ? ` (${reason ?? 'does not answer yet'}: degraded)` : ''}`
 }
 
 const SETUP_PATH = '/api/v1/setup'

@@ -1,9 +1,12 @@
 // Every environment variable Gatehouse reads, in one schema: names, defaults, limits and the text of
 // docs/configuration.md. Pure: the environment goes in, a Config or a list of mistakes comes out.
 import { BlockList, isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { SignUpMode } from './accounts/sign-up-policy.js'
+import type { SignUpMode } from './accounts/index.js'
+import { parseDatabaseUrl } from './kernel/database-url.js'
+import { REDIS_URL_BEGINS, REDIS_URL_PATTERN, redisUrlMistake } from './kernel/redis-url.js'
 
 const seconds = (minimum: number, maximum: number, preset: number, description: string) =>
   Type.Integer({ minimum, maximum, default: preset, description })
@@ -17,8 +20,11 @@ export const ConfigSchema = Type.Object({
   INSIDE_SOCKET: Type.Optional(Type.String({ maxLength: 100, description: 'Path of a Unix socket to listen on instead of INSIDE_HOST and INSIDE_PORT; who may open it may ask. Its mode is 0660' })),
   PUBLIC_URL: Type.Optional(Type.String({ description: 'The URL clients use, without a path: https, or http on localhost. Decides cookie names, HSTS and what counts as same-origin. Default: http://localhost:PORT' })),
   DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://', description: 'PostgreSQL 14 or newer, postgres://user:password@host:5432/name. Without it Gatehouse runs its own in GATEHOUSE_DATA_DIR' })),
+  DATABASE_DIRECT_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://', description: 'The same database past the pooler that DATABASE_URL names: for migrations and for hearing of revocations' })),
+  DATABASE_POOLING: Type.Union([Type.Literal('auto'), Type.Literal('session'), Type.Literal('transaction')], { default: 'auto', description: 'What the pooler in DATABASE_URL gives a client: a session of its own, as PostgreSQL itself does, or another one for each transaction; auto finds out at the start' }),
+  DATABASE_PREPARE: Type.Union([Type.Literal('auto'), Type.Literal('on'), Type.Literal('off')], { default: 'auto', description: 'Whether statements are prepared by name; auto: unless a pooler in transaction mode was seen to lose them, as PgBouncer before 1.21 does' }),
   DATABASE_POOL_MAX: Type.Integer({ minimum: 2, maximum: 500, default: 10, description: 'Database connections of this node' }),
-  REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://', description: 'redis://host:6379/0, ?keyPrefix=NAME: to share one Redis (default gatehouse:). Without it limits and fast copies are kept in this process, which is right for one node only' })),
+  REDIS_URL: Type.Optional(Type.String({ pattern: REDIS_URL_PATTERN, description: 'redis://host:6379/0, redis+sentinel://host:26379,host:26379/NAME/0 or redis+cluster://host:6379,host:6379 (rediss: with TLS), ?keyPrefix=NAME: to share one Redis (default gatehouse:). Without it limits and fast copies are kept in this process, which is right for one node only' })),
   GATEHOUSE_SECRET: Type.Optional(Type.String({ minLength: 32, description: 'At least 32 random characters; all keys that sign or encrypt derive from it. Required with DATABASE_URL, the same on every node; without DATABASE_URL it is made once and kept in GATEHOUSE_DATA_DIR' })),
   GATEHOUSE_SECRET_PREVIOUS: Type.Optional(Type.String({ minLength: 32, description: 'The GATEHOUSE_SECRET before this one, while it is rotated: what was made under it is read, and made anew at its next use' })),
   GATEHOUSE_DATA_DIR: Type.String({ minLength: 1, default: './data', description: 'Folder of the embedded PostgreSQL and of its secret' }),
@@ -27,9 +33,15 @@ export const ConfigSchema = Type.Object({
   TRUSTED_PROXIES: Type.String({ default: '', description: 'Comma-separated addresses or CIDR ranges whose X-Forwarded-* headers are believed; of anyone else they are ignored. Ranges wider than /8 (IPv6: /7) are refused' }),
   CORS_ORIGINS: Type.String({ default: '', description: 'Comma-separated origins (https://app.example.com) that browsers may call from' }),
   CORS_CREDENTIALS: Type.Union([Type.Literal('true'), Type.Literal('false')], { default: 'false', description: 'true: pages of CORS_ORIGINS may also sign in with the cookie. Browsers send it between origins of one site only (app.example.com and auth.example.com): see below' }),
+  WORKERS: Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: 256 })], { default: 1, description: 'Processes of this node, each on a core of its own; auto: one a core. More than one needs REDIS_URL and DATABASE_URL, by which they share what one process keeps in its memory. SIGHUP replaces them one by one' }),
   LOG_LEVEL: Type.Union(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)), { default: 'info', description: 'Least level that is logged' }),
   SIGN_UP: Type.Union([Type.Literal('closed'), Type.Literal('invited'), Type.Literal('open')], { default: 'closed', description: 'Who may open an account by themselves: open lets everybody, closed nobody; invited is for those an administrator invites, and refuses everybody as long as there are no invitations. Never anybody before the set-up' }),
+  ANONYMOUS_USERS: Type.Union([Type.Literal('off'), Type.Literal('on')], { default: 'off', description: 'Whether somebody may sign in without saying who they are (POST /auth/anonymous) and make the account a real one later' }),
+  ANONYMOUS_USERS_MAX: Type.Integer({ minimum: 1, maximum: 100_000_000, default: 100_000, description: 'About how many anonymous users there may be; more are refused until some have ended' }),
+  ANONYMOUS_USERS_KEPT_DAYS: days(30, 'An anonymous user is deleted when no session and no key of theirs has been used for this long'),
   LOG_REQUESTS: Type.Union([Type.Literal('errors'), Type.Literal('all'), Type.Literal('none')], { default: 'errors', description: 'Which answered requests get a line in the log: those of status 400 and above (at most 50 refusals a second), all, or none' }),
+  GATEHOUSE_UI_DIR: Type.Optional(Type.String({ minLength: 1, description: 'Folder with the look of the hosted pages: theme.css, logo.svg, logo-dark.svg, messages/*.json. See pages.md' })),
+  UI_LOCALE: Type.String({ pattern: '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$', maxLength: 35, default: 'en', description: 'Language of the hosted pages for whoever wishes for none that there is' }),
   DRAIN_SECONDS: seconds(0, 300, 5, 'After SIGTERM, how long /readyz answers 503 while requests are still answered, so that balancers go elsewhere; 0 when there is none in front. Ctrl-C never waits'),
   BCRYPT_COST: Type.Integer({ minimum: 10, maximum: 15, default: 12, description: 'bcrypt work factor; each step doubles the time of a sign-in' }),
   ACCESS_TOKEN_SECONDS: seconds(30, 86_400, 300, 'Life of an access token'),
@@ -48,6 +60,7 @@ export const ConfigSchema = Type.Object({
   AUDIT_REFUSALS_KEPT_DAYS: days(30, 'How long refusals stay in the audit log; security acts stay for ever'),
   SESSIONS_PER_USER: Type.Integer({ minimum: 1, maximum: 10_000, default: 100, description: 'Sessions that one user may have at a time' }),
   REQUESTS_PER_MINUTE: Type.Integer({ minimum: 60, maximum: 10_000_000, default: 6_000, description: 'Requests of one user, or one key, to the routes that manage; deciding about keys is not counted' }),
+  OUTBOUND_ALLOW: Type.String({ default: '', description: 'Comma-separated addresses or CIDR ranges of special use (127.0.0.0/8, 10.0.0.0/8) that Gatehouse may send requests to, also over plain http: identity providers of an intranet. Nothing else but the public Internet is asked, over https; link-local addresses and machines\' metadata never are' }),
   CONNECTIONS_MAX: Type.Integer({ minimum: 16, maximum: 1_000_000, default: 10_000, description: 'Connections of this node at a time' }),
   CONNECTIONS_PER_ADDRESS: Type.Integer({ minimum: 4, maximum: 1_000_000, default: 1_024, description: 'Connections of one address (IPv4 /32, IPv6 /56) at a time; TRUSTED_PROXIES are not counted' }),
 })
@@ -59,7 +72,7 @@ export const variableNames = Object.keys(ConfigSchema.properties) as Name[]
 
 /** Does this variable hold a secret, so that NAME_FILE is read for it? A URL may hold a password. */
 export function isSecretName(name: string): boolean {
-  return /SECRET|PASSWORD|^(DATABASE|REDIS)_URL$/.test(name)
+  return /SECRET|PASSWORD|^(DATABASE|DATABASE_DIRECT|REDIS)_URL$/.test(name)
 }
 
 // Kubernetes (and Docker's links) put these into every container for each service beside it, whatever the service is called
@@ -78,6 +91,9 @@ export interface Config {
   /** origin only; null until the port is known, when PUBLIC_URL is unset */
   publicUrl: string | null
   databaseUrl: string | null
+  databaseDirectUrl: string | null
+  /** null: to be found out */
+  databasePooling: { isShared: boolean | null; prepares: boolean | null }
   databasePoolMax: number
   redisUrl: string | null
   secret: string | null
@@ -87,10 +103,17 @@ export interface Config {
   trustedProxies: string[]
   corsOrigins: string[]
   corsCredentials: boolean
+  /** how many processes answer */
+  workers: number
   logLevel: string
   signUp: SignUpMode
+  anonymousUsers: boolean
+  anonymousUsersMax: number
+  anonymousUsersKeptDays: number
   logRequests: 'errors' | 'all' | 'none'
   drainSeconds: number
+  uiDir: string | null
+  uiLocale: string
   bcryptCost: number
   accessTokenSeconds: number
   sessionIdleSeconds: number
@@ -108,6 +131,7 @@ export interface Config {
   auditRefusalsKeptDays: number
   sessionsPerUser: number
   requestsPerMinute: number
+  outboundAllow: string[]
   connectionsMax: number
   connectionsPerAddress: number
 }
@@ -147,12 +171,6 @@ function isEverybody(text: string): boolean {
   return Number(bits) < WIDEST_IPV6 || (Number(bits) < MAPPED_BITS + WIDEST_IPV4 && holdsIpv4)
 }
 
-/** A Redis URL whose path (or `db`) is no number can never work: nothing else may stand there. */
-function hasRedisDatabase(text: string): boolean {
-  const { pathname, searchParams } = new URL(text)
-  return /^(\/\d{0,9})?$/.test(pathname) && /^\d{0,9}$/.test(searchParams.get('db') ?? '')
-}
-
 /** Is this an http(s) origin? With `loopbackHttp`, plain http only on this machine. */
 function isOrigin(text: string, loopbackHttp: boolean): boolean {
   if (!URL.canParse(text)) return false
@@ -166,18 +184,22 @@ function listOf(text: string): string[] {
 }
 
 function convert(name: Name, text: string): unknown {
-  const isInteger = ConfigSchema.properties[name].type === 'integer'
+  const isInteger = name === 'WORKERS' || ConfigSchema.properties[name].type === 'integer'
   return isInteger && /^-?\d{1,15}$/.test(text) ? Number(text) : text
 }
 
 function messageFor(name: Name, fallback: string): string {
   if (name === 'CORS_CREDENTIALS') return 'must be true or false'
   if (name === 'LIMITS_WITHOUT_REDIS') return 'must be refuse or share'
+  if (name === 'WORKERS') return 'must be a whole number from 1 to 256, or auto'
   if (name === 'SIGN_UP') return 'must be closed, invited or open'
+  if (name === 'UI_LOCALE') return 'must be a language tag such as en or de-AT'
   if (name === 'LOG_LEVEL') return 'must be fatal, error, warn, info, debug, trace or silent'
   if (name === 'LOG_REQUESTS') return 'must be errors, all or none'
-  if (name === 'DATABASE_URL') return 'must begin with postgres:// or postgresql://'
-  if (name === 'REDIS_URL') return 'must begin with redis:// or rediss://'
+  if (name === 'DATABASE_POOLING') return 'must be auto, session or transaction'
+  if (name === 'DATABASE_PREPARE') return 'must be auto, on or off'
+  if (name === 'DATABASE_URL' || name === 'DATABASE_DIRECT_URL') return 'must begin with postgres:// or postgresql://'
+  if (name === 'REDIS_URL') return REDIS_URL_BEGINS
   if (name === 'GATEHOUSE_ADMIN_EMAIL') return 'must be an e-mail address of at most 254 characters'
   const { minimum, maximum, minLength, maxLength, pattern } = ConfigSchema.properties[name] as Bounds
   if (minimum !== undefined) return `must be a whole number from ${minimum} to ${maximum}`
@@ -194,6 +216,8 @@ interface Bounds {
   pattern?: string
 }
 
+const workersOf = (workers: number | 'auto'): number => (workers === 'auto' ? availableParallelism() : workers)
+
 /** What no schema of one variable can say. Sees only the values that are good by themselves. */
 function crossChecks(env: Partial<Environment>, given: ReadonlySet<string>): Mistake[] {
   const mistakes: Mistake[] = []
@@ -205,13 +229,22 @@ function crossChecks(env: Partial<Environment>, given: ReadonlySet<string>): Mis
   if (env.INSIDE_SOCKET === undefined && env.INSIDE_PORT === env.PORT && env.PORT !== 0 && env.INSIDE_HOST === env.HOST) say('INSIDE_PORT', 'must not be PORT')
   if (env.PUBLIC_URL !== undefined && !isOrigin(env.PUBLIC_URL, true)) say('PUBLIC_URL', 'must be an https:// origin without a path (http:// only on localhost or a loopback address)')
   if (env.DATABASE_URL !== undefined && !given.has('GATEHOUSE_SECRET')) say('GATEHOUSE_SECRET', 'is required with DATABASE_URL (32 characters or more, the same on every node)')
-  if (env.DATABASE_URL !== undefined && !URL.canParse(env.DATABASE_URL)) say('DATABASE_URL', 'is not a URL')
-  if (env.REDIS_URL !== undefined && !URL.canParse(env.REDIS_URL)) say('REDIS_URL', 'is not a URL')
-  else if (env.REDIS_URL !== undefined && !hasRedisDatabase(env.REDIS_URL)) say('REDIS_URL', 'must end with the number of a database, like /0, or with none')
+  for (const [name, text] of [['DATABASE_URL', env.DATABASE_URL], ['DATABASE_DIRECT_URL', env.DATABASE_DIRECT_URL]] as const) {
+    const parsed = text === undefined ? null : parseDatabaseUrl(text)
+    if (parsed && 'mistake' in parsed) say(name, parsed.mistake)
+  }
+  if (env.DATABASE_DIRECT_URL !== undefined && !given.has('DATABASE_URL')) say('DATABASE_DIRECT_URL', 'is of use only with DATABASE_URL')
+  const badRedisUrl = env.REDIS_URL === undefined ? null : redisUrlMistake(env.REDIS_URL)
+  if (badRedisUrl !== null) say('REDIS_URL', badRedisUrl)
+  if (env.WORKERS !== undefined && workersOf(env.WORKERS) > 1) {
+    if (env.REDIS_URL === undefined) say('WORKERS', 'needs REDIS_URL: several processes cannot count a limit in the memory of one')
+    else if (env.DATABASE_URL === undefined) say('WORKERS', 'needs DATABASE_URL: the embedded PostgreSQL belongs to one process')
+  }
   if (!given.has('GATEHOUSE_ADMIN_EMAIL') && given.has('GATEHOUSE_ADMIN_PASSWORD')) say('GATEHOUSE_ADMIN_EMAIL', 'is required with GATEHOUSE_ADMIN_PASSWORD')
   if (given.has('GATEHOUSE_ADMIN_EMAIL') && !given.has('GATEHOUSE_ADMIN_PASSWORD')) say('GATEHOUSE_ADMIN_PASSWORD', 'is required with GATEHOUSE_ADMIN_EMAIL')
   if (!listOf(env.TRUSTED_PROXIES ?? '').every(isAddressRange)) say('TRUSTED_PROXIES', 'must be addresses or CIDR ranges, comma-separated')
   else if (listOf(env.TRUSTED_PROXIES ?? '').some(isEverybody)) say('TRUSTED_PROXIES', `must name your proxies: a range wider than /${WIDEST_IPV4} (IPv6: /${WIDEST_IPV6}) would let anybody tell any address`)
+  if (!listOf(env.OUTBOUND_ALLOW ?? '').every(isAddressRange)) say('OUTBOUND_ALLOW', 'must be addresses or CIDR ranges, comma-separated')
   if (/\p{Cc}/u.test(env.GATEHOUSE_DATA_DIR ?? '')) say('GATEHOUSE_DATA_DIR', 'must not hold line breaks or other control characters')
   if (!listOf(env.CORS_ORIGINS ?? '').every((origin) => isOrigin(origin, false) && new URL(origin).origin === origin)) say('CORS_ORIGINS', 'must be origins like https://app.example.com, comma-separated, no wildcard, no path')
   if ((env.SESSION_IDLE_SECONDS ?? 0) > (env.SESSION_ABSOLUTE_SECONDS ?? Infinity)) say('SESSION_IDLE_SECONDS', 'must not exceed SESSION_ABSOLUTE_SECONDS')
@@ -256,18 +289,22 @@ export function readConfig(environment: Record<string, string | undefined>): Rea
   return { mistakes: [...mistakes.values(), ...unknownVariables(environment)] }
 }
 
+/** Is it this one of two? null when it is to be found out. */
+const chosen = (value: string, yes: string): boolean | null => (value === 'auto' ? null : value === yes)
+
 function toConfig(env: Environment): Config {
   const admin = env.GATEHOUSE_ADMIN_EMAIL !== undefined && env.GATEHOUSE_ADMIN_PASSWORD !== undefined
     ? { email: env.GATEHOUSE_ADMIN_EMAIL, password: env.GATEHOUSE_ADMIN_PASSWORD }
     : null
   return {
     port: env.PORT, host: env.HOST, inside: env.INSIDE_SOCKET === undefined ? { host: env.INSIDE_HOST, port: env.INSIDE_PORT } : { path: env.INSIDE_SOCKET }, publicUrl: env.PUBLIC_URL === undefined ? null : new URL(env.PUBLIC_URL).origin, databaseUrl: env.DATABASE_URL ?? null,
-    databasePoolMax: env.DATABASE_POOL_MAX, redisUrl: env.REDIS_URL ?? null, secret: env.GATEHOUSE_SECRET ?? null, previousSecret: env.GATEHOUSE_SECRET_PREVIOUS ?? null, dataDir: env.GATEHOUSE_DATA_DIR, admin,
-    trustedProxies: listOf(env.TRUSTED_PROXIES), corsOrigins: listOf(env.CORS_ORIGINS), corsCredentials: env.CORS_CREDENTIALS === 'true', logLevel: env.LOG_LEVEL, logRequests: env.LOG_REQUESTS, drainSeconds: env.DRAIN_SECONDS, signUp: env.SIGN_UP, bcryptCost: env.BCRYPT_COST,
+    databaseDirectUrl: env.DATABASE_DIRECT_URL ?? null, databasePooling: { isShared: chosen(env.DATABASE_POOLING, 'transaction'), prepares: chosen(env.DATABASE_PREPARE, 'on') }, databasePoolMax: env.DATABASE_POOL_MAX, redisUrl: env.REDIS_URL ?? null, secret: env.GATEHOUSE_SECRET ?? null, previousSecret: env.GATEHOUSE_SECRET_PREVIOUS ?? null, dataDir: env.GATEHOUSE_DATA_DIR, admin,
+    trustedProxies: listOf(env.TRUSTED_PROXIES), corsOrigins: listOf(env.CORS_ORIGINS), corsCredentials: env.CORS_CREDENTIALS === 'true', workers: workersOf(env.WORKERS), logLevel: env.LOG_LEVEL, logRequests: env.LOG_REQUESTS, drainSeconds: env.DRAIN_SECONDS, uiDir: env.GATEHOUSE_UI_DIR ?? null, uiLocale: env.UI_LOCALE, signUp: env.SIGN_UP,
+    anonymousUsers: env.ANONYMOUS_USERS === 'on', anonymousUsersMax: env.ANONYMOUS_USERS_MAX, anonymousUsersKeptDays: env.ANONYMOUS_USERS_KEPT_DAYS, bcryptCost: env.BCRYPT_COST,
     accessTokenSeconds: env.ACCESS_TOKEN_SECONDS, sessionIdleSeconds: env.SESSION_IDLE_SECONDS, sessionAbsoluteSeconds: env.SESSION_ABSOLUTE_SECONDS,
     revocationLeaseMs: env.REVOCATION_LEASE_MS, decisionCacheEntries: env.DECISION_CACHE_ENTRIES, decisionCacheBytes: env.DECISION_CACHE_BYTES,
     keyPrefix: env.KEY_PREFIX, keysPerOwner: env.KEYS_PER_OWNER, soldKeysPerOwner: env.SOLD_KEYS_PER_OWNER, limitsWithoutRedis: env.LIMITS_WITHOUT_REDIS, usageMinutesKeptDays: env.USAGE_MINUTES_KEPT_DAYS, usageHoursKeptDays: env.USAGE_HOURS_KEPT_DAYS,
     usageDaysKeptDays: env.USAGE_DAYS_KEPT_DAYS, auditRefusalsKeptDays: env.AUDIT_REFUSALS_KEPT_DAYS, sessionsPerUser: env.SESSIONS_PER_USER,
-    requestsPerMinute: env.REQUESTS_PER_MINUTE, connectionsMax: env.CONNECTIONS_MAX, connectionsPerAddress: env.CONNECTIONS_PER_ADDRESS,
+    requestsPerMinute: env.REQUESTS_PER_MINUTE, outboundAllow: listOf(env.OUTBOUND_ALLOW), connectionsMax: env.CONNECTIONS_MAX, connectionsPerAddress: env.CONNECTIONS_PER_ADDRESS,
   }
 }

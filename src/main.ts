@@ -1,126 +1,16 @@
-// The program: configuration, database, migrations, server; and the way back on SIGTERM, SIGINT or a fault. What cannot
-// start says so in one line a mistake on stderr, and nothing else. Where stdout is no terminal, it gets JSON lines and nothing else.
-import { hostname } from 'node:os'
-import { setTimeout as delay } from 'node:timers/promises'
-import closeWithGrace from 'close-with-grace'
-import type { FastifyInstance } from 'fastify'
+// The program: reads the configuration, and answers in this process, or in several that it supervises (WORKERS). Mistakes of the configuration
+// are one line each on stderr, and nothing is started.
+import cluster from 'node:cluster'
+import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
-import { buildApp } from './app.js'
-import { type BannerFacts, banner as bannerText, startFields } from './banner.js'
-import type { Config } from './config.js'
-import { type OpenDatabase, openDatabase } from './database/open.js'
-import { programVersion } from './database/migrate.js'
 import { loadConfig } from './environment.js'
-import { randomBase62 } from './kernel/ids.js'
-import { exitLineOf, InsideListenError } from './start-failure.js'
+import { LEAVE_MAX_MS, runNode } from './node.js'
+import { supervise } from './workers/supervisor.js'
 
-const isTerminal = process.stdout.isTTY
-const CLOSE_MAX_MS = 9_500
-const REQUESTS_MAX_MS = 4_000
-// npm passes a Ctrl-C on to a process that has had it from the terminal already: the echo is not a second wish
-const ECHO_MS = 1_000
-
-type Undo = () => Promise<void>
-
-/** For a person, or as one line of a log, whatever LOG_LEVEL is: who waits for it must see it. */
-function banner(facts: BannerFacts): string {
-  if (isTerminal) return bannerText(facts)
-  return JSON.stringify({ level: 30, time: Date.now(), pid: process.pid, hostname: hostname(), ...startFields(facts), msg: 'Gatehouse listens' })
-}
-
-/** Lets balancers see that this node is leaving, while it answers on: for so long, or until `hurry`. */
-async function stepAside(app: FastifyInstance, { drainSeconds }: Config, hurry: AbortSignal): Promise<void> {
-  app.answers.drain()
-  app.log.info({ drainSeconds }, 'draining')
-  await delay(drainSeconds * 1_000, undefined, { signal: hurry }).catch(() => undefined)
-}
-
-/** Stops accepting, lets requests in flight finish, and after 4 s cuts those that have not. */
-async function drain(app: FastifyInstance): Promise<void> {
-  const cut = setTimeout(() => {
-    for (const server of [app.server, app.inside.server]) server.closeAllConnections()
-  }, REQUESTS_MAX_MS)
-  await app.close()
-  clearTimeout(cut)
-}
-
-async function announce(app: FastifyInstance, config: Config, database: OpenDatabase, inside: string): Promise<void> {
-  const address = app.server.address()
-  const port = address !== null && typeof address === 'object' ? address.port : config.port
-  const host = ['0.0.0.0', '::', '127.0.0.1', 'localhost'].includes(config.host) ? '127.0.0.1' : config.host
-  const setup = await app.setup.isDone() ? null : { token: app.setup.token(), password: randomBase62(20) }
-  const localOrigin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
-  console.log(banner({
-    version: programVersion(), publicOrigin: app.publicOrigin(), localOrigin, inside, database: database.description, redisUrl: config.redisUrl, fast: app.fast.state(), reason: app.fast.reason(), setup,
-  }))
-}
-
-/** Brings everything up; what has to be taken down again is pushed on `undo` as soon as it stands. */
-async function start(config: Config, undo: Undo[], calledOff: AbortSignal): Promise<FastifyInstance> {
-  const early = pino({ level: config.logLevel })
-  const told = { log: (message: string): void => (isTerminal ? console.error(message) : early.warn(message)) }
-  const database = await openDatabase(config, (message) => told.log(message), calledOff)
-  undo.push(() => database.close())
-  const app = await buildApp({ config, database: database.database, secret: database.secret })
-  undo.push(() => drain(app))
-  told.log = (message) => app.log.warn(message)
-  await app.ready()
-  if (config.admin) await app.setup.bootstrapAdmin(config.admin)
-  // the inside first: who is told by the public port that this node is ready may ask at both
-  const inside = await app.inside.listen(config.inside).catch((cause: unknown) => {
-    throw new InsideListenError('The inside listener could not be opened', { cause })
-  })
-  await app.listen({ host: config.host, port: config.port })
-  await announce(app, config, database, inside)
-  return app
-}
-
-async function main(): Promise<void> {
-  const outcome = loadConfig(process.env)
-  for (const { name, message } of 'mistakes' in outcome ? outcome.mistakes : outcome.warnings) console.error(`${name} ${message}`)
-  if ('mistakes' in outcome) process.exit(1)
-  const { config } = outcome
-  const undo: Undo[] = []
-  const callOff = new AbortController()
-  // in the next turn: the signals below are listened to before anything is begun
-  const starting = Promise.resolve().then(() => start(config, undo, callOff.signal))
-  const closing = closeWithGrace({ delay: CLOSE_MAX_MS, skip: ['SIGINT', 'SIGTERM', 'SIGHUP', 'beforeExit'] }, async ({ err }) => {
-    if (err) console.error(err)
-    // a signal during the start waits for it: whatever it brings up is taken down again
-    await starting.catch(() => {})
-    for (const step of undo.toReversed()) await step()
-  })
-  let asked = -Infinity
-  let isClosing = false
-  let started: FastifyInstance | null = null
-  const hurry = new AbortController()
-  const stop = async (signal: NodeJS.Signals): Promise<void> => {
-    // whoever sits at the terminal does not wait; a supervisor's SIGTERM comes while a balancer still sends requests
-    if (signal === 'SIGTERM' && started && config.drainSeconds > 0) await stepAside(started, config, hurry.signal)
-    isClosing = true
-    closing.close()
-  }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      callOff.abort()
-      const now = performance.now()
-      const isFirst = asked === -Infinity
-      if (!isFirst && now - asked <= ECHO_MS) return
-      asked = now
-      if (isFirst) void stop(signal)
-      else if (isClosing) process.exit(1)
-      else hurry.abort()
-    })
-  }
-  try {
-    started = await starting
-  } catch (error) {
-    if (asked !== -Infinity) return
-    closing.uninstall()
-    console.error(exitLineOf(error, config) ?? error)
-    for (const step of undo.toReversed()) await step().catch(() => {})
-    process.exit(1)
-  }
-}
-
-await main()
+const outcome = loadConfig(process.env)
+// the supervisor has said it already
+if (!cluster.isWorker) for (const { name, message } of 'mistakes' in outcome ? outcome.mistakes : outcome.warnings) console.error(`${name} ${message}`)
+if ('mistakes' in outcome) process.exit(1)
+const { config } = outcome
+if (cluster.isWorker || config.workers === 1) await runNode(config)
+else process.exit(await supervise({ count: config.workers, program: fileURLToPath(import.meta.url), leaveMs: LEAVE_MAX_MS, log: pino({ level: config.logLevel }) }))

@@ -5,7 +5,7 @@ import { isDatabaseUnavailable } from './database/failures.js'
 import { MigrationError } from './database/migrate.js'
 import { DatabaseUrlError } from './database/open.js'
 import { AppError } from './kernel/errors.js'
-import { WrongSecretError } from './tokens/signing-key-store.js'
+import { WrongSecretError } from './tokens/index.js'
 
 /** The inside listener could not be opened; `cause` says why. */
 export class InsideListenError extends Error {}

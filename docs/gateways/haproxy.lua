@@ -3,7 +3,7 @@
 local gatehouse = assert(os.getenv("GATEHOUSE_GATE"), "setenv GATEHOUSE_GATE in the global section")
 
 local TOLD = { "authorization", "x-api-key", "cookie", "origin", "sec-fetch-site", "sec-websocket-key", "sec-websocket-version" }
-local IDENTITY = { "x-auth-subject", "x-auth-type", "x-auth-key-id", "x-auth-organization", "x-auth-permissions" }
+local IDENTITY = { "x-auth-subject", "x-auth-type", "x-auth-key-id", "x-auth-organization", "x-auth-permissions", "x-auth-actor" }
 local ANSWERED = { "content-type", "www-authenticate", "retry-after", "ratelimit", "ratelimit-policy", "cache-control" }
 
 -- the values of a header as HAProxy keeps them (from 0), as a list (from 1)

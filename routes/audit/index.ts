@@ -1,20 +1,11 @@
 // The audit log, newest first: who did what to what, when, from where, by which credential.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { Time, TimeFilter } from '../../plugins/route-kit.js'
+import { Time, TimeFilter } from '../../plugins/http/route-kit.js'
 import { pageOf, pageQuery } from '../../src/kernel/page.js'
 
 const Word = Type.String({ maxLength: 100, pattern: '^[a-z][a-z0-9_.]*$' })
 const Id = Type.String({ maxLength: 300, pattern: '^[\\x21-\\x7e]+$' })
-
-const Query = pageQuery(['at'], {
-  actorId: Type.Optional(Id),
-  action: Type.Optional(Word),
-  targetType: Type.Optional(Word),
-  targetId: Type.Optional(Id),
-  'at[gte]': Type.Optional(TimeFilter),
-  'at[lte]': Type.Optional(TimeFilter),
-})
 
 const Event = Type.Object({
   id: Type.String(),
@@ -36,14 +27,20 @@ const Event = Type.Object({
   }],
 })
 
+const Query = pageQuery(['at'], Event.properties, {
+  actorId: Type.Optional(Id),
+  action: Type.Optional(Word),
+  targetType: Type.Optional(Word),
+  targetId: Type.Optional(Id),
+  'at[gte]': Type.Optional(TimeFilter),
+  'at[lte]': Type.Optional(TimeFilter),
+})
+
 const audit: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/', {
     schema: { operationId: 'listAuditEvents', summary: 'Read the audit log', tags: ['Audit'], querystring: Query, response: { 200: pageOf(Event) } },
     config: { access: ['gatehouse:audit.read'], errors: ['cursor.invalid'] },
-  }, async (request) => {
-    const { data, page } = await app.audit.list(request.query)
-    return { data: data.map((row) => ({ ...row, at: row.at.toISOString() })), page }
-  })
+  }, async (request, reply) => reply.page(await app.audit.list(request.query)))
 }
 
 export default audit

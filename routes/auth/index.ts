@@ -1,5 +1,6 @@
 // Signing up and signing in for tokens, with e-mail and password.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { tokensOf } from '../../plugins/http/route-kit.js'
 import { LoggedIn, LogIn, SignedIn, SignUp } from '../users/schema.js'
 
 const tags = ['Sign-in']
@@ -15,18 +16,18 @@ export default (async (app) => {
   }, async (request, reply) => {
     // hashed before the transaction that Idempotency-Key opens: strangers must not hold connections for the time of a hash
     const draft = await login.draft(request.caller, request.body)
-    return request.once(reply, 201, () => login.open(request.caller, draft))
+    return request.idempotently(reply, 201, () => login.open(request.caller, draft))
   })
 
   app.post('/login', {
     schema: {
       operationId: 'signIn', summary: 'Sign in',
       description: 'Wrong password, unknown e-mail and suspended account answer alike. Too many failures in a row answer 429 for up to 15 minutes; '
-        + 'a device that sends the deviceToken of an earlier sign-in is not held back by failures of others.',
+        + 'a device that sends the deviceToken of an earlier sign-in is not held back by failures of others. An account with a second factor is asked for that next: `mfa_required`.',
       tags,
       body: LogIn,
       response: { 200: LoggedIn },
     },
     config: { access: ['public'], errors: ['credentials.invalid', 'login.throttled', 'session.cap_reached', 'server.busy'] },
-  }, async (request) => login.logIn(request.caller, request.body))
+  }, async (request) => tokensOf(await login.logIn(request.caller, request.body)))
 }) satisfies FastifyPluginAsyncTypebox

@@ -1,6 +1,6 @@
 // Gate rules: what the requests that wait at a gateway need. The answer to a change says within how many ms it holds on every node.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { IdParams, NoContent, WaitQuery } from '../../plugins/route-kit.js'
+import { IdParams, NoContent, WaitQuery } from '../../plugins/http/route-kit.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
 import { GateExplanation, GateQuestion, GateRulePage, GateRulePatch, GateRuleQuery, GateRuleView, NewGateRule } from './schema.js'
 
@@ -10,7 +10,7 @@ const gateRules: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/', {
     schema: { operationId: 'listGateRules', summary: 'List gate rules', tags, querystring: GateRuleQuery, response: { 200: GateRulePage } },
     config: { access: ['gatehouse:gate.read'], errors: ['cursor.invalid'] },
-  }, (request) => app.gateRules.list(request.query))
+  }, async (request, reply) => reply.page(await app.gateRules.list(request.query)))
 
   app.post('/', {
     schema: {
@@ -18,7 +18,7 @@ const gateRules: FastifyPluginAsyncTypebox = async (app) => {
       description: 'What no rule covers is denied; a rule for `/*` is what holds for the rest.',
     },
     config: { access: ['gatehouse:gate.write'], errors: ['gate_rule.taken', 'permission.not_held'], idempotent: true },
-  }, async (request, reply) => request.once(reply, 201, async () => {
+  }, async (request, reply) => request.idempotently(reply, 201, async () => {
     const view = await app.gateRules.create(request.caller, request.body)
     await reply.effective(false)
     return view

@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { pageOf, pageQuery } from '../../src/kernel/page.js'
 import { PERMISSION_LENGTH, PERMISSION_PATTERN } from '../../src/kernel/permissions.js'
-import { strict, Time } from '../../plugins/route-kit.js'
+import { strict, Time } from '../../plugins/http/route-kit.js'
 
 const Host = Type.String({ minLength: 1, maxLength: 253, description: '`api.example.com`, `*.example.com` (any depth, not example.com itself), or `*` for any' })
 const Path = Type.String({
@@ -44,7 +44,7 @@ export const GateRuleView = Type.Object({
 }, { examples: [view] })
 
 export const GateRulePage = pageOf(GateRuleView)
-export const GateRuleQuery = pageQuery(['createdAt'], { host: Type.Optional(Type.String()), path: Type.Optional(Type.String()) })
+export const GateRuleQuery = pageQuery(['createdAt'], GateRuleView.properties, { host: Type.Optional(Type.String()), path: Type.Optional(Type.String()) })
 
 const optional = {
   host: Type.Optional(Host),

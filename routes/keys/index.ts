@@ -1,7 +1,7 @@
 // API keys: issued, seen, changed, rotated and revoked by their owners and by holders of gatehouse:keys.write; and
 // verified by the APIs they were made for.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { IdParams, strict, WaitQuery } from '../../plugins/route-kit.js'
+import { IdParams, strict, WaitQuery } from '../../plugins/http/route-kit.js'
 import { problem } from '../../src/kernel/errors.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
 import { LimitReports } from '../limits/schema.js'
@@ -26,7 +26,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
     },
     config: { access: ['gatehouse:keys.verify'], price: 0 },
   }, (request, reply) => {
-    const ask = (): ReturnType<typeof app.door.verify> => app.door.verify(request.body)
+    const ask = (): ReturnType<typeof app.authorizer.verify> => app.authorizer.verify(request.body)
     reply.verification(request.body.limits ? app.limits.override(request.caller, ask) : ask(), LimitReports)
   })
 
@@ -39,7 +39,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
     config: { access: ['gatehouse:keys.verify'], price: 0 },
   }, async (request) => {
     const { requests } = request.body
-    const ask = (): ReturnType<typeof app.door.verifyAll> => app.door.verifyAll(requests)
+    const ask = (): ReturnType<typeof app.authorizer.verifyAll> => app.authorizer.verifyAll(requests)
     return { data: await (requests.some(({ limits }) => limits) ? app.limits.override(request.caller, ask) : ask()) }
   })
 
@@ -50,22 +50,22 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
     },
     config: { access: ['gatehouse:keys.write', 'gatehouse:brake'], errors: ['permission.not_held', 'keys.unexpected_count'] },
   }, async (request, reply) => {
-    const answer = await app.keys.act(request.caller, '', () => app.keySweeps.revokeAll(request.caller, request.body))
+    const answer = await app.audit.recordingRefusal(request.caller, { targetType: 'key', targetId: '' }, () => app.keySweeps.revokeAll(request.caller, request.body))
     return { ...answer, effectiveWithinMs: await reply.effective(request.query.wait) }
   })
 
   app.get('/', {
     schema: { operationId: 'listKeys', summary: 'List keys', description: 'Your own; with gatehouse:keys.read everybody\'s.', tags, querystring: KeyQuery, response: { 200: KeyPage } },
     config: { access: ['user', 'gatehouse:keys.read', 'gatehouse:keys.write', 'gatehouse:brake'], errors: ['cursor.invalid'] },
-  }, async (request) => app.keys.list(request.caller, request.query))
+  }, async (request, reply) => reply.page(await app.keys.list(request.caller, request.query)))
 
   app.post('/', {
     schema: { operationId: 'issueKey', summary: 'Issue a key', description: 'The key itself is in this answer and never again.', tags, body: NewKey, response: { 201: IssuedKey } },
     config: { access: ['user', 'gatehouse:keys.write'], errors: ['owner.unknown', 'permission.not_held', 'key.cap_reached', 'key.revoked'], idempotent: true },
-  }, async (request, reply) => app.keys.act(request.caller, '', async () => {
+  }, async (request, reply) => app.audit.recordingRefusal(request.caller, { targetType: 'key', targetId: '' }, async () => {
     // also before a stored answer is given: who may not issue may not have it again
     app.keys.mayIssue(request.caller, request.body)
-    return request.once(reply, 201, () => app.keys.issue(request.caller, request.body), stillLive)
+    return request.idempotently(reply, 201, () => app.keys.issue(request.caller, request.body), stillLive)
   }))
 
   app.get('/:id', {
@@ -85,7 +85,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request, reply) => {
     const { id } = request.params
     const expected = expectedVersion(request.headers['if-match'], id)
-    const view = await app.keys.act(request.caller, id, () => app.keyChanges.update(request.caller, id, expected, request.body))
+    const view = await app.audit.recordingRefusal(request.caller, { targetType: 'key', targetId: id }, () => app.keyChanges.update(request.caller, id, expected, request.body))
     await reply.effective(request.query.wait)
     return reply.versioned(view)
   })
@@ -100,7 +100,7 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
     const { id } = request.params
     const header = request.headers['if-match']
     const expected = header === undefined ? '*' : expectedVersion(header, id)
-    const { sweepId, ...revoked } = await app.keys.act(request.caller, id, () => app.keys.revoke(request.caller, id, expected, request.query.grants))
+    const { sweepId, ...revoked } = await app.audit.recordingRefusal(request.caller, { targetType: 'key', targetId: id }, () => app.keys.revoke(request.caller, id, expected, request.query.grants))
     const grants = sweepId === undefined ? {} : { grants: await app.keySweeps.run(sweepId) }
     return { ...revoked, ...grants, effectiveWithinMs: await reply.effective(request.query.wait) }
   })
@@ -111,8 +111,8 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
       description: 'Answers a new key with the same permissions, metadata and end. The old one works until its grace is over; both share their limits.',
     },
     config: { access: ['user', 'gatehouse:keys.write'], errors: ['key.not_found', 'key.revoked', 'key.expired', 'key.rotated', 'permission.not_held'], idempotent: true },
-  }, async (request, reply) => app.keys.act(request.caller, request.params.id, () =>
-    request.once(reply, 201, () => app.keyChanges.rotate(request.caller, request.params.id, request.body), async (answer) => {
+  }, async (request, reply) => app.audit.recordingRefusal(request.caller, { targetType: 'key', targetId: request.params.id }, () =>
+    request.idempotently(reply, 201, () => app.keyChanges.rotate(request.caller, request.params.id, request.body), async (answer) => {
       app.keys.mayIssue(request.caller, answer)
       await stillLive(answer)
     })))

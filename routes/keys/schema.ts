@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox'
 import { pageOf, pageQuery } from '../../src/kernel/page.js'
 import { PERMISSION_LENGTH, PERMISSION_PATTERN } from '../../src/kernel/permissions.js'
-import { Id, NullableTime, strict, Time, TimeFilter } from '../../plugins/route-kit.js'
+import { Id, NullableTime, strict, Time, TimeFilter } from '../../plugins/http/route-kit.js'
 import { Cost, DryRun, LimitOverrides, LimitReports, Limits, LimitView, reportExample, RetryAfter } from '../limits/schema.js'
 
 const ID = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f11'
@@ -16,7 +16,7 @@ const Permission = Type.String({
 const Permissions = Type.Array(Permission, { maxItems: 100, uniqueItems: true })
 // additionalProperties, not Type.Record: its pattern costs a regular expression a property, and loses names with a line break
 const Metadata = Type.Unsafe<Record<string, unknown>>({
-  type: 'object', additionalProperties: true, description: 'Anything of yours, at most 4096 bytes of JSON; POST /keys/verify answers it',
+  type: 'object', additionalProperties: true, description: 'Anything of yours, at most 4096 bytes of JSON with its numbers written out; POST /keys/verify answers it',
 })
 const Expiry = Type.Union([Type.String({ format: 'date-time' }), Type.Null()], { description: 'In the future; null: never' })
 const Addresses = Type.Array(Type.String({ minLength: 2, maxLength: 60 }), {
@@ -76,7 +76,7 @@ const viewFields = {
 export const KeyView = Type.Object(viewFields, { examples: [view] })
 export const IssuedKey = Type.Object({ ...viewFields, key: Type.String({ description: 'The key itself, shown this once' }) }, { examples: [issued] })
 export const KeyPage = pageOf(KeyView)
-export const KeyQuery = pageQuery(['createdAt', 'name'], {
+export const KeyQuery = pageQuery(['createdAt', 'name'], viewFields, {
   ownerUserId: Type.Optional(Id),
   kind: Type.Optional(Kind),
   issuedBy: Type.Optional(Id),

@@ -1,6 +1,6 @@
 // Limits that stand on no key: of namespaces, for whatever an API wants counted, and of owners, shared by all of their keys.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { IdParams, NoContent } from '../../plugins/route-kit.js'
+import { IdParams, NoContent } from '../../plugins/http/route-kit.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
 import { CheckAnswer, CheckRequest, LimitList, NamespacePage, NamespaceParams, NamespaceQuery, NamespaceView, OwnerLimitList, OwnerLimits } from './schema.js'
 
@@ -24,7 +24,7 @@ export default (async (app) => {
   app.get('/', {
     schema: { operationId: 'listNamespaces', summary: 'List namespaces', tags, querystring: NamespaceQuery, response: { 200: NamespacePage } },
     config: { access: ['gatehouse:limits.read'], errors: ['cursor.invalid'] },
-  }, async ({ query }) => limits.list(query))
+  }, async ({ query }, reply) => reply.page(await limits.list(query)))
 
   app.get('/:namespace', {
     schema: { operationId: 'readNamespace', summary: 'Read a namespace', tags, params: NamespaceParams, response: { 200: NamespaceView } },

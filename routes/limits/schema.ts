@@ -1,7 +1,7 @@
 // The shapes of limits on the wire: on keys, on owners, on namespaces, and what is told of them after a decision.
 import { Type } from '@sinclair/typebox'
 import { pageOf, pageQuery } from '../../src/kernel/page.js'
-import { strict, Time } from '../../plugins/route-kit.js'
+import { strict, Time } from '../../plugins/http/route-kit.js'
 
 const ID = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f22'
 const UNITS = 1_000_000_000
@@ -70,7 +70,7 @@ export const NamespaceView = Type.Object({
   updatedAt: Time,
 }, { examples: [{ id: ID, namespace: 'sign-ups', limits, version: 1, ...times }] })
 export const NamespacePage = pageOf(NamespaceView)
-export const NamespaceQuery = pageQuery(['namespace'], {})
+export const NamespaceQuery = pageQuery(['namespace'], NamespaceView.properties, {})
 
 export const OwnerLimits = Type.Object({
   id: Type.String({ format: 'uuid', description: 'Of the owner' }),

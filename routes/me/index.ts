@@ -1,6 +1,6 @@
 // The signed-in user's own account.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { NoContent, strict } from '../../plugins/route-kit.js'
+import { NoContent, RECENT, strict, WaitQuery } from '../../plugins/http/route-kit.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
 import { NewPassword, NullableName, Password, User } from '../users/schema.js'
 
@@ -20,10 +20,23 @@ export default (async (app) => {
 
   app.patch('/', {
     schema: { operationId: 'renameMe', summary: 'Change my name', tags, body: Rename, response: { 200: User } },
-    config: { access: ['gatehouse:own.profile'], errors: ['user.not_found', 'precondition.required', 'precondition.failed'] },
+    config: { access: ['gatehouse:own.profile'], impersonated: true, errors: ['user.not_found', 'precondition.required', 'precondition.failed'] },
   }, async (request, reply) => {
     const { id } = request.signedIn()
     return reply.versioned(await accounts.rename(request.caller, id, expectedVersion(request.headers['if-match'], id), request.body.name))
+  })
+
+  app.delete('/', {
+    schema: {
+      operationId: 'deleteMe', summary: 'Delete my account',
+      description: 'For ever, with its sessions, keys and devices. Keys and roles that I gave to others stand: an administrator ends those. The audit log keeps what was done.',
+      tags, querystring: WaitQuery, response: { 204: NoContent },
+    },
+    config: { access: ['user'], stepUp: RECENT, errors: ['user.not_found', 'admin.last'], price: 10 },
+  }, async (request, reply) => {
+    await app.accountChanges.removeOwn(request.caller)
+    await reply.effective(request.query.wait)
+    return reply.code(204).send(null)
   })
 
   app.post('/password', {

@@ -1,13 +1,13 @@
 // Roles: named sets of permissions, with or without a plan. A name used again after a deletion is another role.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { NoContent, WaitQuery } from '../../plugins/route-kit.js'
+import { NoContent, WaitQuery } from '../../plugins/http/route-kit.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
 import { NewRole, Role, RoleList, RoleParams, RolePatch, RoleQuery } from './schema.js'
 
 const tags = ['Roles']
 
 export default (async (app) => {
-  const { roles, accountChanges } = app
+  const { roles } = app
 
   app.get('/', {
     schema: { operationId: 'listRoles', summary: 'List roles', tags, response: { 200: RoleList } },
@@ -17,8 +17,8 @@ export default (async (app) => {
   app.post('/', {
     schema: { operationId: 'createRole', summary: 'Create a role', description: 'It may permit what the caller holds, and no more.', tags, body: NewRole, response: { 201: Role } },
     config: { access: ['gatehouse:roles.write'], errors: ['role.taken', 'role.cap_reached', 'permission.not_held'], idempotent: true },
-  }, async (request, reply) => accountChanges.act(request.caller, '', () => request.once(reply, 201, () => roles.create(request.caller, {
-    description: '', limits: [], ...request.body,
+  }, async (request, reply) => app.audit.recordingRefusal(request.caller, { targetType: 'role', targetId: '' }, () => request.idempotently(reply, 201, () => roles.create(request.caller, {
+    description: '', limits: [], requiresMfa: false, ...request.body,
   }))))
 
   app.get('/:role', {
@@ -37,7 +37,7 @@ export default (async (app) => {
   }, async (request, reply) => {
     const { id } = await roles.find(request.params.role)
     const expected = expectedVersion(request.headers['if-match'], id)
-    const view = await accountChanges.act(request.caller, id, () => roles.update(request.caller, id, expected, request.body))
+    const view = await app.audit.recordingRefusal(request.caller, { targetType: 'role', targetId: id }, () => roles.update(request.caller, id, expected, request.body))
     await reply.effective(request.query.wait)
     return reply.versioned(view)
   })
@@ -48,7 +48,7 @@ export default (async (app) => {
   }, async (request, reply) => {
     const { id } = await roles.find(request.params.role)
     const header = request.headers['if-match']
-    await accountChanges.act(request.caller, id, () => roles.remove(request.caller, id, header === undefined ? '*' : expectedVersion(header, id)))
+    await app.audit.recordingRefusal(request.caller, { targetType: 'role', targetId: id }, () => roles.remove(request.caller, id, header === undefined ? '*' : expectedVersion(header, id)))
     return reply.code(204).send(null)
   })
 }) satisfies FastifyPluginAsyncTypebox

@@ -1,6 +1,6 @@
 // The shapes of roles on the wire.
 import { Type } from '@sinclair/typebox'
-import { Id, NullableTime, strict, Time } from '../../plugins/route-kit.js'
+import { Id, NullableTime, strict, Time } from '../../plugins/http/route-kit.js'
 import { PERMISSION_LENGTH, PERMISSION_PATTERN } from '../../src/kernel/permissions.js'
 import { Limits, LimitView } from '../limits/schema.js'
 
@@ -17,13 +17,14 @@ const fields = {
   description: Type.String(),
   permissions: Type.Array(Type.String(), { description: 'A last part of * covers all below it' }),
   limits: Type.Array(LimitView),
+  requiresMfa: Type.Boolean({ description: 'Does it ask its holders for a second factor? Until they have given one, their sessions may only add one' }),
   version: Type.Integer({ description: 'Second half of the ETag' }),
   createdAt: Time,
   updatedAt: Time,
 }
 const example = {
   id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f44', name: 'reporters', description: 'May read reports', permissions: ['reports:read'],
-  limits: [{ name: 'calls', quota: 1_000, windowSeconds: 60 }], version: 1, createdAt: '2027-01-01T09:00:00.000Z', updatedAt: '2027-01-01T09:00:00.000Z',
+  limits: [{ name: 'calls', quota: 1_000, windowSeconds: 60 }], requiresMfa: false, version: 1, createdAt: '2027-01-01T09:00:00.000Z', updatedAt: '2027-01-01T09:00:00.000Z',
 }
 const Holder = Type.Object({
   userId: Type.String(), issuedBy: Type.Union([Type.String(), Type.Null()], { description: 'Who gave it' }), issuedVia: Type.Union([Type.String(), Type.Null()]), issuedAt: NullableTime,
@@ -44,8 +45,8 @@ export const RoleQuery = strict({
 })
 
 export const NewRole = strict({
-  name: RoleName, description: Type.Optional(Description), permissions: Permissions, limits: Type.Optional(Plan),
+  name: RoleName, description: Type.Optional(Description), permissions: Permissions, limits: Type.Optional(Plan), requiresMfa: Type.Optional(Type.Boolean()),
 }, { examples: [{ name: 'reporters', description: 'May read reports', permissions: ['reports:read'] }] })
 export const RolePatch = strict({
-  description: Type.Optional(Description), permissions: Type.Optional(Permissions), limits: Type.Optional(Plan),
+  description: Type.Optional(Description), permissions: Type.Optional(Permissions), limits: Type.Optional(Plan), requiresMfa: Type.Optional(Type.Boolean()),
 }, { minProperties: 1, examples: [{ permissions: ['reports:read', 'reports:export'] }] })

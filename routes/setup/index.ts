@@ -12,5 +12,5 @@ export default (async (app) => {
       response: { 201: SignedIn },
     },
     config: { access: ['public'], idempotent: true, errors: ['setup.done', 'setup.token_invalid', 'email.taken', 'password.weak', 'server.busy'] },
-  }, async (request, reply) => request.once(reply, 201, () => app.setup.setUp(request.caller, request.body)))
+  }, async (request, reply) => request.idempotently(reply, 201, () => app.setup.setUp(request.caller, request.body)))
 }) satisfies FastifyPluginAsyncTypebox

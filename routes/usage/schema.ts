@@ -1,7 +1,7 @@
 // The shapes of usage on the wire.
 import { Type } from '@sinclair/typebox'
-import { Id, Time, TimeFilter } from '../../plugins/route-kit.js'
-import type { ExportBody } from '../../src/usage/usage-export.js'
+import { Id, Time, TimeFilter } from '../../plugins/http/route-kit.js'
+import type { ExportBody } from '../../src/usage/index.js'
 
 const time = (description: string) => Type.Optional(Type.String({ ...TimeFilter, description: `ISO 8601, UTC. ${description}` }))
 const id = (description: string) => Type.Optional(Type.String({ ...Id, description }))

@@ -1,10 +1,12 @@
 // Accounts, for those who manage them.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { IdParams, strict, WaitQuery } from '../../plugins/route-kit.js'
+import { Id, IdParams, NoContent, strict, WaitQuery } from '../../plugins/http/route-kit.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
-import { Deleted, GivenPasswordReset, GrantCounts, GrantsQuery, NewUser, User, UserPage, UserPatch, UserQuery } from './schema.js'
+import { Identities } from '../me/identities/schema.js'
+import { Deleted, GivenPasswordReset, GrantCounts, GrantsQuery, Impersonate, NewUser, StartedImpersonation, User, UserPage, UserPatch, UserQuery } from './schema.js'
 
 const tags = ['Users']
+const IdentityParams = strict({ id: Id, identityId: Id })
 const ChangeQuery = strict({ ...WaitQuery.properties, ...GrantsQuery })
 
 export default (async (app) => {
@@ -13,13 +15,13 @@ export default (async (app) => {
   app.get('/', {
     schema: { operationId: 'listUsers', summary: 'List users', tags, querystring: UserQuery, response: { 200: UserPage } },
     config: { access: ['gatehouse:users.read'], errors: ['cursor.invalid'] },
-  }, async ({ query }) => accounts.list(query))
+  }, async ({ query }, reply) => reply.page(await accounts.list(query)))
 
   app.post('/', {
     schema: {
       operationId: 'createUser', summary: 'Create a user',
       description: 'Without a password the user cannot sign in by one. A role can be given only by someone who holds its permissions; '
-        + 'without `roles` the user is a member.',
+        + 'without `roles` the user is a member. `passwordHash` takes over the hash of another system, with gatehouse:users.import.',
       tags,
       body: NewUser,
       response: { 201: User },
@@ -30,8 +32,8 @@ export default (async (app) => {
   }, async (request, reply) => {
     // hashed before the transaction that Idempotency-Key opens: it must not hold a connection for the time of a hash
     const { caller } = request
-    const draft = await accountChanges.act(caller, '', () => accounts.draftFor(caller, request.body))
-    return accountChanges.act(caller, '', () => request.once(reply, 201, () => accounts.open(caller, draft)))
+    const draft = await app.audit.recordingRefusal(caller, { targetType: 'user', targetId: '' }, () => accounts.draftFor(caller, request.body))
+    return app.audit.recordingRefusal(caller, { targetType: 'user', targetId: '' }, () => request.idempotently(reply, 201, () => accounts.open(caller, draft)))
   })
 
   app.get('/:id', {
@@ -98,4 +100,34 @@ export default (async (app) => {
     },
     config: { access: ['gatehouse:users.write'], errors: ['user.not_found', 'access.denied', 'permission.not_held', 'reset.unavailable'] },
   }, async (request, reply) => reply.code(201).send(await app.passwordResets.give(request.caller, request.params.id.toLowerCase())))
+
+  app.post('/:id/impersonate', {
+    schema: {
+      operationId: 'impersonateUser', summary: 'Act for a user',
+      description: 'For who is signed in, and may do all that the user may, their sold keys included. The token is good for a quarter of an hour, for reading and for repairing what is the user\'s own, '
+        + 'as far as both may: it gives nothing, lets nobody in and changes no password, address, factor or key. It ends with one\'s own session, with a loss of one\'s rights, with the next '
+        + 'such token, and by POST /auth/logout. Each step is in the audit log, in both names. `act` in the token and in GET /whoami says that it is one.',
+      tags,
+      params: IdParams,
+      body: Impersonate,
+      response: { 201: StartedImpersonation },
+    },
+    config: { access: ['gatehouse:users.impersonate'], price: 10, errors: ['user.not_found', 'permission.not_held', 'impersonation.unavailable'] },
+  }, async (request, reply) => reply.code(201).send(await app.impersonation.start(request.caller, request.params.id, request.body.reason)))
+
+  app.get('/:id/identities', {
+    schema: { operationId: 'listIdentities', summary: 'A user\'s identities at other systems', tags, params: IdParams, response: { 200: Identities } },
+    config: { access: ['gatehouse:users.read'], errors: ['user.not_found'] },
+  }, async ({ params }) => {
+    const { id } = await accounts.find(params.id)
+    return { data: await app.identities.list(id) }
+  })
+
+  app.delete('/:id/identities/:identityId', {
+    schema: { operationId: 'unlinkIdentity', summary: 'Take an identity of a user away', description: 'Ends the user\'s sessions. It says how somebody may come back, and so takes all that they may do.', tags, params: IdentityParams, response: { 204: NoContent } },
+    config: { access: ['gatehouse:users.write'], errors: ['user.not_found', 'identity.not_found', 'permission.not_held'] },
+  }, async (request, reply) => {
+    await app.identities.unlinkOf(request.caller, request.params.id, request.params.identityId)
+    return reply.code(204).send(null)
+  })
 }) satisfies FastifyPluginAsyncTypebox

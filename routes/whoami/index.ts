@@ -9,6 +9,7 @@ const Principal = Type.Object({
   keyId: Type.Optional(Type.String({ description: 'The key that was presented' })),
   permissions: Type.Unsafe<readonly string[]>(Type.Array(Type.String())),
   authenticatedBy: Type.Unsafe<'token' | 'cookie' | 'key'>({ type: 'string', enum: ['token', 'cookie', 'key'] }),
+  act: Type.Optional(Type.Object({ sub: Type.String(), sid: Type.String() }, { description: 'Set when somebody else acts for the user: who, and in which session of theirs. Show it' })),
 }, {
   examples: [{
     type: 'user', id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00', sessionId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f22', permissions: ['gatehouse:*'],

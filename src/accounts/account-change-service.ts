@@ -1,16 +1,14 @@
-// What administrators do to other people's accounts: change, suspend, give and take roles, delete. Each is judged in its transaction,
+// What ends or changes accounts: what administrators do to other people's (change, suspend, give and take roles, delete), and people who delete their own. Each is judged in its transaction,
 // behind the gates of the caller and of whom it is about, so that nobody gives what they lost a moment ago; the last administrator stays.
-import type { Caller } from '../access/principal.js'
-import type { AuditStore } from '../audit/audit-store.js'
-import { type Held, issuerOf, partOf, refuseEnd, refuseGain, refuseGrant, refuseWithout, type TargetFacts } from '../authority/authority-rules.js'
-import type { AuthorityService } from '../authority/authority-service.js'
+import type { Caller } from '../kernel/principal.js'
+import type { AuditStore } from '../audit/index.js'
+import { type AuthorityService, type Held, issuerOf, partOf, refuseEnd, refuseGain, refuseGrant, refuseWithout, type TargetFacts } from '../authority/index.js'
 import type { GrantCounts, GrantService } from './grant-service.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { AppError, problem } from '../kernel/errors.js'
-import { isUuid } from '../kernel/ids.js'
+import { problem } from '../kernel/errors.js'
 import { holds } from '../kernel/permissions.js'
-import type { SessionService } from '../sessions/session-service.js'
+import type { SessionService } from '../sessions/index.js'
 import type { AccountRow, AccountStore, UserStatus } from './account-store.js'
 import { type UserView, viewOf } from './account-view.js'
 import { normaliseEmail, refuseServiceAddress } from './email.js'
@@ -37,8 +35,8 @@ export interface AccountChangeService {
   update: (caller: Caller, id: string, expected: number | '*', patch: AccountPatch, grants?: GrantsWish) => Promise<ChangedUser>
   /** Deletes an account with its sessions and keys. Throws user.not_found, precondition.failed, access.denied, permission.not_held, admin.last. */
   remove: (caller: Caller, id: string, expected?: number | '*', grants?: GrantsWish) => Promise<{ grants: GrantCounts }>
-  /** Runs an administrative act; its refusal leaves an audit row too, which must outlive the transaction that was rolled back. */
-  act: <T>(caller: Caller, targetId: string, work: () => Promise<T>) => Promise<T>
+  /** Deletes the caller's own account with its sessions and keys; what they gave to others stands. Needs no permission. Throws user.not_found, admin.last. */
+  removeOwn: (caller: Caller) => Promise<void>
 }
 
 export interface AccountChangeDeps {
@@ -51,22 +49,20 @@ export interface AccountChangeDeps {
   transact: Transact
   clock: Clock
   /** Makes the nodes forget what was changed, once the transaction that is open here, if any, has committed. */
-  narrowed: () => Promise<void>
+  publishRevocations: () => Promise<void>
 }
 
 const WRITE = 'gatehouse:users.write'
 const BRAKE = 'gatehouse:brake'
-const REFUSALS = new Set(['permission.not_held', 'access.denied', 'admin.last'])
 
 /** Nothing but a suspension: what the brake is for. */
 const onlySuspends = ({ status, ...rest }: AccountPatch): boolean => status === 'suspended' && Object.keys(rest).length === 0
 
 export function createAccountChangeService(deps: AccountChangeDeps): AccountChangeService {
-  const { store, roles, sessions, authority, grants, audit, transact, clock, narrowed } = deps
+  const { store, roles, sessions, authority, grants, audit, transact, clock, publishRevocations } = deps
   const now = (): Date => new Date(clock.now())
 
   async function open(tx: Tx, caller: Caller, id: string, given: readonly string[]): Promise<{ held: Held; before: AccountRow; target: TargetFacts }> {
-    if (!isUuid(id)) throw problem('user.not_found')
     const held = await authority.hold(tx, caller, { narrowedUsers: [id], roles: given })
     const before = await store.lock(tx, id)
     if (!before) throw problem('user.not_found')
@@ -81,6 +77,7 @@ export function createAccountChangeService(deps: AccountChangeDeps): AccountChan
     // whoever decides where the mail goes, or brings back what was stopped, gains all of it
     if (patch.email !== undefined || (patch.status === 'active' && before.status !== 'active')) refuseGain(held, target)
     if (before.kind === 'service' && patch.email !== undefined) throw problem('request.invalid', { errors: [{ path: '/email', message: 'a service account has none' }] })
+    if (before.anonymous && patch.email !== undefined) throw problem('request.invalid', { errors: [{ path: '/email', message: 'whoever uses an anonymous account gives it one, with a password' }] })
     if (!patch.roles) return
     const known = await roles.list(tx)
     givenBy(patch.roles, known)
@@ -96,19 +93,8 @@ export function createAccountChangeService(deps: AccountChangeDeps): AccountChan
   }
 
   const service: AccountChangeService = {
-    async act(caller, targetId, work) {
-      try {
-        return await work()
-      } catch (error) {
-        if (error instanceof AppError && REFUSALS.has(error.code)) {
-          await audit.refused(caller, { action: 'access.denied', targetType: 'user', targetId, details: { code: error.code } })
-        }
-        throw error
-      }
-    },
-
     async update(caller, id, expected, patch, wish = 'keep') {
-      const changed = await service.act(caller, id, () => transact(async (tx) => {
+      const changed = await audit.recordingRefusal(caller, { targetType: 'user', targetId: id }, () => transact(async (tx) => {
         const changes = {
           ...(patch.email === undefined ? {} : { email: normaliseEmail(patch.email) }),
           ...(patch.name === undefined ? {} : { name: patch.name?.trim() ?? '' }),
@@ -128,7 +114,7 @@ export function createAccountChangeService(deps: AccountChangeDeps): AccountChan
           details: { fields: Object.keys(patch).toSorted(), ...(patch.status ? { status: patch.status } : {}), ...(patch.roles ? { roles: patch.roles } : {}) },
         })
         await keepAnAdmin(tx, before, patch)
-        if (patch.status !== undefined || patch.roles) await narrowed()
+        if (patch.status !== undefined || patch.roles) await publishRevocations()
         const row = await store.find(id, tx)
         if (!row) throw problem('user.not_found')
         return { view: viewOf(row), takes, sweep }
@@ -137,7 +123,7 @@ export function createAccountChangeService(deps: AccountChangeDeps): AccountChan
     },
 
     async remove(caller, id, expected = '*', wish = 'keep') {
-      const sweep = await service.act(caller, id, () => transact(async (tx) => {
+      const sweep = await audit.recordingRefusal(caller, { targetType: 'user', targetId: id }, () => transact(async (tx) => {
         const { held, before, target } = await open(tx, caller, id, [])
         refuseWithout(held, WRITE)
         refuseEnd(held, partOf(target))
@@ -145,10 +131,23 @@ export function createAccountChangeService(deps: AccountChangeDeps): AccountChan
         if (!(await store.delete(tx, id, expected))) throw problem('precondition.failed')
         await audit.record(tx, caller, { action: 'user.deleted', targetType: 'user', targetId: id, details: { roles: before.roles } })
         await keepAnAdmin(tx, before, null)
-        await narrowed()
+        await publishRevocations()
         return begun
       }))
       return { grants: await grants.finish(caller, id, sweep) }
+    },
+
+    async removeOwn(caller) {
+      const { principal } = caller
+      if (principal?.sessionId === undefined) throw problem('user.not_found')
+      const { id } = principal
+      await audit.recordingRefusal(caller, { targetType: 'user', targetId: id }, () => transact(async (tx) => {
+        const { before } = await open(tx, caller, id, [])
+        if (!(await store.delete(tx, id, '*'))) throw problem('user.not_found')
+        await audit.record(tx, caller, { action: 'user.deleted', targetType: 'user', targetId: id, details: { roles: before.roles, own: true } })
+        await keepAnAdmin(tx, before, null)
+        await publishRevocations()
+      }))
     },
   }
   return service

@@ -1,18 +1,18 @@
 // Accounts: opened, read, and what their owners do to them. What administrators do to others' is in account-change-service.ts.
 // Every change is one transaction with its audit row.
-import type { Caller } from '../access/principal.js'
-import type { AuditStore } from '../audit/audit-store.js'
-import { issuerOf, refuseGrant, UNFENCED } from '../authority/authority-rules.js'
-import type { AuthorityService } from '../authority/authority-service.js'
+import type { Caller } from '../kernel/principal.js'
+import type { AuditStore } from '../audit/index.js'
+import { type AuthorityService, issuerOf, refuseGrant, refuseWithout, UNFENCED } from '../authority/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { isUuid, newId } from '../kernel/ids.js'
-import type { ListQuery, Page } from '../kernel/page.js'
-import type { SessionService } from '../sessions/session-service.js'
+import type { ListQuery, PageText } from '../kernel/page.js'
+import type { SessionService } from '../sessions/index.js'
 import type { AccountStore, UserKind } from './account-store.js'
 import { accountListQuery, type UserView, viewOf } from './account-view.js'
-import { normaliseEmail, refuseServiceAddress, SERVICE_DOMAIN } from './email.js'
+import { normaliseEmail, noAddress, refuseServiceAddress, SERVICE_DOMAIN } from './email.js'
+import type { GivenHash } from './foreign-hash.js'
 import { checkOrigin, newOrigin } from './hash-origin.js'
 import type { LoginThrottle } from './login-throttle-service.js'
 import type { PasswordHasher } from './password-hasher.js'
@@ -32,6 +32,8 @@ export interface AccountInput {
 export interface NewAccount extends Omit<AccountInput, 'email'> {
   kind?: UserKind
   email?: string
+  /** of another system, in place of a password */
+  passwordHash?: GivenHash
   roles?: string[]
 }
 
@@ -42,6 +44,10 @@ export interface AccountDraft {
   passwordHash: string | null
   roles: string[]
   kind?: UserKind
+  /** set when the password is known by another system's hash alone */
+  imported?: GivenHash['scheme']
+  /** set when nobody has said who it is for */
+  anonymous?: true
   /** set when it must be known beforehand */
   id?: string
   /** set when opening it signs in */
@@ -49,12 +55,14 @@ export interface AccountDraft {
 }
 
 export interface AccountService {
-  list: (query: ListQuery) => Promise<Page<UserView>>
+  list: (query: ListQuery) => Promise<PageText>
   /** Throws user.not_found. */
   find: (id: string) => Promise<UserView>
+  /** The same, as a transaction sees it. */
+  findIn: (tx: Tx, id: string) => Promise<UserView>
   /** Checks and hashes what was typed; opens nothing. Throws request.invalid, password.weak, rate.limited, server.busy. */
   draft: (caller: Caller, input: AccountInput) => Promise<AccountDraft>
-  /** A draft with roles that the caller may give. Throws permission.not_held and role.unknown, and what `draft` throws. */
+  /** A draft with roles that the caller may give. Throws permission.not_held and role.unknown, access.denied for a hash without leave to import one, and what `draft` throws. */
   draftFor: (caller: Caller, input: NewAccount) => Promise<AccountDraft>
   /** Opens a drafted account. Throws email.taken. */
   open: (caller: Caller, draft: AccountDraft) => Promise<UserView>
@@ -83,10 +91,13 @@ export interface AccountServiceDependencies {
   clock: Clock
 }
 
-function serviceDraft({ email, password, name }: Omit<NewAccount, 'kind' | 'roles'>): AccountDraft {
+const IMPORT = 'gatehouse:users.import'
+
+function serviceDraft({ email, password, passwordHash, name }: Omit<NewAccount, 'kind' | 'roles'>): AccountDraft {
   const errors = [
     ...(email === undefined ? [] : [{ path: '/email', message: 'a service account has none' }]),
     ...(password === undefined ? [] : [{ path: '/password', message: 'a service account has none' }]),
+    ...(passwordHash === undefined ? [] : [{ path: '/passwordHash', message: 'a service account has none' }]),
     ...(typeof name === 'string' && name.trim() !== '' ? [] : [{ path: '/name', message: 'a service account needs one' }]),
   ]
   if (errors.length > 0) throw problem('request.invalid', { errors })
@@ -103,17 +114,23 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
     return viewOf(row)
   }
 
+  async function personDraft(caller: Caller, { passwordHash: given, ...input }: AccountInput & Pick<NewAccount, 'passwordHash'>): Promise<AccountDraft> {
+    if (given === undefined) return service.draft(caller, input)
+    if (input.password !== undefined) throw problem('request.invalid', { errors: [{ path: '/passwordHash', message: 'a password or its hash, not both' }] })
+    const passwordHash = hasher.takeOver(given)
+    return { ...(await service.draft(caller, input)), passwordHash, imported: given.scheme }
+  }
+
   const service: AccountService = {
-    async list(query) {
-      const { data, page } = await store.list(accountListQuery(query))
-      return { data: data.map(viewOf), page }
-    },
+    list: async (query) => store.list(accountListQuery(query)),
 
     async find(id) {
       const row = isUuid(id) ? await store.find(id) : null
       if (!row) throw problem('user.not_found')
       return viewOf(row)
     },
+
+    findIn: viewIn,
 
     async draft(caller, { email: typed, password, name }) {
       const email = normaliseEmail(typed)
@@ -125,28 +142,31 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
 
     async draftFor(caller, { roles: names = [MEMBER], kind = 'person', email, ...input }) {
       // refused before anything is hashed; `open` asks again, at the commit
-      refuseGrant({ permissions: caller.principal?.permissions ?? [], fence: UNFENCED }, givenBy(names, await roles.list()))
-      const drafted = kind === 'service' ? serviceDraft({ ...input, ...(email === undefined ? {} : { email }) }) : await service.draft(caller, { ...input, email: email ?? '' })
+      const held = { permissions: caller.principal?.permissions ?? [], fence: UNFENCED }
+      refuseGrant(held, givenBy(names, await roles.list()))
+      if (input.passwordHash !== undefined) refuseWithout(held, IMPORT)
+      const drafted = kind === 'service' ? serviceDraft({ ...input, ...(email === undefined ? {} : { email }) }) : await personDraft(caller, { ...input, email: email ?? '' })
       return { ...drafted, roles: kind === 'service' ? names.filter((name) => name !== MEMBER) : [...new Set(names)] }
     },
 
     open: (caller, draft) => transact(async (tx) => {
       const held = await authority.require(tx, caller, 'gatehouse:users.write', { roles: draft.roles })
+      if (draft.imported !== undefined) refuseWithout(held, IMPORT)
       refuseGrant(held, givenBy(draft.roles, await roles.list(tx)))
       return service.createIn(tx, caller, draft)
     }),
 
     create: async (caller, input) => service.open(caller, await service.draftFor(caller, input)),
 
-    async createIn(tx, caller, { id = newId(), email, name, passwordHash, roles: names, kind = 'person', signsIn = false }) {
+    async createIn(tx, caller, { id = newId(), email, name, passwordHash, imported, roles: names, kind = 'person', anonymous = false, signsIn = false }) {
       const at = now()
       await store.insert(tx, {
         // a machine has no address; .invalid can never be one (RFC 2606)
-        id, email: kind === 'service' ? `${id}@${SERVICE_DOMAIN}` : email, name, passwordHash, roles: names, kind, issuer: issuerOf(caller), createdAt: at,
+        id, email: kind === 'service' ? `${id}@${SERVICE_DOMAIN}` : anonymous ? noAddress(id) : email, name, passwordHash, roles: names, kind, anonymous, issuer: issuerOf(caller), createdAt: at,
         ...(signsIn ? { lastLoginAt: at } : {}),
       })
       await audit.record(tx, caller, {
-        action: 'user.created', targetType: 'user', targetId: id, details: { kind, roles: names, password: passwordHash !== null },
+        action: 'user.created', targetType: 'user', targetId: id, details: { kind, roles: names, password: passwordHash !== null, ...(imported === undefined ? {} : { imported }), ...(anonymous ? { anonymous } : {}) },
         ...(signsIn ? { actorUserId: id } : {}),
       })
       return viewIn(tx, id)
@@ -162,7 +182,8 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
     async changePassword(caller, { currentPassword, newPassword }) {
       const { principal } = caller
       const account = principal && (await store.findCredentials({ id: principal.id }))
-      if (!account) throw problem('credentials.invalid')
+      // nothing to guess: whoever is signed in knows that there is no password
+      if (!account || account.passwordHash === null) throw problem('credentials.invalid')
       requireStrong(newPassword, [account.email, account.name])
       const attempt = await throttle.reserve(caller, account.email, principal.sessionId === undefined ? null : { by: 'session', id: principal.sessionId })
       const target = { targetType: 'user', targetId: account.id }

@@ -1,12 +1,15 @@
 // Accounts at rest. Every change names what it expects to find and says whether it found it; nothing here decides.
 import type pg from 'pg'
 import { Prisma, type PrismaClient, type UserKind, type UserStatus } from '../database/generated/client.js'
-import type { Issuer } from '../authority/authority-rules.js'
+import type { Issuer } from '../authority/index.js'
 import { isUniqueViolation } from '../database/failures.js'
-import { containsPattern, type ListSpec, readPage } from '../database/list.js'
-import type { Tx } from '../database/transaction.js'
+import { containsPattern, createList } from '../database/list.js'
+import { prepared } from '../database/prepared.js'
+import type { Piece, Tx } from '../database/transaction.js'
 import { problem } from '../kernel/errors.js'
-import type { Cursors, ListQuery, Page } from '../kernel/page.js'
+import type { Cursors, ListQuery, PageText } from '../kernel/page.js'
+import { NO_ADDRESS_DOMAIN } from './email.js'
+import { MOST_FOREIGN_WORK } from './foreign-hash.js'
 import { ADMIN } from './role-rules.js'
 
 export type { UserKind, UserStatus }
@@ -18,6 +21,7 @@ export type AccountRow = {
   name: string
   status: UserStatus
   kind: UserKind
+  anonymous: boolean
   roles: string[]
   version: number
   createdAt: Date
@@ -33,6 +37,7 @@ export interface NewAccountRow {
   passwordHash: string | null
   roles: readonly string[]
   kind: UserKind
+  anonymous?: boolean
   issuer: Issuer
   createdAt: Date
   lastLoginAt?: Date
@@ -47,13 +52,13 @@ export interface AccountCredentials {
 }
 
 export interface AccountStore {
-  list: (query: ListQuery) => Promise<Page<AccountRow>>
+  /** an AccountRow, for the RETURNING of another statement that changes users */
+  columns: Piece
+  list: (query: ListQuery) => Promise<PageText>
   find: (id: string, tx?: Tx) => Promise<AccountRow | null>
   /** find, and keep everybody else from changing it until the transaction ends */
   lock: (tx: Tx, id: string) => Promise<AccountRow | null>
   findCredentials: (by: { id: string } | { email: string }) => Promise<AccountCredentials | null>
-  /** Of the spellings an address may be kept under, the first that is an account's. */
-  findByEmail: (spellings: readonly [string, ...string[]]) => Promise<AccountCredentials | null>
   /** Accounts whose e-mail may have had another spelling than new ones get, by id, of those after `id`. */
   listOddEmails: (after: string, limit: number) => Promise<{ id: string; email: string }[]>
   /** Gives an account another spelling of the e-mail it still has; false when it has not. Throws email.taken. */
@@ -67,37 +72,57 @@ export interface AccountStore {
   delete: (tx: Tx, id: string, expected: number | '*') => Promise<boolean>
   /** Replaces a password that is still the one that was checked, of an account that is still active, and forgets its known devices; false when not. */
   replacePassword: (tx: Tx, id: string, checkedHash: string, newHash: string, at: Date) => Promise<boolean>
-  /** Notes a sign-in of an account that is still active with the password that was checked, and keeps `renewedHash` of the same password instead when given; false when not. */
-  noteLogin: (tx: Tx, id: string, checkedHash: string, at: Date, renewedHash?: string) => Promise<boolean>
-  /** the dearest bcrypt cost among all passwords; null when there are none. Reads the whole table. */
-  dearestCost: () => Promise<number | null>
+  /** what the dearest of all kept hashes takes, in rounds of bcrypt; null when there are none. Reads the whole table. */
+  dearestWork: () => Promise<number | null>
+  /** Is it still the password of an account that is active? */
+  isPassword: (tx: Tx, id: string, checkedHash: string) => Promise<boolean>
   /** active people with role admin who can sign in */
   countActiveAdmins: (tx: Tx) => Promise<number>
 }
 
+const ROLES = 'ARRAY(SELECT role_name FROM user_roles WHERE user_id = users.id ORDER BY role_name)'
 const COLUMNS: Record<keyof AccountRow, string> = {
-  id: 'id', email: 'email', name: 'name', status: 'status', kind: 'kind::text', version: 'version', createdAt: 'created_at', updatedAt: 'updated_at', lastLoginAt: 'last_login_at',
-  roles: 'ARRAY(SELECT role_name FROM user_roles WHERE user_id = users.id ORDER BY role_name)',
+  id: 'id', email: 'email', name: 'name', status: 'status', kind: 'kind::text', anonymous: 'anonymous', version: 'version', createdAt: 'created_at', updatedAt: 'updated_at', lastLoginAt: 'last_login_at',
+  roles: ROLES,
 }
 
-const LIST: ListSpec = {
+// what account-view.ts shows of one
+const LIST = createList({
   name: 'users',
   table: 'users',
-  columns: COLUMNS,
-  sortable: { email: 'text', name: 'text', createdAt: 'timestamptz', lastLoginAt: 'timestamptz' },
+  fields: {
+    id: { sql: 'id', as: 'word' },
+    email: { sql: `CASE WHEN kind <> 'service' AND email NOT LIKE '%@${NO_ADDRESS_DOMAIN}' THEN email END`, as: 'value' },
+    kind: { sql: 'kind', as: 'word' },
+    anonymous: { sql: 'anonymous::text', as: 'plain' },
+    name: { sql: "nullif(name, '')", as: 'value' },
+    status: { sql: 'status', as: 'word' },
+    roles: { sql: ROLES, as: 'value' },
+    version: { sql: 'version', as: 'plain' },
+    createdAt: { sql: 'created_at', as: 'time' },
+    updatedAt: { sql: 'updated_at', as: 'time' },
+    lastLoginAt: { sql: "nullif(last_login_at, 'epoch')", as: 'time' },
+  },
+  sortable: {
+    email: { column: 'email', type: 'text' }, name: { column: 'name', type: 'text' }, createdAt: { column: 'created_at', type: 'timestamptz' },
+    lastLoginAt: { column: 'last_login_at', type: 'timestamptz' },
+  },
   filters: {
     status: (p) => `status = ${p}::user_status`,
     kind: (p) => `kind = ${p}::user_kind`,
+    anonymous: (p) => `anonymous = ${p}::boolean`,
     role: (p) => `EXISTS (SELECT 1 FROM user_roles WHERE user_id = users.id AND role_name = ${p})`,
     'email[contains]': (p) => `email LIKE ${containsPattern(p)}`,
     'createdAt[gte]': (p) => `created_at >= ${p}::timestamptz`,
     'createdAt[lte]': (p) => `created_at <= ${p}::timestamptz`,
   },
   defaultSort: '-createdAt',
-}
+})
 
 // one statement, so that the version and the roles are of one moment
-const SELECT = Prisma.raw(`SELECT ${Object.entries(COLUMNS).map(([field, column]) => `${column} AS "${field}"`).join(', ')} FROM users`)
+const COLUMNS_TEXT = Object.entries(COLUMNS).map(([field, column]) => `${column} AS "${field}"`).join(', ')
+const SELECT_TEXT = `SELECT ${COLUMNS_TEXT} FROM users`
+const SELECT = Prisma.raw(SELECT_TEXT)
 const CREDENTIALS = { id: true, email: true, name: true, status: true, passwordHash: true } as const
 
 function taken(error: unknown): never {
@@ -116,9 +141,12 @@ async function passGate(tx: Tx, id: string): Promise<void> {
 
 export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaClient; pool: pg.Pool; cursors: Cursors }): AccountStore {
   return {
-    list: (query) => readPage<AccountRow>(pool, cursors, LIST, query),
-    async find(id, tx = prisma) {
-      const [row] = await tx.$queryRaw<AccountRow[]>`${SELECT} WHERE id = ${id}::uuid`
+    columns: Prisma.raw(COLUMNS_TEXT),
+    list: (query) => LIST(pool, cursors, query),
+    async find(id, tx) {
+      const [row] = tx
+        ? await tx.$queryRaw<AccountRow[]>`${SELECT} WHERE id = ${id}::uuid`
+        : (await pool.query<AccountRow>(prepared('user-by-id', `${SELECT_TEXT} WHERE id = $1::uuid`, [id]))).rows
       return row ?? null
     },
     async lock(tx, id) {
@@ -128,11 +156,6 @@ export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaCl
       return row ?? null
     },
     findCredentials: (by) => prisma.user.findUnique({ where: by, select: CREDENTIALS }),
-    async findByEmail(spellings) {
-      const [first, second] = spellings
-      const found = await prisma.user.findUnique({ where: { email: first }, select: CREDENTIALS })
-      return found ?? (second === undefined ? null : prisma.user.findUnique({ where: { email: second }, select: CREDENTIALS }))
-    },
     async listOddEmails(after, limit) {
       const { rows } = await pool.query<{ id: string; email: string }>(
         `SELECT id, email FROM users WHERE id > $1::uuid AND (email ~ '[^ -~]' OR email LIKE '%.') ORDER BY id LIMIT $2`, [after, limit])
@@ -168,18 +191,13 @@ export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaCl
       if (count === 1) await tx.knownDevice.deleteMany({ where: { userId: id } })
       return count === 1
     },
-    async noteLogin(tx, id, checkedHash, at, renewedHash) {
-      await passGate(tx, id)
-      // lastLoginAt is shown, so a strong validator must change with it (RFC 9110 8.8.1)
-      const where = { id, status: 'active', passwordHash: checkedHash } as const
-      const renewed = renewedHash === undefined ? {} : { passwordHash: renewedHash }
-      const { count } = await tx.user.updateMany({ where, data: { ...renewed, lastLoginAt: at, version: { increment: 1 } } })
-      return count === 1
+    async dearestWork() {
+      const [row] = await prisma.$queryRaw<{ work: number | null }[]>`
+        SELECT max(CASE WHEN password_hash LIKE 'sealed1$%' THEN least(substring(password_hash FROM '^sealed1[$][0-9a-f]{8}[$]([0-9]{1,5})[$]')::int, ${MOST_FOREIGN_WORK})
+          ELSE 2 ^ least(substring(password_hash FROM '[$]2[aby][$]([0-9]{2})[$]')::int, 20) END)::int AS work FROM users`
+      return row?.work ?? null
     },
-    async dearestCost() {
-      const [row] = await prisma.$queryRaw<{ cost: number | null }[]>`SELECT max(substring(password_hash FROM '[$]2[aby][$]([0-9]{2})[$]')::int) AS cost FROM users`
-      return row?.cost ?? null
-    },
+    isPassword: async (tx, id, passwordHash) => (await tx.user.count({ where: { id, status: 'active', passwordHash } })) === 1,
     countActiveAdmins: (tx) => tx.user.count({ where: { status: 'active', kind: 'person', passwordHash: { not: null }, roles: { some: { roleName: ADMIN } } } }),
   }
 }

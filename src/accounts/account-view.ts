@@ -2,12 +2,14 @@
 import { problem } from '../kernel/errors.js'
 import type { ListQuery } from '../kernel/page.js'
 import type { AccountRow, UserKind, UserStatus } from './account-store.js'
+import { shownEmail } from './email.js'
 
 export interface UserView {
   id: string
-  /** null: a service account has none */
+  /** null: a service account has none, and who came from another system may have none; an anonymous one has none yet */
   email: string | null
   kind: UserKind
+  anonymous: boolean
   name: string | null
   status: UserStatus
   roles: string[]
@@ -19,7 +21,7 @@ export interface UserView {
 
 export function viewOf(row: AccountRow): UserView {
   return {
-    id: row.id, email: row.kind === 'service' ? null : row.email, kind: row.kind, name: row.name === '' ? null : row.name, status: row.status, roles: row.roles, version: row.version,
+    id: row.id, email: shownEmail(row.email), kind: row.kind, anonymous: row.anonymous, name: row.name === '' ? null : row.name, status: row.status, roles: row.roles, version: row.version,
     createdAt: row.createdAt.toISOString(), updatedAt: row.updatedAt.toISOString(),
     lastLoginAt: row.lastLoginAt.getTime() === 0 ? null : row.lastLoginAt.toISOString(),
   }

@@ -1,47 +1,80 @@
 // Is it the owner's own device that signs in? By a token that an earlier sign-in gave it (a cookie, or `deviceToken`), or, weaker,
 // by the address of a sign-in of the last thirty days. Neither proves who asks: a known device only waits in a lane of its own
-// and is not held back by guesses that others made.
+// and is not held back by guesses that others made. Its owner sees where they have signed in from, and has it forgotten.
 import { randomBytes } from 'node:crypto'
-import type { Tx } from '../database/transaction.js'
-import { countedAddress } from '../kernel/address.js'
+import type { AuditStore } from '../audit/index.js'
+import type { Along, Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
+import { problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
-import { sha256 } from '../kernel/secrets.js'
-import { DEVICE_KEPT_SECONDS, type Recognised } from './device-rules.js'
+import type { Caller } from '../kernel/principal.js'
+import { deviceName, shownUserAgent } from './device-name.js'
+import { DEVICE_KEPT_SECONDS, deviceHash, deviceTokenOf, MOST_DEVICES, type Recognised } from './device-rules.js'
 import type { DeviceStore } from './device-store.js'
 
-const ADDRESS_KNOWN_MS = 30 * 86_400_000
-const MOST_DEVICES = 20
-const FORM = /^gd_[A-Za-z0-9_-]{43}$/
-// an e-mail without an account costs the same look-ups
-const NOBODY = '00000000-0000-7000-8000-000000000000'
-
-export interface DeviceService {
-  /** How the account knows who asks to sign in to it; `accountId` null: there is none. */
-  recognise: (accountId: string | null, address: string, deviceToken?: string) => Promise<Recognised>
-  /** Remembers the device in the transaction of a sign-in, and gives its token: the one it came with, or a new one. */
-  remember: (tx: Tx, userId: string, recognised: Recognised, deviceToken?: string) => Promise<string>
+export interface Remembering {
+  along: Along
+  /** The device's token: the one it came with, if its row was still there to be renewed, or a new one. */
+  tokenOf: (isRenewed: boolean) => string
 }
 
-export function createDeviceService({ store, clock }: { store: DeviceStore; clock: Clock }): DeviceService {
+export interface DeviceView {
+  id: string
+  /** in short: "Firefox on Linux" */
+  name: string
+  userAgent: string
+  /** of its last sign-in */
+  address: string
+  /** null: before this was noted */
+  firstSeenAt: string | null
+  lastSeenAt: string
+  expiresAt: string
+  /** is it the one that asks? */
+  current: boolean
+}
+
+export interface DeviceService {
+  /** A program in short, from what it says of itself: "Firefox on Linux". */
+  nameOf: (userAgent: string) => string
+  /** Remembers the device along with the statement of a sign-in. */
+  remembering: (caller: Caller, userId: string, recognised: Recognised, deviceToken?: string) => Remembering
+  /** The devices that are remembered, the last used first; 20 at most. `deviceToken`: of the one that asks. */
+  list: (userId: string, deviceToken?: string) => Promise<DeviceView[]>
+  /** Forgets one of the caller's devices: its next sign-in is a stranger's. Throws device.not_found. */
+  forget: (caller: Caller, userId: string, id: string) => Promise<void>
+}
+
+export interface DeviceServiceDependencies {
+  store: DeviceStore
+  audit: AuditStore
+  transact: Transact
+  clock: Clock
+}
+
+export function createDeviceService({ store, audit, transact, clock }: DeviceServiceDependencies): DeviceService {
   return {
-    async recognise(accountId, address, deviceToken = '') {
-      const userId = accountId ?? NOBODY
-      const nowMs = clock.now()
-      const device = FORM.test(deviceToken) ? await store.find(userId, sha256(deviceToken), new Date(nowMs)) : null
-      if (device) return { by: 'device', id: device.id }
-      const counted = countedAddress(address)
-      const addresses = await store.listAddresses(userId, new Date(nowMs - ADDRESS_KNOWN_MS))
-      return addresses.some((one) => countedAddress(one) === counted) ? { by: 'address' } : null
+    nameOf: deviceName,
+    async list(userId, deviceToken) {
+      const rows = await store.list(userId, new Date(clock.now()), deviceHash(deviceToken))
+      return rows.map(({ id, userAgent, address, firstSeenAt, usedAt, expiresAt, isAsking }) => ({
+        id, name: deviceName(userAgent), userAgent, address, firstSeenAt: firstSeenAt?.toISOString() ?? null, lastSeenAt: usedAt.toISOString(), expiresAt: expiresAt.toISOString(), current: isAsking,
+      }))
     },
-    async remember(tx, userId, recognised, deviceToken) {
-      const usedAt = new Date(clock.now())
-      const expiresAt = new Date(clock.now() + DEVICE_KEPT_SECONDS * 1_000)
-      if (recognised?.by === 'device' && deviceToken !== undefined && (await store.renew(tx, recognised.id, userId, usedAt, expiresAt))) return deviceToken
-      const made = `gd_${randomBytes(32).toString('base64url')}`
-      await store.insert(tx, { id: newId(), userId, secretHash: sha256(made), usedAt, expiresAt })
-      await store.keepNewest(tx, userId, MOST_DEVICES)
-      return made
+    forget: (caller, userId, id) => transact(async (tx) => {
+      if (!(await store.end(tx, userId, id, new Date(clock.now())))) throw problem('device.not_found')
+      await audit.record(tx, caller, { action: 'device.forgotten', targetType: 'user', targetId: userId, details: { device: id } })
+    }),
+    remembering({ address, userAgent }, userId, recognised, deviceToken = '') {
+      const made = deviceTokenOf(randomBytes(32))
+      const nowMs = clock.now()
+      const device = {
+        userId, address, userAgent: shownUserAgent(userAgent), isAddressKnown: recognised?.by === 'address', usedAt: new Date(nowMs), expiresAt: new Date(nowMs + DEVICE_KEPT_SECONDS * 1_000),
+      }
+      const knownId = recognised?.by === 'device' && deviceHash(deviceToken) ? recognised.id : null
+      return {
+        along: store.remembering({ ...device, knownId, id: newId(), secretHash: deviceHash(made) ?? Buffer.alloc(0) }, MOST_DEVICES),
+        tokenOf: (isRenewed) => (isRenewed ? deviceToken : made),
+      }
     },
   }
 }

@@ -1,7 +1,7 @@
 // Accounts of before are kept under spellings that new ones are not given (email.ts). Where the new spelling is free the account is
 // given it; where another account has it, the two are one address twice: told, never merged. Both can go on signing in.
-import type { Caller } from '../access/principal.js'
-import type { AuditStore } from '../audit/audit-store.js'
+import type { Caller } from '../kernel/principal.js'
+import type { AuditStore } from '../audit/index.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { AppError } from '../kernel/errors.js'

@@ -66,7 +66,20 @@ export function renewedEmail(stored: string): string | null {
 /** The domain of the addresses that machines' accounts have in place of one: .invalid can never be one (RFC 2606). */
 export const SERVICE_DOMAIN = 'service.invalid'
 
-/** Throws request.invalid for an address that is a machine's. */
+/** The domain of those of people who have none: whoever came from elsewhere, without an address that may be believed, or has not said theirs. */
+export const NO_ADDRESS_DOMAIN = 'account.invalid'
+
+/** What stands in place of an address that a person has not got. */
+export function noAddress(userId: string): string {
+  return `${userId}@${NO_ADDRESS_DOMAIN}`
+}
+
+/** The address of an account as it is shown: null for what only stands in its place. */
+export function shownEmail(email: string): string | null {
+  return email.endsWith(`@${SERVICE_DOMAIN}`) || email.endsWith(`@${NO_ADDRESS_DOMAIN}`) ? null : email
+}
+
+/** Throws request.invalid for what stands in place of an address. */
 export function refuseServiceAddress(email: string): void {
-  if (email.endsWith(`@${SERVICE_DOMAIN}`)) throw problem('request.invalid', { errors: [{ path: '/email', message: 'is no address that a person has' }] })
+  if (shownEmail(email) === null) throw problem('request.invalid', { errors: [{ path: '/email', message: 'is no address that a person has' }] })
 }

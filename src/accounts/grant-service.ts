@@ -1,11 +1,10 @@
 // What somebody has given to others, and stands when they are gone: keys they issued or whose secret they received, roles they gave,
 // accounts they opened. It is counted for whoever stops a person, and ended when they ask for it.
-import type { Caller } from '../access/principal.js'
-import type { AuditStore } from '../audit/audit-store.js'
-import type { Held } from '../authority/authority-rules.js'
-import type { AuthorityService } from '../authority/authority-service.js'
+import type { Caller } from '../kernel/principal.js'
+import type { AuditStore } from '../audit/index.js'
+import type { AuthorityService, Held } from '../authority/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
-import type { KeySweepService } from '../keys/key-sweep-service.js'
+import type { KeySweepService } from '../keys/index.js'
 import type { Clock } from '../kernel/clock.js'
 import { holds, isOfGatehouse, lacking } from '../kernel/permissions.js'
 import type { GrantStore } from './grant-store.js'

@@ -1,5 +1,5 @@
 // On whose account a hash is worked out: the lane it waits in, and the names it is counted under. Pure.
-import type { Caller } from '../access/principal.js'
+import type { Caller } from '../kernel/principal.js'
 import { countedAddress, countedNetwork } from '../kernel/address.js'
 import type { HashOrigin } from './hash-queue.js'
 

@@ -1,19 +1,20 @@
 // How often a password may be guessed in 15 minutes: 10 failures in a row for an account from one address, 50 from an address over all
 // accounts, 200 from an IPv6 /48, 100 in a row for an account from anywhere. Guesses lock nobody out but who made them: a device or
 // a session of the account's own is counted by itself (10), and an address that it signs in from by the first of these alone.
+// Codes of a second factor: 10 for an account, whatever challenges they answer.
 // An attempt is counted BEFORE its password is hashed: of 20 guesses at once, no more than the limit are looked at.
-import type { Caller } from '../access/principal.js'
-import type { AuditStore } from '../audit/audit-store.js'
-import type { Transact, Tx } from '../database/transaction.js'
+import type { Caller } from '../kernel/principal.js'
+import type { AuditStore } from '../audit/index.js'
+import type { Along, Transact, Tx } from '../database/transaction.js'
 import { countedAddress, countedNetwork } from '../kernel/address.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import type { Secrets } from '../kernel/secrets.js'
 import { createTurns } from '../kernel/turns.js'
-import type { Cache } from '../redis/fast.js'
+import type { Cache } from '../shared-store/shared-store.js'
 import type { AccountStore } from './account-store.js'
 import type { Recognised } from './device-rules.js'
-import type { CountedMinute, LoginCounterStore } from './login-counter-store.js'
+import type { CountedMinute, Forgiven, LoginCounterStore } from './login-counter-store.js'
 
 const WINDOW_MS = 15 * 60_000
 // an answer that is this old may be wrong: attempts that were counted and then succeeded are taken back
@@ -21,7 +22,7 @@ const REMEMBERED_MS = 5_000
 
 /** Which counter, and how many failures it takes. */
 interface Limit {
-  kind: 'account_address' | 'address' | 'network' | 'account' | 'device'
+  kind: 'account_address' | 'address' | 'network' | 'account' | 'device' | 'second_factor'
   counter: string
   limit: number
   /** what a right password does to it: forgets its failures, or takes back this attempt alone */
@@ -40,8 +41,15 @@ export interface LoginThrottle {
    * Never inside another transaction: the count must outlive the attempt's failure.
    */
   reserve: (caller: Caller, email: string, recognised: Recognised) => Promise<Reservation>
+  /**
+   * Counts an attempt on the codes of an account by whoever knows its password, or is signed in to it. Over all challenges, so that new ones give no new
+   * guesses; a device of the account's own and a session are counted by themselves. Throws login.throttled. Never inside another transaction.
+   */
+  reserveCode: (caller: Caller, userId: string, recognised: Recognised) => Promise<Reservation>
   /** The password was right: the account's failures are forgotten, and the address is not charged for this attempt. */
   succeeded: (tx: Tx, reservation: Reservation) => Promise<void>
+  /** The same along with the statement of the sign-in, and the counters that are to be locked before it, in their order. */
+  succeeding: (reservation: Reservation) => { counters: string[]; along: Along }
   /** Runs the look at the password; when that fails (the server is busy), nothing was guessed and the attempt is taken back. */
   whileReserved: <T>(reservation: Reservation, work: () => Promise<T>) => Promise<T>
 }
@@ -90,6 +98,11 @@ export function createLoginThrottle({ store, accounts, audit, cache, secrets, tr
     ]
   }
 
+  function forgivenOf({ limits, countedAtMs }: Reservation): Forgiven {
+    const of = (success: Limit['success']): string[] => limits.flatMap((limit) => (limit.success === success ? [limit.counter] : []))
+    return { takenBack: of('take_back'), cleared: of('clear'), countedAtMs, nowMs: clock.now(), windowMs: WINDOW_MS }
+  }
+
   function refuse(untilMs: number): never {
     throw problem('login.throttled', { retryAfterSeconds: Math.max(1, Math.ceil((untilMs - clock.now()) / 1000)) })
   }
@@ -100,49 +113,51 @@ export function createLoginThrottle({ store, accounts, audit, cache, secrets, tr
     if (untilMs > clock.now()) refuse(untilMs)
   }
 
-  async function noteLockout(caller: Caller, email: string, { kind, counter }: Limit, nowMs: number, untilMs: number): Promise<void> {
+  async function noteLockout(caller: Caller, findUser: () => Promise<string>, { kind, counter }: Limit, nowMs: number, untilMs: number): Promise<void> {
     const isPlace = kind === 'address' || kind === 'network'
-    const account = isPlace ? null : await accounts.findCredentials({ email })
+    const userId = isPlace ? '' : await findUser()
     await transact(async (tx) => {
       if (!(await store.insertLockout(tx, counter, nowMs, untilMs))) return
       const target = isPlace
         ? { targetType: 'address', targetId: (kind === 'network' ? countedNetwork(caller.address) : null) ?? countedAddress(caller.address) }
-        : { targetType: 'user', targetId: account?.id ?? '' }
+        : { targetType: 'user', targetId: userId }
       await audit.record(tx, caller, { action: 'login.throttled', ...target, details: { counter: kind } })
     })
     await cache.set(`login-lockout:${counter}`, String(untilMs), Math.min(untilMs - nowMs, REMEMBERED_MS))
   }
 
-  return {
-    async reserve(caller, email, recognised) {
-      const limits = limitsOf(email, caller.address, recognised)
+  /** Counts an attempt, or refuses it, having counted nothing. `findUser`: whose account a lock is put down to. */
+  async function count(caller: Caller, limits: Limit[], findUser: () => Promise<string>): Promise<Reservation> {
+    await refuseIfRemembered(limits)
+    const all = limits.map(({ counter }) => counter)
+    return takeTurn(all, async () => {
+      // what was counted while this one waited for its turn
       await refuseIfRemembered(limits)
-      const all = limits.map(({ counter }) => counter)
-      return takeTurn(all, async () => {
-        // what was counted while this one waited for its turn
-        await refuseIfRemembered(limits)
-        const nowMs = clock.now()
-        const locked = await transact(async (tx) => {
-          await store.lock(tx, all)
-          const minutes = await store.list(tx, all, nowMs, WINDOW_MS)
-          const over = limits.flatMap((limit) => {
-            const untilMs = lockedUntil(minutes.filter(({ counter }) => counter === limit.counter), limit.limit)
-            return untilMs === null ? [] : [{ limit, untilMs }]
-          })
-          if (over.length === 0) await store.add(tx, all, nowMs, WINDOW_MS)
-          return over
-        })
-        for (const { limit, untilMs } of locked) await noteLockout(caller, email, limit, nowMs, untilMs)
-        if (locked.length > 0) refuse(Math.max(...locked.map(({ untilMs }) => untilMs)))
-        return { limits, countedAtMs: nowMs }
+      const nowMs = clock.now()
+      // none when it was counted
+      const minutes = await store.reserve(limits, nowMs, WINDOW_MS)
+      const locked = limits.flatMap((limit) => {
+        const untilMs = lockedUntil(minutes.filter(({ counter }) => counter === limit.counter), limit.limit)
+        return untilMs === null ? [] : [{ limit, untilMs }]
       })
+      for (const { limit, untilMs } of locked) await noteLockout(caller, findUser, limit, nowMs, untilMs)
+      if (locked.length > 0) refuse(Math.max(...locked.map(({ untilMs }) => untilMs)))
+      return { limits, countedAtMs: nowMs }
+    })
+  }
+
+  return {
+    reserve: (caller, email, recognised) =>
+      count(caller, limitsOf(email, caller.address, recognised), async () => (await accounts.findCredentials({ email }))?.id ?? ''),
+    reserveCode(caller, userId, recognised) {
+      const whose = recognised === null || recognised.by === 'address' ? ['account', userId] : [recognised.by, recognised.id]
+      return count(caller, [{ kind: 'second_factor', counter: counterOf('second_factor', ...whose), limit: 10, success: 'clear' }], async () => userId)
     },
-    async succeeded(tx, { limits, countedAtMs }) {
-      const of = (success: Limit['success']): string[] => limits.flatMap((limit) => (limit.success === success ? [limit.counter] : []))
-      await store.lock(tx, limits.map(({ counter }) => counter))
-      await store.takeBack(tx, of('take_back'), countedAtMs)
-      await store.clear(tx, of('clear'), clock.now(), WINDOW_MS)
+    async succeeded(tx, reservation) {
+      await store.lock(tx, reservation.limits.map(({ counter }) => counter))
+      await store.forgive(tx, forgivenOf(reservation))
     },
+    succeeding: (reservation) => ({ counters: store.inLockOrder(reservation.limits.map(({ counter }) => counter)), along: store.forgiving(forgivenOf(reservation)) }),
     async whileReserved({ limits, countedAtMs }, work) {
       try {
         return await work()
@@ -150,7 +165,7 @@ export function createLoginThrottle({ store, accounts, audit, cache, secrets, tr
         const all = limits.map(({ counter }) => counter)
         await takeTurn(all, () => transact(async (tx) => {
           await store.lock(tx, all)
-          await store.takeBack(tx, all, countedAtMs)
+          await store.forgive(tx, { takenBack: all, cleared: [], countedAtMs, nowMs: clock.now(), windowMs: WINDOW_MS })
         }))
         throw error
       }

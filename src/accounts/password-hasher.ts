@@ -1,18 +1,27 @@
 // How a password is kept and checked: bcrypt over base64(HMAC-SHA-256(pepper, password)), so that byte 73 counts (bcrypt
-// reads 72) and a stolen table alone cannot be searched. Work waits its turn in the hash queue; a new password has its price,
-// taken before it is hashed. A wrong password costs what the dearest hash in use costs, whatever it was compared with.
+// reads 72) and a stolen table alone cannot be searched; or, until the next right password, a hash of another system, encrypted.
+// Work waits its turn in the hash queue; a new password has its price, taken before it is hashed. A wrong password costs what the dearest
+// hash in use costs, whatever it was compared with.
 import { createHmac } from 'node:crypto'
 import { genSaltSync, hash as bcryptHash, verify as bcryptVerify } from '@node-rs/bcrypt'
+import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import type { Secrets } from '../kernel/secrets.js'
-import type { LimitStore } from '../redis/fast.js'
+import type { LimitStore } from '../shared-store/shared-store.js'
+import { createForeignChecker, isWholly } from './foreign-check.js'
+import { type GivenHash, readForeign, type ReadHash } from './foreign-hash.js'
 import type { HashOrigin, HashQueue } from './hash-queue.js'
 import { preparePassword } from './password-rules.js'
+import { createWorkRatios } from './work-ratios.js'
 
 // hmac1$ID$2b$...: the ID names the pepper. Without one it was made before peppers had names: any that is known may be its own
 const SCHEME = 'hmac1$'
 // a row that somebody wrote by hand must not make every sign-in take minutes
 const MOST_COST = 16
+const MOST_WORK = 2 ** MOST_COST
+// sealed1$ID$WORK$...: a hash of another system. ID as above; WORK is in the clear, so that the dearest is found without a key, and proves nothing
+const SEALED = /^sealed1\$[0-9a-f]{8}\$(\d{1,5})\$([A-Za-z0-9_-]+)$/
+const SEALED_FOR = 'foreign-password'
 const KEPT = /^hmac1\$([0-9a-f]{8})?(\$2[aby]\$(\d\d)\$.*)$/
 
 export interface PasswordHasher {
@@ -22,10 +31,12 @@ export interface PasswordHasher {
   renew: (password: string, origin: HashOrigin) => Promise<string>
   /** Is it the password? With null (no such account, or one without a password) the same work is done and the answer is no. Throws server.busy. */
   verify: (password: string, stored: string | null, origin: HashOrigin) => Promise<boolean>
-  /** Was it made with another cost than today's, or another pepper? */
-  isOutdated: (stored: string) => boolean
-  /** Tells of the dearest cost that is in use, so that a wrong password for a cheaper one takes as long. */
-  noteCost: (cost: number) => void
+  /** Was it made with another cost than today's, another pepper, or by another system? Not where less than this password was proven: bcrypt reads 72 bytes of it. */
+  isOutdated: (stored: string, password: string) => boolean
+  /** The string to store for a hash that another system made. Throws request.invalid: unreadable, or too dear. */
+  takeOver: (given: GivenHash) => string
+  /** Tells of the dearest work that is in use, in rounds of bcrypt, so that a wrong password for a cheaper hash takes as long. */
+  noteWork: (rounds: number) => void
 }
 
 export interface PasswordHasherOptions {
@@ -35,6 +46,8 @@ export interface PasswordHasherOptions {
   queue: HashQueue
   /** counts new passwords, by who wants them */
   limits: Pick<LimitStore, 'take'>
+  /** compares what hashes take on this machine */
+  clock: Pick<Clock, 'monotonic'>
   /** the algorithm itself; tests count its rounds */
   bcrypt?: { hash: (text: string, options: { cost: number }) => Promise<string>; verify: (text: string, stored: string) => Promise<boolean> }
 }
@@ -67,11 +80,13 @@ function nobodyAt(cost: number): string {
   return `${genSaltSync({ cost })}${'.'.repeat(31)}`
 }
 
-export function createPasswordHasher({ secrets, cost, queue, limits, bcrypt = BCRYPT }: PasswordHasherOptions): PasswordHasher {
+export function createPasswordHasher({ secrets, cost, queue, limits, clock, bcrypt = BCRYPT }: PasswordHasherOptions): PasswordHasher {
   const peppers = [secrets, ...(secrets.previous ? [secrets.previous] : [])].map((one) => ({ id: pepperIdOf(one), key: one.derive('password') }))
   const [newest = { id: '', key: secrets.derive('password') }] = peppers
   const nobodies = new Map<number, string>()
-  let dearest = cost
+  const foreign = createForeignChecker()
+  const ratios = createWorkRatios()
+  let dearest = 2 ** cost
 
   const peppered = (password: string, { key } = newest): string => createHmac('sha256', key).update(preparePassword(password)).digest('base64')
   /** With which peppers it may have been made: one, as a rule. */
@@ -83,9 +98,41 @@ export function createPasswordHasher({ secrets, cost, queue, limits, bcrypt = BC
     return known
   }
 
-  /** The work between a cost and the dearest in use: 2^from + ... + 2^(dearest - 1) rounds are 2^dearest - 2^from. */
-  async function workUpTo(text: string, from: number): Promise<void> {
-    for (let at = from; at < dearest; at += 1) await bcrypt.verify(text, nobody(at))
+  /** That many rounds of bcrypt, to the sixteen: one hash for each power of two in them. How many it were. */
+  async function spend(text: string, rounds: number): Promise<number> {
+    const whole = Math.max(0, Math.min(MOST_WORK, Math.round(rounds / 16) * 16))
+    for (let at = 4; at <= MOST_COST; at += 1) if (Math.floor(whole / 2 ** at) % 2 === 1) await bcrypt.verify(text, nobody(at))
+    return whole
+  }
+
+  /** The hash of another system in a stored string; null: it is none, or cannot be read under the secrets that are known. */
+  function sealedOf(stored: string): ReadHash | null {
+    const [, work, sealed] = SEALED.exec(stored) ?? []
+    if (work === undefined || sealed === undefined) return null
+    try {
+      const read = readForeign(JSON.parse(secrets.decrypt(SEALED_FOR, work, Buffer.from(sealed, 'base64url'))) as GivenHash)
+      return 'mistake' in read ? null : read
+    } catch {
+      // of a secret that is gone, or changed by hand: nobody's password, and it must cost the same
+      return null
+    }
+  }
+
+  async function isForeign(password: string, text: string, read: ReadHash): Promise<boolean> {
+    const startedMs = clock.monotonic()
+    if (await foreign.check(password, read)) return true
+    const checkedMs = clock.monotonic()
+    const work = ratios.workOf(read)
+    hasher.noteWork(work)
+    const rounds = await spend(text, dearest - work)
+    ratios.learn(read, checkedMs - startedMs, rounds, clock.monotonic() - checkedMs)
+    return false
+  }
+
+  async function isOurs(password: string, text: string, kept: Kept, pepper: (typeof peppers)[number]): Promise<boolean> {
+    if (await bcrypt.verify(peppered(password, pepper), kept.bcryptHash)) return true
+    await spend(text, dearest - 2 ** kept.cost)
+    return false
   }
 
   async function pay({ lane, names: [asking] }: HashOrigin): Promise<void> {
@@ -112,27 +159,38 @@ export function createPasswordHasher({ secrets, cost, queue, limits, bcrypt = BC
     async verify(password, stored, origin) {
       const text = peppered(password)
       const kept = stored === null ? null : keptOf(stored)
-      const tried = kept === null ? [] : peppersOf(kept)
-      if (kept !== null) hasher.noteCost(kept.cost)
+      const sealed = stored === null || kept !== null ? null : sealedOf(stored)
+      const tries = [
+        ...(kept === null ? [] : peppersOf(kept).map((pepper) => () => isOurs(password, text, kept, pepper))),
+        ...(sealed === null ? [] : [() => isForeign(password, text, sealed)]),
+      ]
+      if (kept !== null) hasher.noteWork(2 ** kept.cost)
       const right = await queue.run(origin, async () => {
-        for (const pepper of tried) {
-          if (await bcrypt.verify(peppered(password, pepper), kept?.bcryptHash ?? '')) return true
-          await workUpTo(text, kept?.cost ?? dearest)
-        }
+        for (const attempt of tries) if (await attempt()) return true
         // a wrong password takes as long whichever peppers its hash may have
-        for (let at = tried.length; at < peppers.length; at += 1) await bcrypt.verify(text, nobody(dearest))
+        for (let at = tries.length; at < peppers.length; at += 1) await spend(text, dearest)
         return false
       })
       if (right) queue.forgive(origin)
       return right
     },
-    isOutdated(stored) {
+    isOutdated(stored, password) {
       const kept = keptOf(stored)
-      if (kept === null || kept.cost !== cost) return true
+      if (kept === null) {
+        const sealed = sealedOf(stored)
+        return sealed === null || isWholly(password, sealed.hash)
+      }
+      if (kept.cost !== cost) return true
       return kept.pepperId === undefined ? peppers.length > 1 : kept.pepperId !== newest.id
     },
-    noteCost(used) {
-      if (used > dearest && used <= MOST_COST) dearest = used
+    takeOver(given) {
+      const read = readForeign(given)
+      if ('mistake' in read) throw problem('request.invalid', { errors: [{ path: '/passwordHash', message: read.mistake }] })
+      const work = String(Math.ceil(read.work))
+      return `sealed1$${newest.id}$${work}$${secrets.encrypt(SEALED_FOR, work, JSON.stringify(given)).toString('base64url')}`
+    },
+    noteWork(rounds) {
+      if (rounds > dearest && rounds <= MOST_WORK) dearest = rounds
     },
   }
   return hasher

@@ -2,16 +2,15 @@
 // use it, so giving needs everything the account may do; and it is judged again when it is used: the giver must still be active
 // and still reach the account, and the account must be as it was. Why a link will not do is told to nobody: all answer alike.
 import { randomBytes } from 'node:crypto'
-import type { Caller } from '../access/principal.js'
-import type { AuditStore } from '../audit/audit-store.js'
-import { refuseGain, refuseWithout } from '../authority/authority-rules.js'
-import type { AuthorityService } from '../authority/authority-service.js'
+import type { Caller } from '../kernel/principal.js'
+import type { AuditStore } from '../audit/index.js'
+import { type AuthorityService, refuseGain, refuseWithout } from '../authority/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { AppError, problem } from '../kernel/errors.js'
 import { isUuid } from '../kernel/ids.js'
 import { sha256 } from '../kernel/secrets.js'
-import type { SessionService } from '../sessions/session-service.js'
+import type { SessionService } from '../sessions/index.js'
 import type { AccountStore } from './account-store.js'
 import { newOrigin } from './hash-origin.js'
 import type { PasswordHasher } from './password-hasher.js'
@@ -34,6 +33,8 @@ export interface PasswordResetService {
    * (also for one's own account), reset.unavailable.
    */
   give: (caller: Caller, userId: string) => Promise<GivenReset>
+  /** The address of the account that a link is for, to be shown to whoever has the link; null for one that is no good. Uses nothing up. */
+  emailOf: (token: string) => Promise<string | null>
   /** Sets the password and ends every session of the account. Throws reset.void, password.weak, rate.limited, server.busy. */
   take: (caller: Caller, input: { token: string; newPassword: string }) => Promise<void>
 }
@@ -111,6 +112,10 @@ export function createPasswordResetService(dependencies: PasswordResetServiceDep
         }
         throw error
       }
+    },
+    async emailOf(token) {
+      const link = TOKEN.test(token) ? await store.find(sha256(token), now()) : null
+      return link && ((await accounts.findCredentials({ id: link.userId }))?.email ?? null)
     },
     async take(caller, { token, newPassword }) {
       // a guess costs one look into an index, and neither a hash nor a row

@@ -2,6 +2,7 @@
 // the account's status, e-mail, password or roles) stands in the database's triggers, so that no way in forgets it.
 import type { PrismaClient } from '../database/generated/client.js'
 import type { Tx } from '../database/transaction.js'
+import { NO_ADDRESS_DOMAIN } from './email.js'
 
 export interface PasswordReset {
   userId: string
@@ -18,7 +19,7 @@ export interface PasswordResetStore {
   find: (tokenHash: Uint8Array, now: Date) => Promise<PasswordReset | null>
   /** Takes the link away; null for whoever comes second, and when it was voided or has expired. */
   consume: (tx: Tx, tokenHash: Uint8Array, now: Date) => Promise<PasswordReset | null>
-  /** Sets the password of a person's account that is still active, whatever it had before; false when it is not. */
+  /** Sets the password of a person's account that is still active, whatever it had before, and forgets its devices and what else might let in who had it; false when it is not. */
   setPassword: (tx: Tx, userId: string, passwordHash: string, at: Date) => Promise<boolean>
 }
 
@@ -43,6 +44,12 @@ export function createPasswordResetStore({ prisma }: { prisma: PrismaClient }): 
       const { count } = await tx.user.updateMany({ where, data: { passwordHash, updatedAt: at, version: { increment: 1 } } })
       // whoever knew the old password may have made a device known
       if (count === 1) await tx.knownDevice.deleteMany({ where: { userId: id } })
+      // or may have linked an identity of their own, to come back by: what proves the account's address stays
+      if (count === 1) {
+        await tx.$executeRaw`
+          DELETE FROM external_identities i USING users u WHERE i.user_id = ${id}::uuid AND u.id = i.user_id
+            AND u.email NOT LIKE ${`%@${NO_ADDRESS_DOMAIN}`} AND i.proven_email IS DISTINCT FROM u.email`
+      }
       return count === 1
     },
   }

@@ -1,7 +1,8 @@
 // When a password is too easy to guess (NIST SP 800-63B 5.1.1.2: length first, no composition rules). Pure. Nothing here
 // cuts a password short, keeps it, or repeats it in a reason.
-import { ZxcvbnFactory } from '@zxcvbn-ts/core'
-import { adjacencyGraphs, dictionary } from '@zxcvbn-ts/language-common'
+import { createRequire } from 'node:module'
+import type * as core from '@zxcvbn-ts/core'
+import type * as common from '@zxcvbn-ts/language-common'
 import { problem } from '../kernel/errors.js'
 
 const LONG_ENOUGH = 12
@@ -17,7 +18,15 @@ const REASONS: Record<string, string> = {
   date: 'It contains a date',
 }
 
-let estimator: ZxcvbnFactory | undefined
+let estimator: core.ZxcvbnFactory | undefined
+
+/** Loaded and built at first need: it is a twentieth of a start, and takes 6 MB. */
+function loadEstimator(): core.ZxcvbnFactory {
+  const require = createRequire(import.meta.url)
+  const { ZxcvbnFactory } = require('@zxcvbn-ts/core') as typeof core
+  const { adjacencyGraphs, dictionary } = require('@zxcvbn-ts/language-common') as typeof common
+  return new ZxcvbnFactory({ dictionary, graphs: adjacencyGraphs })
+}
 
 /** The form that is hashed: NFKC, so that every keyboard and system types the same password (RFC 8265 4.2 asks for NFC; NFKC follows NIST). */
 export function preparePassword(password: string): string {
@@ -37,8 +46,7 @@ export function weaknessOf(password: string, userInputs: readonly string[]): str
   const prepared = preparePassword(password)
   const judged = Array.from(prepared).length < length ? prepared : password
   if (Array.from(judged).length >= LONG_ENOUGH) return []
-  // built at first need: the word list takes 20 ms and 6 MB
-  estimator ??= new ZxcvbnFactory({ dictionary, graphs: adjacencyGraphs })
+  estimator ??= loadEstimator()
   const { score, sequence } = estimator.check(judged, userInputs.flatMap((input) => [input, ...input.split(/[^\p{L}\p{N}]+/u)]).filter((part) => part !== ''))
   if (score >= SAFE_SCORE) return []
   const found = sequence.flatMap(({ pattern }) => REASONS[pattern] ?? [])

@@ -1,17 +1,15 @@
 // Roles, made and changed by holders of gatehouse:roles.write who hold what the role permits, before and after: whoever could take from a role
 // what they do not hold could break those who do. `admin` cannot be changed, `member` not deleted, and a held role stays until nobody has it.
-import type { Caller } from '../access/principal.js'
-import type { AuditStore } from '../audit/audit-store.js'
-import { type Held, refuseGrant } from '../authority/authority-rules.js'
-import type { AuthorityService } from '../authority/authority-service.js'
+import type { Caller } from '../kernel/principal.js'
+import type { AuditStore } from '../audit/index.js'
+import { type AuthorityService, type Held, refuseGrant } from '../authority/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { isUuid, newId } from '../kernel/ids.js'
 import { misplaced } from '../kernel/permission-catalogue.js'
 import { holds } from '../kernel/permissions.js'
-import { checkLimits, type Limit } from '../limits/limit-rules.js'
-import { checkPlan } from '../limits/plan.js'
+import { checkLimits, checkPlan, type Limit } from '../limits/index.js'
 import { ADMIN, MEMBER } from './role-rules.js'
 import type { Role, RoleStore } from './role-store.js'
 
@@ -30,6 +28,7 @@ export interface RoleInput {
   description: string
   permissions: string[]
   limits: Limit[]
+  requiresMfa: boolean
 }
 
 export interface RoleService {
@@ -52,7 +51,7 @@ export interface RoleServiceDeps {
   audit: AuditStore
   transact: Transact
   clock: Clock
-  narrowed: () => Promise<void>
+  publishRevocations: () => Promise<void>
 }
 
 const WRITE = 'gatehouse:roles.write'
@@ -62,8 +61,8 @@ const PLANS = ' plans'
 const HOLDERS = 200
 const MOST_ROLES = 1_000
 
-function viewOf({ id, name, description, permissions, limits, version, createdAt, updatedAt }: Role): RoleView {
-  return { id, name, description, permissions, limits, version, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() }
+function viewOf({ id, name, description, permissions, limits, requiresMfa, version, createdAt, updatedAt }: Role): RoleView {
+  return { id, name, description, permissions, limits, requiresMfa, version, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() }
 }
 
 // a name that is an id would be looked up as one, and be another role's
@@ -86,7 +85,7 @@ function refusePlan(held: Held, before: readonly Limit[], after: readonly Limit[
 
 const keyOf = (key: string): { id: string } | { name: string } => (isUuid(key) ? { id: key } : { name: key })
 
-export function createRoleService({ store, authority, audit, transact, clock, narrowed }: RoleServiceDeps): RoleService {
+export function createRoleService({ store, authority, audit, transact, clock, publishRevocations }: RoleServiceDeps): RoleService {
 
   async function read(key: string, tx?: Tx): Promise<Role> {
     const role = await store.find(keyOf(key), tx)
@@ -115,7 +114,7 @@ export function createRoleService({ store, authority, audit, transact, clock, na
       const holders = found.slice(0, HOLDERS).map((one) => ({ ...one, issuedAt: one.issuedAt?.toISOString() ?? null }))
       return { ...viewOf(role), holderCount: await store.countHolders(role.name), holders, nextHolder: found.length > HOLDERS ? (holders.at(-1)?.userId ?? null) : null }
     },
-    async create(caller, { name, description, permissions, limits }) {
+    async create(caller, { name, description, permissions, limits, requiresMfa }) {
       if (!isName(name)) throw problem('request.invalid', { errors: [{ path: '/name', message: 'must begin with a letter or digit, and be no UUID' }] })
       check(name, { permissions, limits })
       const role = await transact(async (tx) => {
@@ -126,9 +125,9 @@ export function createRoleService({ store, authority, audit, transact, clock, na
         if (roles.length >= MOST_ROLES) throw problem('role.cap_reached')
         if (roles.some((role) => role.name === name)) throw problem('role.taken')
         checkPlan({ name, limits }, roles, MEMBER)
-        const inserted = await store.insert(tx, { id: newId(), name, description, permissions, limits }, new Date(clock.now()))
+        const inserted = await store.insert(tx, { id: newId(), name, description, permissions, limits, requiresMfa }, new Date(clock.now()))
         if (!inserted) throw problem('role.taken')
-        await audit.record(tx, caller, { action: 'role.created', targetType: 'role', targetId: inserted.id, details: { name, permissions, limits: JSON.stringify(limits) } })
+        await audit.record(tx, caller, { action: 'role.created', targetType: 'role', targetId: inserted.id, details: { name, permissions, limits: JSON.stringify(limits), requiresMfa } })
         return inserted
       })
       return viewOf(role)
@@ -138,15 +137,15 @@ export function createRoleService({ store, authority, audit, transact, clock, na
         const { role, held } = await open(tx, caller, key, expected)
         if (role.name === ADMIN) throw problem('role.builtin')
         check(role.name, patch)
-        const { permissions = role.permissions, limits = role.limits } = patch
+        const { permissions = role.permissions, limits = role.limits, requiresMfa = role.requiresMfa } = patch
         refuseGrant(held, [...role.permissions, ...permissions])
         refusePlan(held, role.limits, limits)
         if (patch.limits) checkPlan({ name: role.name, limits }, await store.list(tx), MEMBER)
         const row = await store.update(tx, role.id, role.version, patch, new Date(clock.now()))
         if (!row) throw problem('precondition.failed')
-        const details = { name: role.name, fields: Object.keys(patch).toSorted(), permissions, before: role.permissions, limits: JSON.stringify(limits) }
+        const details = { name: role.name, fields: Object.keys(patch).toSorted(), permissions, before: role.permissions, limits: JSON.stringify(limits), requiresMfa }
         await audit.record(tx, caller, { action: 'role.updated', targetType: 'role', targetId: role.id, details })
-        await narrowed()
+        await publishRevocations()
         return row
       })
       return viewOf(updated)

@@ -4,7 +4,7 @@ import type { Prisma, PrismaClient } from '../database/generated/client.js'
 import { isForeignKeyViolation } from '../database/failures.js'
 import type { Tx } from '../database/transaction.js'
 import { problem } from '../kernel/errors.js'
-import type { Limit } from '../limits/limit-rules.js'
+import type { Limit } from '../limits/index.js'
 
 export interface Role {
   id: string
@@ -12,12 +12,14 @@ export interface Role {
   description: string
   permissions: string[]
   limits: Limit[]
+  /** does it ask its holders for a second factor? */
+  requiresMfa: boolean
   version: number
   createdAt: Date
   updatedAt: Date
 }
 
-export type RolePatch = Partial<Pick<Role, 'description' | 'permissions' | 'limits'>>
+export type RolePatch = Partial<Pick<Role, 'description' | 'permissions' | 'limits' | 'requiresMfa'>>
 
 export interface RoleStore {
   /** All roles, by name; inside a transaction, through it: a second connection for each change could starve the pool. */

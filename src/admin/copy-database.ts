@@ -12,7 +12,7 @@ const MIGRATIONS = '_prisma_migrations'
 
 async function tablesOf(client: pg.PoolClient): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
-    "SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> $1 ORDER BY relname", [MIGRATIONS])
+    "SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND relname <> $1 ORDER BY relname", [MIGRATIONS])
   return rows.map(({ name }) => name)
 }
 
@@ -53,7 +53,7 @@ async function copyTable(from: pg.PoolClient, to: pg.PoolClient, table: string):
 
 /** Sequences go on where those of the other database were. */
 async function copySequences(from: pg.PoolClient, to: pg.PoolClient): Promise<void> {
-  const { rows } = await from.query<{ name: string; last: string | null }>("SELECT sequencename AS name, last_value::text AS last FROM pg_sequences WHERE schemaname = 'public'")
+  const { rows } = await from.query<{ name: string; last: string | null }>("SELECT sequencename AS name, last_value::text AS last FROM pg_sequences WHERE schemaname = current_schema()")
   for (const { name, last } of rows) if (last !== null) await to.query('SELECT setval($1::regclass, $2::bigint)', [`"${name}"`, last])
 }
 

@@ -1,18 +1,14 @@
 // What whoever holds the host may do to accounts without being anybody: open an administrator, make one of an account, set a
 // password. The way back in when no administrator can sign in. Held to the rules of passwords and told to the audit log, as actor
 // `host`; not held to reach, for the host reads and writes the database anyway.
-import type { AccountStore } from '../accounts/account-store.js'
-import { normaliseEmail } from '../accounts/email.js'
-import type { PasswordHasher } from '../accounts/password-hasher.js'
-import { requireStrong } from '../accounts/password-rules.js'
-import { ADMIN } from '../accounts/role-rules.js'
-import type { AuditStore } from '../audit/audit-store.js'
-import { issuerOf } from '../authority/authority-rules.js'
+import { type AccountStore, ADMIN, normaliseEmail, type PasswordHasher, requireStrong } from '../accounts/index.js'
+import type { AuditStore } from '../audit/index.js'
+import { issuerOf } from '../authority/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { newId, randomBase62 } from '../kernel/ids.js'
-import type { InstallationStore } from '../setup/installation-store.js'
+import type { InstallationStore } from '../setup/index.js'
 import type { HostAccount, HostAccountStore } from './host-account-store.js'
 import { HOST } from './host-caller.js'
 

@@ -1,6 +1,6 @@
 // Keys whose seller nobody remembers: bound since this version, and worth less than what is written on them. The host may list them and
 // say of chosen ones that they were sold.
-import type { AuditStore } from '../audit/audit-store.js'
+import type { AuditStore } from '../audit/index.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import type { DarkKey, HostKeyStore } from './host-key-store.js'

@@ -3,25 +3,25 @@
 import { availableParallelism } from 'node:os'
 import { text } from 'node:stream/consumers'
 import { Command, CommanderError } from 'commander'
-import { createAccountStore } from '../accounts/account-store.js'
-import { createHashQueue } from '../accounts/hash-queue.js'
-import { createPasswordHasher, pepperIdOf } from '../accounts/password-hasher.js'
-import { createAuditStore } from '../audit/audit-store.js'
+import { createAccountStore, createHashQueue, createPasswordHasher, pepperIdOf } from '../accounts/index.js'
+import { createAuditStore } from '../audit/index.js'
 import type { Config } from '../config.js'
 import { connectDatabase, type Database } from '../database/connect.js'
 import { embeddedSecret } from '../database/embedded-secret.js'
-import { reach } from '../database/open.js'
+import { connectServer, reach } from '../database/open.js'
 import { migrate } from '../database/migrate.js'
 import { pendingMigrations } from '../database/pending-migrations.js'
+import { UNKNOWN_POOLING } from '../database/pooling.js'
 import { visitEmbeddedPostgres } from '../database/visit-embedded-postgres.js'
 import { loadConfig } from '../environment.js'
 import { systemClock } from '../kernel/clock.js'
+import { parseDatabaseUrl } from '../kernel/database-url.js'
 import { AppError } from '../kernel/errors.js'
 import { createCursors } from '../kernel/page.js'
 import { createSecrets } from '../kernel/secrets.js'
-import { createInstallationStore } from '../setup/installation-store.js'
+import { createInstallationStore } from '../setup/index.js'
 import { exitLineOf } from '../start-failure.js'
-import { createSigningKeyStore, isUnder } from '../tokens/signing-key-store.js'
+import { createSigningKeyStore, isUnder } from '../tokens/index.js'
 import { addCopyDatabase } from './commands/copy-database.js'
 import { addCreate } from './commands/create.js'
 import { addGrantAdmin } from './commands/grant-admin.js'
@@ -60,8 +60,8 @@ async function requireMigrated({ pool }: Database): Promise<void> {
 
 /** Brings the database of `url` up to date, and copies into it. */
 async function copyTo(source: Database, url: string, told: (table: string, rows: number) => void): Promise<void> {
-  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) throw new HostError('stdin holds no postgres:// URL')
-  const target = connectDatabase({ connection: { connectionString: url }, poolMax: POOL_MAX, onError: () => undefined })
+  if (!/^postgres(ql)?:\/\//.test(url) || 'mistake' in parseDatabaseUrl(url)) throw new HostError('stdin holds no postgres:// URL')
+  const target = await connectServer({ databaseUrl: url, databaseDirectUrl: null, databasePooling: UNKNOWN_POOLING }, { poolMax: POOL_MAX, onError: () => undefined })
   try {
     await reach(target.pool, url)
     await migrate(target.pool)
@@ -77,8 +77,8 @@ async function onHost<T>(config: Config, log: (message: string) => void, work: (
   let database: Database | null = null
   try {
     const secrets = createSecrets(config.secret ?? embeddedSecret(config.dataDir), config.previousSecret)
-    const connection = visit?.connection ?? { connectionString: config.databaseUrl ?? '' }
-    database = connectDatabase({ connection, poolMax: POOL_MAX, onError: (error) => log(`A database connection was lost: ${error.message}`) })
+    const options = { poolMax: POOL_MAX, onError: (error: Error) => log(`A database connection was lost: ${error.message}`) }
+    database = visit ? connectDatabase({ ...options, connection: visit.connection }) : await connectServer(config, options)
     await reach(database.pool, config.databaseUrl)
     await requireMigrated(database)
     const { prisma, pool, transact } = database
@@ -91,7 +91,7 @@ async function onHost<T>(config: Config, log: (message: string) => void, work: (
       copyTo: (url, told) => copyTo(from, url, told),
       accounts: createHostAccountService({
         store: createHostAccountStore(), accounts: createAccountStore({ prisma, pool, cursors }), installation: createInstallationStore({ prisma }),
-        hasher: createPasswordHasher({ secrets, cost: config.bcryptCost, queue: createHashQueue({ clock, cores: availableParallelism() }), limits: UNLIMITED }), audit, transact, clock,
+        hasher: createPasswordHasher({ secrets, clock, cost: config.bcryptCost, queue: createHashQueue({ clock, cores: availableParallelism() }), limits: UNLIMITED }), audit, transact, clock,
       }),
       upkeep: createUpkeepService({
         signingKeys: createSigningKeyStore({ prisma, secrets, clock }), status: createSecretStatusStore({ pool, secrets, pepperIdOf, isUnder }), audit, transact, clock,

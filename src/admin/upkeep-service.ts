@@ -1,9 +1,8 @@
 // What whoever holds the host does to keys and secrets: rotate what signs, and ask what is still under the secret before this one.
-import type { AuditStore } from '../audit/audit-store.js'
+import type { AuditStore } from '../audit/index.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { planRotation } from '../tokens/rotation.js'
-import type { SigningKeyStore } from '../tokens/signing-key-store.js'
+import { planRotation, type SigningKeyStore } from '../tokens/index.js'
 import type { SecretStatus, SecretStatusStore } from './secret-status-store.js'
 import { HOST } from './host-caller.js'
 

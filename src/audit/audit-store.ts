@@ -1,12 +1,14 @@
 // The audit log's rows. `record` wants the transaction of the change: no change without its row, no row without its change.
 // Refusals are no changes: they are folded (refusal-folds.ts), and what is counted but not written yet is written before a list is read.
 import type pg from 'pg'
+import { AppError, type ErrorCode } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
-import type { Cursors, ListQuery, Page } from '../kernel/page.js'
+import type { Cursors, ListQuery, PageText } from '../kernel/page.js'
 import type { Clock } from '../kernel/clock.js'
-import type { Caller } from '../access/principal.js'
-import type { Tx } from '../database/transaction.js'
-import { type ListSpec, readPage } from '../database/list.js'
+import type { Caller } from '../kernel/principal.js'
+import { Prisma } from '../database/generated/client.js'
+import type { Along, Tx } from '../database/transaction.js'
+import { createList } from '../database/list.js'
 import { createRefusalFolds, foldedEntry, isFolded, REFUSALS, type RefusalFolds } from './refusal-folds.js'
 
 /** What happened: `noun.verb`. Details never hold a secret, a password, or text typed into a password's field. */
@@ -17,6 +19,8 @@ export interface AuditEntry {
   details?: Record<string, string | number | boolean | null | string[]>
   /** who acted, when the request carried no credential yet (a login names its user here) */
   actorUserId?: string
+  /** of a refusal: what it is folded by instead of the target; never written */
+  about?: string
 }
 
 export type AuditRow = {
@@ -35,25 +39,40 @@ export type AuditRow = {
 
 export interface AuditStore {
   record: (tx: Tx, caller: Caller, entry: AuditEntry) => Promise<void>
+  /** `record`, in the very statement of the change. One to a statement, and no refusal, for those are folded. */
+  along: (caller: Caller, entry: AuditEntry) => Along
   /** Notes a refusal, of which there may be many: the first of its kind is written at once, the others are counted. */
   refused: (caller: Caller, entry: AuditEntry) => Promise<void>
+  /** Runs `work` around its transaction: when it is refused for want of a right, that leaves a row of its own, which outlives what was rolled back. */
+  recordingRefusal: <T>(caller: Caller, target: { targetType: string; targetId: string }, work: () => Promise<T>) => Promise<T>
   /** Writes what was counted in the minutes that are over, or with `all` until now. What cannot be written is counted again, and the error thrown. */
   writeCounted: (all?: boolean) => Promise<void>
   /** Deletes at most `most` refusals that are older than `before`; how many. */
   deleteRefusals: (before: Date, most: number) => Promise<number>
   /** `record` for many, in one statement. */
   recordAll: (tx: Tx, caller: Caller, entries: readonly AuditEntry[]) => Promise<void>
-  list: (query: ListQuery) => Promise<Page<AuditRow>>
+  list: (query: ListQuery) => Promise<PageText>
 }
 
-const LIST: ListSpec = {
+const WANT_OF_RIGHT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['access.denied', 'permission.not_held', 'admin.last'])
+
+const LIST = createList({
   name: 'audit',
   table: 'audit_events',
-  columns: {
-    id: 'id', at: 'at', actorType: 'actor_type', actorId: 'actor_id', credential: 'credential', action: 'action', targetType: 'target_type',
-    targetId: 'target_id', address: 'address', requestId: 'request_id', details: 'details',
+  fields: {
+    id: { sql: 'id', as: 'word' },
+    at: { sql: 'at', as: 'time' },
+    actorType: { sql: 'actor_type', as: 'value' },
+    actorId: { sql: 'actor_id', as: 'value' },
+    credential: { sql: 'credential', as: 'value' },
+    action: { sql: 'action', as: 'value' },
+    targetType: { sql: 'target_type', as: 'value' },
+    targetId: { sql: 'target_id', as: 'value' },
+    address: { sql: 'address', as: 'value' },
+    requestId: { sql: 'request_id', as: 'value' },
+    details: { sql: 'details', as: 'json' },
   },
-  sortable: { at: 'timestamptz' },
+  sortable: { at: { column: 'at', type: 'timestamptz' } },
   filters: {
     actorId: (p) => `actor_id = ${p}`,
     action: (p) => `action = ${p}`,
@@ -63,7 +82,7 @@ const LIST: ListSpec = {
     'at[lte]': (p) => `at <= ${p}::timestamptz`,
   },
   defaultSort: '-at',
-}
+})
 
 function credentialOf({ principal, host }: Caller): string {
   if (!principal) return host === true ? 'host' : 'none'
@@ -79,11 +98,13 @@ export interface AuditStoreDependencies {
 
 export function createAuditStore({ pool, cursors, clock, folds = createRefusalFolds({ clock }) }: AuditStoreDependencies): AuditStore {
   function rowOf(caller: Caller, { action, targetType, targetId, details = {}, actorUserId }: AuditEntry) {
-    const actorId = caller.principal?.id ?? actorUserId
+    const { act } = caller.principal ?? {}
+    // who acts for another is named first, and for whom they act with it
+    const actorId = act?.sub ?? caller.principal?.id ?? actorUserId
     const nobody = caller.host === true ? 'host' : 'anonymous'
     return {
       id: newId(), at: new Date(clock.now()), actorType: caller.principal?.type ?? (actorId === undefined ? nobody : 'user'), actorId: actorId ?? '',
-      credential: credentialOf(caller), action, targetType, targetId, address: caller.address, requestId: caller.requestId, details,
+      credential: credentialOf(caller), action, targetType, targetId, address: caller.address, requestId: caller.requestId, details: act ? { ...details, actingFor: caller.principal?.id ?? '' } : details,
     }
   }
 
@@ -98,6 +119,15 @@ export function createAuditStore({ pool, cursors, clock, folds = createRefusalFo
   }
 
   const store: AuditStore = {
+    along(caller, entry) {
+      const row = rowOf(caller, entry)
+      return (when) => ({
+        audited: Prisma.sql`
+          INSERT INTO audit_events (id, at, actor_type, actor_id, credential, action, target_type, target_id, address, request_id, details)
+          SELECT ${row.id}::uuid, ${row.at}::timestamptz, ${row.actorType}, ${row.actorId}, ${row.credential}, ${row.action}, ${row.targetType}, ${row.targetId}, ${row.address},
+            ${row.requestId}, ${JSON.stringify(row.details)}::jsonb WHERE EXISTS (SELECT FROM ${when})`,
+      })
+    },
     async record(tx, caller, entry) {
       if (isFolded(entry.action) && !folds.isFirst(caller, entry)) return
       await tx.auditEvent.create({ data: rowOf(caller, entry) })
@@ -111,6 +141,14 @@ export function createAuditStore({ pool, cursors, clock, folds = createRefusalFo
         await insert(caller, entry)
       } catch (error) {
         folds.isFirst(caller, entry) // not written: counted instead, and written with the rest
+        throw error
+      }
+    },
+    async recordingRefusal(caller, target, work) {
+      try {
+        return await work()
+      } catch (error) {
+        if (error instanceof AppError && WANT_OF_RIGHT.has(error.code)) await store.refused(caller, { action: 'access.denied', ...target, details: { code: error.code } })
         throw error
       }
     },
@@ -131,7 +169,7 @@ export function createAuditStore({ pool, cursors, clock, folds = createRefusalFo
     },
     async list(query) {
       await store.writeCounted(true)
-      return readPage<AuditRow>(pool, cursors, LIST, query)
+      return LIST(pool, cursors, query)
     },
   }
   return store

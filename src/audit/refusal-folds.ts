@@ -1,6 +1,6 @@
 // Refusals are what anybody can cause without being allowed anything, so they must not fill the audit log: of the same kind by the
 // same caller the first is a row, and then there is one row a minute that says how many there were. Counts only; the store writes.
-import type { Caller } from '../access/principal.js'
+import type { Caller } from '../kernel/principal.js'
 import { countedAddress } from '../kernel/address.js'
 import type { Clock } from '../kernel/clock.js'
 import type { AuditEntry } from './audit-store.js'
@@ -8,8 +8,8 @@ import type { AuditEntry } from './audit-store.js'
 /** Actions that tell of a refusal: deleted in time, while security acts stay. The trigger of audit_events holds the same list. */
 export const REFUSALS = ['access.denied', 'login.failed', 'login.throttled', 'password.change_failed'] as const
 
-// a lock-out is noted once for each counter already
-const FOLDED = new Set<string>(REFUSALS.filter((action) => action !== 'login.throttled'))
+// a lock-out is noted once for each counter already; what is asked while acting for somebody is no refusal, and stays, but is as many
+const FOLDED = new Set<string>([...REFUSALS.filter((action) => action !== 'login.throttled'), 'impersonation.request'])
 const MINUTE_MS = 60_000
 const TARGETS_NAMED = 10
 
@@ -40,11 +40,11 @@ export function isFolded(action: string): boolean {
   return FOLDED.has(action)
 }
 
-function keyOf({ principal, address }: Caller, { action, targetType, targetId, details }: AuditEntry): string {
-  const who = principal ? [principal.type, principal.id, principal.keyId ?? ''] : [countedAddress(address)]
+function keyOf({ principal, address }: Caller, { action, targetType, targetId, details, about }: AuditEntry): string {
+  const who = principal ? [principal.type, principal.id, principal.keyId ?? '', principal.act?.sub ?? ''] : [countedAddress(address)]
   // whose password is guessed is told for each account: its owner looks for it there
   // and what was only to be read is not counted together with what was to be changed
-  return JSON.stringify([action, details?.['code'] ?? details?.['method'] ?? '', targetType, action === 'access.denied' ? '' : targetId, ...who])
+  return JSON.stringify([action, details?.['code'] ?? details?.['method'] ?? '', targetType, action === 'access.denied' ? '' : about ?? targetId, ...who])
 }
 
 /** The row's details: those of the last refusal, how many there were, and the first ten of their targets when there are several. */

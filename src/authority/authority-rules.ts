@@ -1,11 +1,11 @@
 // What an acting credential may give, and over whom it reaches. Pure: facts in, refusals out.
 // Gaining over somebody (their password, e-mail, factors, a key in their name) takes all that they may do; ending (suspending, revoking,
 // narrowing) takes the part of it that is Gatehouse's; reading takes the read permission alone.
-import type { Caller } from '../access/principal.js'
+import type { Caller } from '../kernel/principal.js'
 import { problem } from '../kernel/errors.js'
 import { networksWithin } from '../kernel/networks.js'
-import { intersection, isOfGatehouse, isOwnRight, lacking } from '../kernel/permissions.js'
-import { weightOf } from '../kernel/permission-catalogue.js'
+import { APPLICATION, holds, intersection, isOfGatehouse, isOwnRight, lacking } from '../kernel/permissions.js'
+import { CATALOGUE, weightOf } from '../kernel/permission-catalogue.js'
 
 /** What was read of the acting credential, behind the gate. */
 export interface ActingFacts {
@@ -78,7 +78,7 @@ export function heldBy(facts: ActingFacts, nowMs: number): Held {
 /** A session or key holds its permissions for now; who gives them away for longer, or to further places, gives more than it holds. */
 function outside(fence: Fence, wanted: Fence): string | null {
   if (wanted.endsAtMs > fence.endsAtMs) return 'an end later than that of the credential that gives it'
-  const isInside = fence.addresses.every((outer) => outer.length === 0 || wanted.addresses.some((inner) => inner.length > 0 && networksWithin(inner, outer)))
+  const isInside = fence.addresses.every((outer) => outer.length === 0 || wanted.addresses.some((inner) => networksWithin(inner, outer)))
   return isInside ? null : 'addresses beyond those of the credential that gives it'
 }
 
@@ -125,3 +125,16 @@ export function refuseEnd(held: Held, permissions: readonly string[]): void {
 
 /** The Gatehouse part of a person, for `refuseEnd`. */
 export const partOf = all
+
+const IMPERSONATE = 'gatehouse:users.impersonate'
+// to look, and to set right what is the person's own; what gives, lets in or lasts is not among it
+const WHILE_IMPERSONATING = [APPLICATION, 'gatehouse:own.profile', 'gatehouse:own.sessions', ...Object.keys(CATALOGUE).filter((name) => name.endsWith('.read'))]
+
+/**
+ * What somebody may do who acts for another: what both may, and of Gatehouse only what looks and repairs. Null: not at all, for they may act for nobody
+ * any more, or not for somebody who may do this much.
+ */
+export function impersonatedPermissions(ofTarget: readonly string[], ofActor: readonly string[]): string[] | null {
+  if (!holds(ofActor, IMPERSONATE) || lacking(ofActor, weightOf(ofTarget)).length > 0) return null
+  return intersection(intersection(ofTarget, ofActor), WHILE_IMPERSONATING)
+}

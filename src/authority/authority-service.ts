@@ -1,11 +1,11 @@
 // Who may let whom do what, decided where it lasts: in the transaction of the act, behind the gate. What a request's credential was
 // found to hold at its start is up to a lease old, which is enough to look at things and not to leave lasting effects.
-import type { Caller } from '../access/principal.js'
+import { type Caller, UNTIL_MFA } from '../kernel/principal.js'
 import type { Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { APPLICATION, ALL_OF_GATEHOUSE } from '../kernel/permissions.js'
-import { heldBy, type Held, NOTHING_HELD, partOf, refuseEnd, refuseGain, refuseWithout, type TargetFacts, UNFENCED } from './authority-rules.js'
+import { heldBy, type Held, NOTHING_HELD, refuseWithout, type TargetFacts, UNFENCED } from './authority-rules.js'
 import type { AuthorityStore, GateScope } from './authority-store.js'
 
 export interface AuthorityService {
@@ -15,10 +15,6 @@ export interface AuthorityService {
   holdOf: (tx: Tx, giver: { userId: string; keyId: string | null }, scope?: GateScope) => Promise<Held>
   /** hold, and throws access.denied unless one of the permissions is still held. */
   require: (tx: Tx, caller: Caller, anyOf: string | readonly string[], scope?: GateScope) => Promise<Held>
-  /** hold and target, and throws permission.not_held unless everything that the user may do is held, and user.not_found. */
-  requireGain: (tx: Tx, caller: Caller, userId: string, scope?: GateScope) => Promise<{ held: Held; target: TargetFacts }>
-  /** The same for the part that is Gatehouse's. */
-  requireEnd: (tx: Tx, caller: Caller, userId: string, scope?: GateScope) => Promise<{ held: Held; target: TargetFacts }>
   /** What a user may do, for reach. Throws user.not_found. */
   target: (tx: Tx, userId: string) => Promise<TargetFacts>
   guardAdmins: AuthorityStore['guardAdmins']
@@ -35,9 +31,12 @@ function actingOf({ principal }: Caller): string {
 
 export function createAuthorityService({ store, clock }: { store: AuthorityStore; clock: Clock }): AuthorityService {
   async function hold(tx: Tx, caller: Caller, scope: GateScope = {}): Promise<Held> {
+    // whoever acts for another gives nothing and gains nothing in their name, whatever route they come by
+    if (caller.principal?.act) return NOTHING_HELD
     const facts = await store.hold(tx, caller.principal?.id ?? null, actingOf(caller), scope)
     if (!caller.principal) return caller.host === true ? HOST : NOTHING_HELD
-    return heldBy(facts, clock.now())
+    const held = heldBy(facts, clock.now())
+    return caller.principal.wantsMfa === true ? { ...held, permissions: UNTIL_MFA } : held
   }
 
   async function target(tx: Tx, userId: string): Promise<TargetFacts> {
@@ -58,18 +57,6 @@ export function createAuthorityService({ store, clock }: { store: AuthorityStore
       const held = await hold(tx, caller, scope)
       refuseWithout(held, ...[anyOf].flat())
       return held
-    },
-    async requireGain(tx, caller, userId, scope) {
-      const held = await hold(tx, caller, { ...scope, users: [...(scope?.users ?? []), userId] })
-      const facts = await target(tx, userId)
-      refuseGain(held, facts)
-      return { held, target: facts }
-    },
-    async requireEnd(tx, caller, userId, scope) {
-      const held = await hold(tx, caller, { ...scope, users: [...(scope?.users ?? []), userId] })
-      const facts = await target(tx, userId)
-      refuseEnd(held, partOf(facts))
-      return { held, target: facts }
     },
     guardAdmins: store.guardAdmins,
     guardCap: store.guardCap,

@@ -13,6 +13,8 @@ export interface GateScope {
   narrowedRoles?: readonly string[]
   /** `key:ID`, `sess:ID` */
   narrowedCredentials?: readonly string[]
+  /** a lock after all gates: makes what is counted for one owner wait for one another, `keys:ID` */
+  cap?: string
 }
 
 export interface AuthorityStore {
@@ -48,10 +50,11 @@ const list = (texts: readonly string[] = []): string[] => [...texts]
 
 export function createAuthorityStore(): AuthorityStore {
   return {
-    async hold(tx, actorId, acting, { users, narrowedUsers, roles, narrowedRoles, narrowedCredentials }) {
+    async hold(tx, actorId, acting, { users, narrowedUsers, roles, narrowedRoles, narrowedCredentials, cap }) {
       const [row] = await tx.$queryRaw<HeldRow[]>`
-        SELECT * FROM authority_hold(${actorId}::uuid, ${acting}, ${list(users)}::text[], ${list(narrowedUsers)}::text[], ${list(roles)}::text[],
-                                     ${list(narrowedRoles)}::text[], ${list(narrowedCredentials)}::text[])`
+        SELECT h.*, (CASE WHEN ${cap ?? null}::text IS NOT NULL THEN pg_advisory_xact_lock(${CAP_CLASS}::int, hashtext(${cap ?? null}::text)) END)::text AS cap
+        FROM authority_hold(${actorId}::uuid, ${acting}, ${list(users)}::text[], ${list(narrowedUsers)}::text[], ${list(roles)}::text[],
+                                     ${list(narrowedRoles)}::text[], ${list(narrowedCredentials)}::text[]) AS h`
       if (!row) throw new Error('authority_hold answers one row')
       return {
         active: row.active, rolePermissions: row.role_permissions, live: row.live, kind: row.kind, written: row.written, expiresAt: row.expires_at,

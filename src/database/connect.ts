@@ -3,10 +3,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
-import { Prisma, PrismaClient } from './generated/client.js'
-import { InstantClient, withInstants } from './instants.js'
-import { settled } from './session.js'
+import { clientFor } from './clients.js'
+import { PrismaClient } from './generated/client.js'
+import { withInstants } from './instants.js'
+import { OWN_SESSIONS, type Pooling } from './pooling.js'
+import { settled, settleSession } from './session.js'
 import type { Transact, Tx } from './transaction.js'
+import type { Way } from './way.js'
 
 export interface Database {
   pool: pg.Pool
@@ -15,23 +18,56 @@ export interface Database {
   transact: Transact
   /** Runs `work` once the transaction that is open in this context has committed (never when it rolls back); at once when none is open. */
   afterCommit: (work: () => Promise<void>) => Promise<void>
+  /**
+   * A connection outside the pool, past the pooler where there is a way past it; nothing on it takes longer than `withinMs`. It is the
+   * caller's to end, and to listen to. Rejects within twice that time.
+   */
+  connectAlone: (name: string, withinMs: number) => Promise<pg.Client>
+  /** how the pool reaches the database */
+  pooling: Pooling
   close: () => Promise<void>
 }
 
 export interface DatabaseOptions {
-  connection: pg.PoolConfig
+  connection: Way
+  /** what stands in front of it: nothing that one would notice, when this is left out */
+  pooling?: Pooling
+  /** past the pooler */
+  direct?: Way
   poolMax: number
   /** told of errors of idle connections (a restarted server); the pool replaces them by itself */
   onError: (error: Error) => void
 }
 
-const LIMITS = { connectionTimeoutMillis: 2_000, statement_timeout: 10_000, idle_in_transaction_session_timeout: 30_000, query_timeout: 12_000 }
+// PostgreSQL's own limits are set by session.ts; these hold for a server that does not answer
+const LIMITS = { connectionTimeoutMillis: 2_000, query_timeout: 12_000 }
 
-export function connectDatabase({ connection, poolMax, onError }: DatabaseOptions): Database {
-  const pool = settled(new pg.Pool({ ...LIMITS, ...connection, max: poolMax, application_name: 'gatehouse', Client: InstantClient }))
+function aloneBy(connection: Way, pooling: Pooling): Database['connectAlone'] {
+  const Client = clientFor(pooling, connection.places)
+  return async (name, withinMs) => {
+    const client = new Client({ ...connection, connectionTimeoutMillis: withinMs, query_timeout: withinMs, application_name: name })
+    client.on('error', () => undefined)
+    try {
+      await client.connect()
+      await settleSession(client, { isShared: pooling.isShared, schema: connection.schema, withinMs, statementTimeout: withinMs % 1_000 === 0 ? `${withinMs / 1_000}s` : `${withinMs}ms` })
+      return client
+    } catch (error) {
+      discard(client)
+      throw error
+    }
+  }
+}
+
+/** Ends a connection at once: end() first says goodbye, and a server that does not answer would never let it go. */
+export function discard(client: pg.Client): void {
+  client.connection.stream.destroy()
+}
+
+export function connectDatabase({ connection, poolMax, onError, pooling = OWN_SESSIONS, direct }: DatabaseOptions): Database {
+  const pool = settled(new pg.Pool({ ...LIMITS, ...connection, max: poolMax, application_name: 'gatehouse', Client: clientFor(pooling, connection.places) }), { isShared: pooling.isShared, schema: connection.schema })
   pool.on('error', onError)
   const prisma = new PrismaClient({
-    adapter: withInstants(new PrismaPg(pool)),
+    adapter: withInstants(new PrismaPg(pool, connection.schema === undefined ? {} : { schema: connection.schema })),
     transactionOptions: { maxWait: 2_500, timeout: 20_000 },
   })
   const open = new AsyncLocalStorage<{ tx: Tx; afterCommit: (() => Promise<void>)[] }>()
@@ -39,6 +75,8 @@ export function connectDatabase({ connection, poolMax, onError }: DatabaseOption
   return {
     pool,
     prisma,
+    pooling,
+    connectAlone: direct ? aloneBy(direct, OWN_SESSIONS) : aloneBy(connection, pooling),
     async transact(work) {
       const outer = open.getStore()
       if (outer) return work(outer.tx)
@@ -46,7 +84,7 @@ export function connectDatabase({ connection, poolMax, onError }: DatabaseOption
       running += 1
       let result
       try {
-        result = await prisma.$transaction((tx) => open.run({ tx, afterCommit }, () => work(tx)), { isolationLevel: Prisma.TransactionIsolationLevel.ReadCommitted })
+        result = await prisma.$transaction((tx) => open.run({ tx, afterCommit }, () => work(tx)))
       } finally {
         running -= 1
         // while a storage is in use, Node before 24 runs a hook for every promise of the process, and every request pays

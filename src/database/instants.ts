@@ -27,7 +27,10 @@ interface Parsers {
 
 const plain = pg.Client.prototype as unknown as { query: { apply: (client: pg.Client, args: unknown[]) => unknown } }
 
-/** A client that hands times in UTC to whoever brings parsers of its own, as Prisma's driver does. */
+/**
+ * A client that hands times in UTC to whoever brings parsers of its own, as Prisma's driver does. A transaction says its isolation level as it begins:
+ * Prisma would say it by a second statement, and a pooler's session may have another default.
+ */
 export class InstantClient extends pg.Client {}
 InstantClient.prototype.query = function query(this: pg.Client, ...args: unknown[]) {
   const [config, ...rest] = args
@@ -39,7 +42,8 @@ InstantClient.prototype.query = function query(this: pg.Client, ...args: unknown
       return format === 'text' && (oid === TIMESTAMPTZ || oid === TIMESTAMPTZ_ARRAY) ? (text) => parse(toUtcText(text)) : parse
     },
   }
-  return plain.query.apply(this, [{ ...config, types }, ...rest])
+  const begins = 'text' in config && config.text === 'BEGIN' ? { text: 'BEGIN ISOLATION LEVEL READ COMMITTED' } : {}
+  return plain.query.apply(this, [{ ...config, ...begins, types }, ...rest])
 } as unknown as typeof pg.Client.prototype.query
 
 const withOffset = (value: unknown): unknown => {

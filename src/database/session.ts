@@ -1,12 +1,18 @@
 // What a database session is brought to before it serves, whatever role, database, URL or pooler had set: times in UTC and in
-// ISO, numbers in full, one isolation level. Set and read back on the connection itself, for a pooler may drop start-up options.
+// ISO, numbers in full, one isolation level, an end to what takes too long. Set and read back on the connection itself, for a pooler
+// refuses or drops start-up options. Where it gives each transaction another session, the rest is set in each, and checked here.
 // A session that cannot write, or that was changed behind our back, is used once and closed: the next one may reach the new primary.
 import type pg from 'pg'
 
-const SETTINGS = {
-  TimeZone: 'UTC', DateStyle: 'ISO, MDY', IntervalStyle: 'postgres', client_encoding: 'UTF8', standard_conforming_strings: 'on',
-  extra_float_digits: '1', bytea_output: 'hex', default_transaction_isolation: 'read committed',
-}
+// the server reports these, so a pooler knows them and gives each client its own
+const REPORTED = { TimeZone: 'UTC', DateStyle: 'ISO, MDY', client_encoding: 'UTF8', standard_conforming_strings: 'on' }
+const STYLES = { IntervalStyle: 'postgres', extra_float_digits: '1', bytea_output: 'hex' }
+const DEFAULTS = { default_transaction_isolation: 'read committed' }
+const LIMITS = { statement_timeout: '10s', idle_in_transaction_session_timeout: '30s' }
+
+/** For a transaction whose session is not ours for longer: what holds in it alone. */
+export const IN_EACH_TRANSACTION = Object.entries({ ...STYLES, ...LIMITS }).map(([name, value]) => `SET LOCAL ${name} = '${value}'`).join('; ')
+
 const SETTLE_MAX_MS = 2_000
 const READ_ONLY_TRANSACTION = '25006'
 
@@ -25,8 +31,10 @@ export interface Writability {
 
 const unfit = new WeakSet<pg.ClientBase>()
 
-const SET = Object.entries(SETTINGS).map(([name, value]) => `set_config('${name}', '${value}', false)`).join(', ')
-const READ = Object.keys(SETTINGS).map((name) => `current_setting('${name}') AS "${name}"`).join(', ')
+type Settings = Record<string, string>
+
+const setting = (settings: Settings): string => Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', false)`).join(', ')
+const reading = (settings: Settings): string => Object.keys(settings).map((name) => `current_setting('${name}') AS "${name}"`).join(', ')
 const WRITABILITY = `pg_is_in_recovery() AS "isReplica", current_setting('transaction_read_only') = 'on' AS "isReadOnly"`
 
 /** Asks a server whether it takes writes. */
@@ -41,7 +49,7 @@ function watch(client: pg.ClientBase): void {
   const connection = client.connection as pg.Connection
   connection.on('parameterStatus', ({ parameterName, parameterValue }: { parameterName: string; parameterValue: string }) => {
     const readOnly = (parameterName === 'in_hot_standby' || parameterName === 'default_transaction_read_only') && parameterValue === 'on'
-    const changed = (parameterName === 'TimeZone' || parameterName === 'DateStyle') && parameterValue !== SETTINGS[parameterName]
+    const changed = (parameterName === 'TimeZone' || parameterName === 'DateStyle') && parameterValue !== REPORTED[parameterName]
     if (readOnly || changed) unfit.add(client)
   })
   connection.on('errorMessage', ({ code }: { code?: string }) => {
@@ -49,21 +57,45 @@ function watch(client: pg.ClientBase): void {
   })
 }
 
+export interface Settling {
+  /** a pooler gives each transaction another session: what it does not keep for a client must be right from the start */
+  isShared?: boolean
+  withinMs?: number
+  /** of one statement, where the session is our own */
+  statementTimeout?: string
+  /** where the tables are */
+  schema?: string | undefined
+}
+
+function complaint(name: string, held: unknown, wanted: string, isShared: boolean): SessionError {
+  if (!isShared || name in REPORTED) return new SessionError(`a session's ${name} stays ${String(held)} where ${wanted} was set`)
+  return new SessionError(`a session's ${name} is ${String(held)}, and behind a pooler in transaction mode it must be right from the start: ALTER ROLE ... SET ${name} = '${wanted}'`)
+}
+
+function wrongSchema(schema: string, isShared: boolean): SessionError {
+  const mend = isShared ? `behind a pooler in transaction mode it must be the first of the role's: ALTER ROLE ... SET search_path = "${schema}"` : `CREATE SCHEMA "${schema}"`
+  return new SessionError(`there is no schema ${schema} where tables are looked for: ${mend}`)
+}
+
 /** Brings a new session to what this program relies on, in one round trip. Throws SessionError when it does not hold. */
-export async function settleSession(client: pg.ClientBase, withinMs: number = SETTLE_MAX_MS): Promise<void> {
+export async function settleSession(client: pg.ClientBase, { isShared = false, withinMs = SETTLE_MAX_MS, statementTimeout = LIMITS.statement_timeout, schema }: Settling = {}): Promise<void> {
+  const needed: Settings = { ...REPORTED, ...STYLES, ...DEFAULTS, ...(isShared ? {} : { ...LIMITS, statement_timeout: statementTimeout }) }
   // two statements make two results, which the types do not know of
+  const path = schema === undefined || isShared ? '' : `, set_config('search_path', '"${schema}"', false)`
+  const text = `SELECT ${setting(isShared ? REPORTED : needed)}${path}; SELECT ${reading(needed)}, current_schema() AS schema, ${WRITABILITY}`
   const limit = { query_timeout: withinMs }
-  const results = (await client.query({ text: `SELECT ${SET}; SELECT ${READ}, ${WRITABILITY}`, ...limit })) as unknown as pg.QueryResult<Record<string, unknown>>[]
+  const results = (await client.query({ text, ...limit })) as unknown as pg.QueryResult<Record<string, unknown>>[]
   const held = results[1]?.rows[0] ?? {}
-  const wrong = Object.entries(SETTINGS).find(([name, value]) => held[name] !== value)
-  if (wrong) throw new SessionError(`a session's ${wrong[0]} stays ${String(held[wrong[0]])} where ${wrong[1]} was set`)
+  const wrong = Object.entries(needed).find(([name, value]) => held[name] !== value)
+  if (wrong) throw complaint(wrong[0], held[wrong[0]], wrong[1], isShared)
+  if (schema !== undefined && held['schema'] !== schema) throw wrongSchema(schema, isShared)
   if (held['isReplica'] === true || held['isReadOnly'] === true) unfit.add(client)
   watch(client)
 }
 
 /** Settles every connection of a pool before its first use, and closes after its use one that is not fit for writes. */
-export function settled(pool: pg.Pool): pg.Pool {
-  pool.options.onConnect = (client) => settleSession(client) as unknown as undefined // it waits for a promise, which its types do not say
+export function settled(pool: pg.Pool, settling: Settling = {}): pg.Pool {
+  pool.options.onConnect = (client) => settleSession(client, settling) as unknown as undefined // it waits for a promise, which its types do not say
   pool.on('release', (_error: unknown, client: pg.PoolClient) => {
     // the pool removes a client that is ending; `end` is not among the types of a pool's client
     if (unfit.has(client)) (client as unknown as pg.Client).end().catch(() => undefined)

@@ -1,13 +1,12 @@
 // Gate rules as administrators see them: checked, versioned, audited, and told to every node once committed.
-import type { Caller } from '../access/principal.js'
-import type { AuditStore } from '../audit/audit-store.js'
-import type { Held } from '../authority/authority-rules.js'
-import type { AuthorityService } from '../authority/authority-service.js'
+import type { Caller } from '../kernel/principal.js'
+import type { AuditStore } from '../audit/index.js'
+import type { AuthorityService, Held } from '../authority/index.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
-import type { ListQuery, Page } from '../kernel/page.js'
+import type { ListQuery, PageText } from '../kernel/page.js'
 import { holds } from '../kernel/permissions.js'
 import type { GateRuleChange, GateRuleRow, GateRuleStore } from './gate-rule-store.js'
 import { explainRules, type GateExplanation } from './explain-rules.js'
@@ -18,7 +17,7 @@ import { normaliseHost } from './normalise-uri.js'
 export type GateRuleView = Omit<GateRule, 'limit'> & { limit: Required<GateLimit> | null; version: number; createdAt: string; updatedAt: string }
 
 export interface GateRuleService {
-  list: (query: ListQuery) => Promise<Page<GateRuleView>>
+  list: (query: ListQuery) => Promise<PageText>
   /** Throws gate_rule.not_found. */
   find: (id: string) => Promise<GateRuleView>
   /** What holds for a request to `url` and why; noted in the audit log, as every such read is. Throws request.invalid, and what the rules' reading throws. */
@@ -38,7 +37,7 @@ export interface GateRuleServiceDeps {
   authority: Pick<AuthorityService, 'require'>
   transact: Transact
   /** Once the open transaction has committed: this node and the others learn that rules have changed. */
-  narrowed: () => Promise<void>
+  publishRevocations: () => Promise<void>
   clock: Clock
 }
 
@@ -75,17 +74,14 @@ function refuseLimits({ permissions }: Held, rules: readonly GateRule[]): void {
   throw problem('permission.not_held', { detail: `A rule with a limit is changed by who holds ${WRITE_LIMITS}` })
 }
 
-export function createGateRuleService({ store, source, audit, authority, transact, narrowed, clock }: GateRuleServiceDeps): GateRuleService {
+export function createGateRuleService({ store, source, audit, authority, transact, publishRevocations, clock }: GateRuleServiceDeps): GateRuleService {
   const record = (tx: Parameters<AuditStore['record']>[0], caller: Caller, verb: string, rule: GateRule): Promise<void> => audit.record(tx, caller, {
     action: `gate_rule.${verb}`, targetType: 'gate_rule', targetId: rule.id,
     details: { host: rule.host, path: rule.path, methods: rule.methods, public: rule.public, permissions: rule.permissions, ...(rule.limit ? { limit: JSON.stringify(rule.limit) } : {}) },
   })
 
   return {
-    async list(query) {
-      const { data, page } = await store.list(query)
-      return { data: data.map(viewOf), page }
-    },
+    list: (query) => store.list(query),
     async find(id) {
       const row = await store.find(id)
       if (!row) throw problem('gate_rule.not_found')
@@ -107,7 +103,7 @@ export function createGateRuleService({ store, source, audit, authority, transac
         await record(tx, caller, 'created', inserted)
         return inserted
       })
-      await narrowed()
+      await publishRevocations()
       return viewOf(row)
     },
     async update(caller, id, expected, change) {
@@ -123,7 +119,7 @@ export function createGateRuleService({ store, source, audit, authority, transac
         await record(tx, caller, 'updated', updated)
         return updated
       })
-      await narrowed()
+      await publishRevocations()
       return viewOf(row)
     },
     async remove(caller, id, expected) {
@@ -135,7 +131,7 @@ export function createGateRuleService({ store, source, audit, authority, transac
         if (!(await store.remove(tx, id, expected === '*' ? null : expected))) throw problem('precondition.failed')
         await record(tx, caller, 'deleted', known)
       })
-      await narrowed()
+      await publishRevocations()
     },
   }
 }

@@ -2,10 +2,10 @@
 import type pg from 'pg'
 import type { GateRule as Stored, PrismaClient } from '../database/generated/client.js'
 import { isUniqueViolation } from '../database/failures.js'
-import { type ListSpec, readPage } from '../database/list.js'
+import { createList } from '../database/list.js'
 import type { Tx } from '../database/transaction.js'
 import { problem } from '../kernel/errors.js'
-import type { Cursors, ListQuery, Page } from '../kernel/page.js'
+import type { Cursors, ListQuery, PageText } from '../kernel/page.js'
 import type { GateRule, LimitPer } from './gate-rules.js'
 
 export type GateRuleRow = GateRule & { version: number; createdAt: Date; updatedAt: Date }
@@ -18,7 +18,7 @@ export interface GateRuleSnapshot {
 }
 
 export interface GateRuleStore {
-  list: (query: ListQuery) => Promise<Page<GateRuleRow>>
+  list: (query: ListQuery) => Promise<PageText>
   find: (id: string) => Promise<GateRuleRow | null>
   /** Reads a rule and keeps others from changing it until the transaction ends. */
   lock: (tx: Tx, id: string) => Promise<GateRuleRow | null>
@@ -31,17 +31,30 @@ export interface GateRuleStore {
   snapshot: () => Promise<GateRuleSnapshot>
 }
 
-const LIST: ListSpec = {
+const LIST = createList({
   name: 'gate-rules',
   table: 'gate_rules',
-  columns: {
-    id: 'id', host: 'host', path: 'path', methods: 'methods', isPublic: 'is_public', permissions: 'permissions', limitQuota: 'limit_quota',
-    limitWindowSeconds: 'limit_window_seconds', limitPer: 'limit_per', priority: 'priority', version: 'version', createdAt: 'created_at', updatedAt: 'updated_at',
+  fields: {
+    id: { sql: 'id', as: 'word' },
+    host: { sql: 'host', as: 'value' },
+    path: { sql: 'path', as: 'value' },
+    methods: { sql: 'methods', as: 'value' },
+    public: { sql: 'is_public::text', as: 'plain' },
+    permissions: { sql: 'permissions', as: 'value' },
+    limit: {
+      sql: `CASE WHEN limit_quota IS NOT NULL AND limit_window_seconds IS NOT NULL
+        THEN json_build_object('quota', limit_quota, 'windowSeconds', limit_window_seconds, 'per', limit_per) END`,
+      as: 'json',
+    },
+    priority: { sql: 'priority', as: 'plain' },
+    version: { sql: 'version', as: 'plain' },
+    createdAt: { sql: 'created_at', as: 'time' },
+    updatedAt: { sql: 'updated_at', as: 'time' },
   },
-  sortable: { createdAt: 'timestamptz' },
+  sortable: { createdAt: { column: 'created_at', type: 'timestamptz' } },
   filters: { host: (p) => `host = ${p}`, path: (p) => `path = ${p}` },
   defaultSort: '-createdAt',
-}
+})
 
 const SNAPSHOT = `
   SELECT h.seq::float8 AS "asOf", r.id, r.host, r.path, r.methods, r.is_public AS "isPublic", r.permissions, r.limit_quota AS "limitQuota",
@@ -84,10 +97,7 @@ async function findBy(client: Tx, id: string): Promise<GateRuleRow | null> {
 
 export function createGateRuleStore({ prisma, pool, cursors }: { prisma: PrismaClient; pool: pg.Pool; cursors: Cursors }): GateRuleStore {
   return {
-    async list(query) {
-      const { data, page } = await readPage<Stored>(pool, cursors, LIST, query)
-      return { data: data.map(rowOf), page }
-    },
+    list: (query) => LIST(pool, cursors, query),
     find: (id) => findBy(prisma, id),
     async lock(tx, id) {
       await tx.$queryRaw`SELECT id FROM gate_rules WHERE id = ${id}::uuid FOR UPDATE`

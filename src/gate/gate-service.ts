@@ -1,13 +1,11 @@
-// May the request that waits at a gateway go on? The rules say what it needs, the door whether its credential has that.
+// May the request that waits at a gateway go on? The rules say what it needs, the authorizer whether its credential has that.
 // Everything else is denied: what cannot be read, what no rule covers, what comes from somebody who is no gateway of ours.
-import type { Credential } from '../access/credential.js'
-import type { KeyEntry } from '../access/entry.js'
-import type { Decision, Door, LimitReport, Wanted } from '../access/door.js'
-import type { Principal } from '../access/principal.js'
+import type { Authorizer, Credential, Decision, KeyEntry, Wanted } from '../decisions/index.js'
+import type { Principal } from '../kernel/principal.js'
 import { countedAddress } from '../kernel/address.js'
 import { type AppError, type ErrorCode, problem } from '../kernel/errors.js'
-import { reportOf, retryAfterSeconds } from '../limits/limit-rules.js'
-import type { LimitCharge, LimitStore } from '../redis/fast.js'
+import { type LimitReport, reportOf, retryAfterSeconds } from '../limits/index.js'
+import type { LimitCharge, LimitStore } from '../shared-store/shared-store.js'
 import type { GatePlan, GateTable } from './gate-rules.js'
 import type { RuleSource } from './gate-source.js'
 import { normaliseHost } from './normalise-uri.js'
@@ -42,7 +40,7 @@ export interface GateService {
 
 export interface GateServiceDeps {
   source: RuleSource
-  door: Pick<Door, 'check'>
+  authorizer: Pick<Authorizer, 'check'>
   limits: LimitStore
 }
 
@@ -128,7 +126,7 @@ function verdictOf(kind: Credential['kind'], decision: Decision): GateVerdict {
   return { error: errorOf(kind, decision), principal: null, limits: decision.limits ?? NO_LIMITS }
 }
 
-export function createGateService({ source, door, limits }: GateServiceDeps): GateService {
+export function createGateService({ source, authorizer, limits }: GateServiceDeps): GateService {
   const wanted = new WeakMap<OpenPlan, (addresses: string) => Wanted>()
 
   function wantedOf(plan: OpenPlan, addresses: string): Wanted {
@@ -158,7 +156,7 @@ export function createGateService({ source, door, limits }: GateServiceDeps): Ga
     if (credential.kind === 'cookie' && (own.upgrade !== null || !SAFE.has(original.method)) && !isOwnPage(original, own)) {
       return denied('csrf.invalid', 'The request must come from a page of this origin')
     }
-    const decision = door.check(credential, wantedOf(plan, original.addresses), lastAddress(original.addresses))
+    const decision = authorizer.check(credential, wantedOf(plan, original.addresses), lastAddress(original.addresses))
     return decision instanceof Promise ? decision.then((one) => verdictOf(credential.kind, one)) : verdictOf(credential.kind, decision)
   }
 

@@ -1,7 +1,7 @@
 // The rules as this node knows them: one compiled table, held like any credential is (docs/decision-engine.md). A change of a
 // rule is a revocation tagged `gate:rules`, so no node decides by the old rules later than the lease after its commit, whatever
 // messages are lost. When PostgreSQL does not answer, requests fail and none is let through.
-import type { Reading, Revocations } from '../access/revocations.js'
+import type { Reading, Revocations } from '../revocation/index.js'
 import { problem } from '../kernel/errors.js'
 import type { GateRuleSnapshot } from './gate-rule-store.js'
 import { compileGateTable, type GateTable } from './gate-rules.js'

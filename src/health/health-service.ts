@@ -1,4 +1,5 @@
 // Is this node ready for traffic? Each check runs at most once a second however often it is asked, and never hangs.
+import { after } from '../kernel/timers.js'
 import type { Clock } from '../kernel/clock.js'
 
 export type CheckState = 'ok' | 'degraded' | 'failed' | 'off'
@@ -29,13 +30,13 @@ const WAIT_MS = 1_500
 const SILENT: CheckResult = { state: 'failed', reason: 'does not answer' }
 
 async function bounded(check: Check): Promise<CheckResult> {
-  let timer: NodeJS.Timeout | undefined
+  let cancel: (() => void) | undefined
   const late = new Promise<CheckResult>((resolve) => {
-    timer = setTimeout(resolve, WAIT_MS, SILENT)
+    cancel = after(WAIT_MS, () => resolve(SILENT))
   })
   // a check that throws has failed: that is its answer, and the dependency logs its own errors
   const answer = await Promise.race([check().catch(() => SILENT), late])
-  clearTimeout(timer)
+  cancel?.()
   return typeof answer === 'string' ? { state: answer } : answer
 }
 

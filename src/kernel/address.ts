@@ -2,6 +2,7 @@
 // Nothing here believes a header: who may tell addresses is the caller's to say.
 import { BlockList } from 'node:net'
 import ipaddr from 'ipaddr.js'
+import { LRUCache } from 'lru-cache'
 
 // a port, or an obfuscated one (RFC 7239 6.3): both say nothing of the address
 const PORT = /^:(?:\d{1,5}|_[A-Za-z0-9._-]+)$/
@@ -20,13 +21,25 @@ function readIpv6(text: string): string | null {
   return ipaddr.IPv6.isValid(address) ? ipaddr.process(address).toString() : null
 }
 
+// the same clients ask again and again: reading an address anew was a twenty-fifth of what a decision costs
+const REMEMBERED = 2_000
+const LONGEST = 100
+const remembered = new LRUCache<string, { address: string | null }>({ max: REMEMBERED })
+
 /**
  * The one spelling of an address (RFC 5952; IPv4 inside IPv6 as IPv4), however a proxy wrote it: with a port, quoted, in brackets,
  * with zeros in front, with a zone (RFC 7239 6). Null for what is no address: `unknown`, `_hidden`, garbage.
  */
 export function readAddress(text: string): string | null {
-  let node = text.trim()
-  if (node.length > 100) return null
+  if (text.length > LONGEST) return readNode(text.trim())
+  let known = remembered.get(text)
+  if (known === undefined) remembered.set(text, known = { address: readNode(text.trim()) })
+  return known.address
+}
+
+function readNode(text: string): string | null {
+  let node = text
+  if (node.length > LONGEST) return null
   if (node.length > 1 && node.startsWith('"') && node.endsWith('"')) node = node.slice(1, -1).trim()
   if (node.startsWith('[')) {
     const end = node.indexOf(']')
@@ -72,7 +85,7 @@ export function clientAddress(remote: string, chain: string | undefined, isTrust
 }
 
 function prefixOf(address: string, bits: number): string | null {
-  if (!ipaddr.IPv6.isValid(address)) return null
+  if (!address.includes(':') || !ipaddr.IPv6.isValid(address)) return null
   const bytes = ipaddr.IPv6.parse(address).toByteArray().map((byte, at) => (at * 8 < bits ? byte : 0))
   return `${ipaddr.fromByteArray(bytes).toString()}/${bits}`
 }

@@ -1,4 +1,5 @@
 // The only source of time in src/: tests pass a fake one.
+import { performance } from 'node:perf_hooks' // the global of that name is looked up anew at each reading
 
 export interface Clock {
   /** wall time, milliseconds since 1970 */

@@ -1,5 +1,5 @@
 // The one table of every error Gatehouse answers with: code -> HTTP status and title. Codes are stable for ever.
-// Nothing here knows HTTP framing; plugins/errors.ts turns an AppError into RFC 9457 application/problem+json.
+// Nothing here knows HTTP framing; plugins/http/errors.ts turns an AppError into RFC 9457 application/problem+json.
 
 export const ERRORS = {
   'request.invalid': [400, 'The request does not match its schema'],
@@ -14,6 +14,7 @@ export const ERRORS = {
   'password.weak': [400, 'The password is too easy to guess'],
   'role.unknown': [400, 'No such role'],
   'owner.unknown': [400, 'No such owner'],
+  'federation.state_invalid': [400, 'The sign-in did not begin in this browser, is over, or took too long'],
   'credentials.missing': [401, 'A credential is needed'],
   'credentials.invalid': [401, 'The e-mail or the password is wrong'],
   'token.invalid': [401, 'The access token is not valid'],
@@ -21,24 +22,42 @@ export const ERRORS = {
   'session.invalid': [401, 'The session is not valid'],
   'key.invalid': [401, 'The API key is not valid'],
   'refresh.invalid': [401, 'The refresh token is not valid'],
+  'challenge.invalid': [401, 'The challenge is wrong, used, expired or ended'],
+  'factor.invalid': [401, 'The code or the passkey is not right'],
+  'login.stepup': [401, 'Who asks must prove once more who they are'],
   'setup.token_invalid': [401, 'The setup token is not the one this installation printed'],
   'access.denied': [403, 'The credential does not allow this'],
   'permission.not_held': [403, 'A permission can be given only by someone who holds it'],
+  'federation.denied': [403, 'The provider was told no'],
+  'federation.refused': [403, 'The answer of the provider cannot be believed'],
+  'identity.other': [403, 'The identity is not one of this account'],
+  'factor.required': [403, 'The account has a second factor, which is needed here'],
   'signup.closed': [403, 'Signing up is not open here'],
   'gate.untrusted': [403, 'The address is not that of a gateway'],
   'gate.no_rule': [403, 'No gate rule covers the request'],
   'csrf.invalid': [403, 'The request lacks proof that it comes from the same site'],
   'route.not_found': [404, 'No such endpoint'],
+  'factor.not_found': [404, 'No such factor'],
   'user.not_found': [404, 'No such user'],
   'role.not_found': [404, 'No such role'],
+  'provider.not_found': [404, 'No such identity provider'],
+  'identity.not_found': [404, 'No such identity'],
   'key.not_found': [404, 'No such key'],
   'namespace.not_found': [404, 'No such namespace of limits'],
+  'device.not_found': [404, 'No such device'],
   'session.not_found': [404, 'No such session'],
+  'dead_letter.not_found': [404, 'No such dead letter'],
   'gate_rule.not_found': [404, 'No such gate rule'],
   'method.not_allowed': [405, 'The endpoint does not answer this method'],
   'response.not_acceptable': [406, 'The answer cannot be given in an accepted form'],
   'request.timeout': [408, 'The request took too long to arrive'],
   'email.taken': [409, 'The e-mail belongs to another account'],
+  'provider.taken': [409, 'There is a provider of this issuer and client'],
+  'provider.cap_reached': [409, 'There are as many identity providers as there may be'],
+  'provider.in_use': [409, 'Identities of people hang on the provider'],
+  'identity.taken': [409, 'The identity belongs to another account'],
+  'identity.last': [409, 'The account would have no way to sign in'],
+  'identity.cap_reached': [409, 'The account has as many identities as one may have'],
   'setup.done': [409, 'This installation has been set up already'],
   'session.cap_reached': [409, 'The user has as many sessions as one may have'],
   'admin.last': [409, 'The last administrator cannot be removed, suspended or demoted'],
@@ -47,13 +66,21 @@ export const ERRORS = {
   'role.builtin': [409, 'A role that Gatehouse needs cannot be changed so'],
   'role.cap_reached': [409, 'There are as many roles as there may be'],
   'keys.unexpected_count': [409, 'The filter names another number of keys than expected'],
+  'factor.cap_reached': [409, 'There are as many factors of this kind as one may have'],
+  'factor.taken': [409, 'The passkey is registered already'],
+  'factor.needed': [409, 'A role of the account asks for a second factor: this is the last one'],
+  'factor.none': [409, 'There is no factor that this would stand in for'],
   'key.cap_reached': [409, 'The owner has as many live keys as they may'],
   'key.expired': [409, 'The key has expired'],
   'key.revoked': [409, 'The key has been revoked'],
   'key.rotated': [409, 'The key has been rotated already'],
   'gate_rule.taken': [409, 'There is a gate rule for this host, path and methods'],
   'idempotency.in_flight': [409, 'A request with this Idempotency-Key is being handled'],
+  'impersonation.unavailable': [409, 'Nobody can act for this account'],
+  'account.not_anonymous': [409, 'The account is not anonymous'],
   'reset.unavailable': [409, 'This account cannot be given a password'],
+  'federation.code_invalid': [410, 'The code is wrong, used or expired'],
+  'link.void': [410, 'Nothing waits to be linked here'],
   'reset.void': [410, 'The link is wrong, used, expired or void'],
   'precondition.failed': [412, 'The resource has changed since it was read'],
   'body.too_large': [413, 'The request body is too large'],
@@ -66,6 +93,7 @@ export const ERRORS = {
   'rate.limited': [429, 'Too many requests'],
   'headers.too_large': [431, 'The request headers are too large'],
   'server.error': [500, 'Something went wrong on our side'],
+  'provider.unavailable': [502, 'The identity provider does not answer'],
   'server.busy': [503, 'The server has too much to do'],
   'database.unavailable': [503, 'The database does not answer'],
 } as const satisfies Record<string, readonly [number, string]>
@@ -83,6 +111,8 @@ export interface ProblemOptions {
   errors?: FieldError[]
   /** whole seconds, sent as Retry-After */
   retryAfterSeconds?: number
+  /** parameters of WWW-Authenticate, with 401 */
+  authenticate?: string
   cause?: unknown
 }
 
@@ -94,6 +124,7 @@ export class AppError extends Error {
   readonly detail: string | undefined
   readonly errors: FieldError[] | undefined
   readonly retryAfterSeconds: number | undefined
+  readonly authenticate: string | undefined
 
   constructor(code: ErrorCode, options: ProblemOptions = {}) {
     const [status, title] = ERRORS[code]
@@ -105,6 +136,7 @@ export class AppError extends Error {
     this.detail = options.detail
     this.errors = options.errors
     this.retryAfterSeconds = options.retryAfterSeconds
+    this.authenticate = options.authenticate
   }
 }
 

@@ -47,10 +47,7 @@ export function networksWithin(inner: readonly string[], outer: readonly string[
 
 /** A test whether an address, however a proxy spelt it, lies in one of the networks; what is no address does not. */
 export function createNetworkTest(networks: readonly string[]): (address: string) => boolean {
-  const known = networks.flatMap((text) => {
-    const network = read(text)
-    return network ? [network] : []
-  })
+  const known = networks.map(read)
   return (text) => {
     // one reading everywhere: ipaddr.js alone takes 010.0.0.1 for 8.0.0.1, and 10.1 for an address
     const address = readAddress(text)

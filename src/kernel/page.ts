@@ -8,15 +8,16 @@ export interface PageQuery {
   limit?: number
   cursor?: string
   sort?: string
+  fields?: string
   count?: 'estimated' | 'exact'
 }
 
 /** What a list was asked: paging fields plus filters as they stand in the query string (`createdAt[gte]`). */
 export type ListQuery = PageQuery & Record<string, string | number | boolean | undefined>
 
-export interface Page<T> {
-  data: T[]
-  page: { nextCursor: string | null; limit: number; total?: number; totalIs?: 'estimated' | 'exact' }
+/** A page as it is sent: JSON of `{ data, page }`. Nobody on the way reads it. */
+export interface PageText {
+  json: string
 }
 
 export interface SortTerm {
@@ -27,13 +28,14 @@ export interface SortTerm {
 // twice the longest that can come up: a name of 200 and an e-mail of 254 characters, each up to six bytes of JSON, in base64
 const MAX_CURSOR = 8_192
 
-/** The schema of a list's query string: `sortable` fields are named in its description, `filters` are its own parameters. */
-export function pageQuery<F extends TProperties>(sortable: readonly string[], filters: F) {
+/** The schema of a list's query string: `sortable` fields and those that are `shown` are named in its descriptions, `filters` are its own parameters. */
+export function pageQuery<F extends TProperties>(sortable: readonly string[], shown: TProperties, filters: F) {
   return Type.Object(
     {
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'Rows in a page' })),
       cursor: Type.Optional(Type.String({ maxLength: MAX_CURSOR, description: 'page.nextCursor of the page before; the sort and the filters must stay the same' })),
       sort: Type.Optional(Type.String({ maxLength: 200, description: `Fields, comma-separated, "-" for descending: ${sortable.join(', ')}` })),
+      fields: Type.Optional(Type.String({ maxLength: 1000, description: `Only these of each row, comma-separated; the others are left out: ${Object.keys(shown).join(', ')}` })),
       count: Type.Optional(Type.Union([Type.Literal('estimated'), Type.Literal('exact')], { description: 'Adds page.total' })),
       ...filters,
     },
@@ -61,6 +63,15 @@ export function parseSort(text: string, sortable: readonly string[]): SortTerm[]
   const wrong = terms.find(({ field }, at) => !sortable.includes(field) || terms.findIndex((term) => term.field === field) !== at)
   if (wrong) throw problem('request.invalid', { errors: [{ path: 'sort', message: `may name each of ${sortable.join(', ')} once` }] })
   return terms
+}
+
+/** Reads `id,email`, into the order of `known`. Throws request.invalid for a field that there is not, or that is named twice. */
+export function parseFields(text: string, known: readonly string[]): string[] {
+  const asked = text.split(',')
+  if (asked.some((field, at) => !known.includes(field) || asked.indexOf(field) !== at)) {
+    throw problem('request.invalid', { errors: [{ path: 'fields', message: `may name each of ${known.join(', ')} once` }] })
+  }
+  return known.filter((field) => asked.includes(field))
 }
 
 /** One list under one sort and one set of filters; a cursor of another is refused. */

@@ -11,11 +11,14 @@ interface Entry {
 }
 
 export const CATALOGUE = {
+  'gatehouse:own.factors': { says: 'See, add and remove second factors of one\'s own. Where a role asks for one, this is all that a session has until it is given.', sessionsOnly: true },
   'gatehouse:own.keys': { says: 'Issue, rename, narrow and rotate keys of one\'s own. Revoking them needs no permission.', sessionsOnly: true },
   'gatehouse:own.profile': { says: 'Change one\'s own name and password.', sessionsOnly: true },
-  'gatehouse:own.sessions': { says: 'See one\'s own sessions. Ending them needs no permission.', sessionsOnly: true },
+  'gatehouse:own.sessions': { says: 'See one\'s own sessions and devices. Ending and forgetting them needs no permission.', sessionsOnly: true },
   'gatehouse:users.read': { says: 'See accounts, their roles and what they have granted.' },
   'gatehouse:users.write': { says: 'Open, change, suspend and delete accounts, and give roles, within one\'s reach.' },
+  'gatehouse:users.import': { says: 'Open accounts with the password hashes of another system. Whoever may do so knows, or chooses, what others sign in with.', weight: [ALL_OF_GATEHOUSE] },
+  'gatehouse:users.impersonate': { says: 'Act for somebody who may do no more than oneself, for a quarter of an hour, to look and to repair. Each step is in the audit log.' },
   'gatehouse:roles.read': { says: 'See roles, their plans and who holds them.' },
   'gatehouse:roles.write': { says: 'Create, change and delete roles that permit no more than one holds.' },
   'gatehouse:keys.read': { says: 'See everybody\'s keys.' },
@@ -27,9 +30,13 @@ export const CATALOGUE = {
   'gatehouse:limits.override': { says: 'Lower a key\'s limits, or raise a cost, for one request.' },
   'gatehouse:gate.read': { says: 'See gate rules and have them explained.' },
   'gatehouse:gate.write': { says: 'Change what gateways ask for. Whoever may do so may open every application.', weight: [APPLICATION] },
+  'gatehouse:providers.read': { says: 'See identity providers, without their secrets.' },
+  'gatehouse:providers.write': { says: 'Say whose word on who somebody is counts. Whoever may do so may let anybody in.', weight: [ALL_OF_GATEHOUSE] },
   'gatehouse:audit.read': { says: 'Read the audit log.' },
   'gatehouse:usage.read': { says: 'See everybody\'s usage.' },
   'gatehouse:metrics.read': { says: 'Read the metrics.' },
+  'gatehouse:queue.read': { says: 'See the work that was given up, such as mails that could not be sent.' },
+  'gatehouse:queue.write': { says: 'Have given-up work done again, or forget it.' },
   'gatehouse:brake': { says: 'Stop anything: revoke any key, end any session, suspend any account but the last administrator\'s. It gains nothing.' },
 } as const satisfies Record<`gatehouse:${string}`, Entry>
 

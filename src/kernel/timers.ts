@@ -10,6 +10,17 @@ export const systemTimer: Every = (ms, work) => {
   return () => clearInterval(timer)
 }
 
+/** Calls back once, after `ms`, unless the function it returns is called before; never keeps the process alive. */
+export function after(ms: number, work: () => void): () => void {
+  const timer = setTimeout(work, ms).unref()
+  return () => clearTimeout(timer)
+}
+
+/** Resolves after `ms`; never keeps the process alive. */
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => void after(ms, resolve))
+}
+
 /** What `work` comes to, if it does within `ms`. Throws database.unavailable when it does not; the work itself goes on. */
 export async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined

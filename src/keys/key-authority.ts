@@ -1,8 +1,7 @@
 // What the services of keys share: whose a key is, what its fields fence, and how a new one is written. Pure but for `insertKey`.
-import type { Caller, Principal } from '../access/principal.js'
-import type { Fence, Held } from '../authority/authority-rules.js'
-import type { AuthorityService } from '../authority/authority-service.js'
-import type { Tx } from '../database/transaction.js'
+import type { Caller, Principal } from '../kernel/principal.js'
+import type { AuthorityService, Fence, Held } from '../authority/index.js'
+import type { Along, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { holds } from '../kernel/permissions.js'
@@ -41,22 +40,38 @@ export function refuseLimits(held: Held): void {
   if (!holds(held.permissions, LIMITS)) throw problem('permission.not_held', { detail: `Not held: ${LIMITS}` })
 }
 
-/** Refuses one more live key for an owner who has as many as they may; waits for others that ask for this owner. Throws key.cap_reached. */
-export async function refuseAtCap(
-  tx: Tx, { store, authority, caps, clock }: { store: KeyStore; authority: Pick<AuthorityService, 'guardCap'>; caps: { own: number; sold: number }; clock: Clock }, ownerUserId: string, kind: KeyKind,
-): Promise<void> {
-  const cap = kind === 'bound' ? caps.own : caps.sold
-  await authority.guardCap(tx, `keys:${ownerUserId}`)
-  if ((await store.countLive(tx, ownerUserId, kind, new Date(clock.now()), cap)) < cap) return
-  throw problem('key.cap_reached', { detail: `An owner has at most ${cap} live keys ${kind === 'bound' ? 'of their own' : 'that were sold to them'}: revoke one first` })
+export interface KeyCaps {
+  own: number
+  sold: number
 }
 
-/** Writes a new key and shows it, this once. */
+const capOf = (caps: KeyCaps, kind: KeyKind): number => (kind === 'bound' ? caps.own : caps.sold)
+
+/** What those who would have one more live key of an owner wait for, one after the other. */
+export const capLock = (ownerUserId: string): string => `keys:${ownerUserId}`
+
+function capReached(cap: number, kind: KeyKind): Error {
+  return problem('key.cap_reached', { detail: `An owner has at most ${cap} live keys ${kind === 'bound' ? 'of their own' : 'that were sold to them'}: revoke one first` })
+}
+
+/** Refuses one more live key for an owner who has as many as they may; waits for others that ask for this owner. Throws key.cap_reached. */
+export async function refuseAtCap(
+  tx: Tx, { store, authority, caps, clock }: { store: KeyStore; authority: Pick<AuthorityService, 'guardCap'>; caps: KeyCaps; clock: Clock }, ownerUserId: string, kind: KeyKind,
+): Promise<void> {
+  const cap = capOf(caps, kind)
+  await authority.guardCap(tx, capLock(ownerUserId))
+  if ((await store.countLive(tx, ownerUserId, kind, new Date(clock.now()), cap)) >= cap) throw capReached(cap, kind)
+}
+
+/** Writes a new key, with what goes along, and shows it, this once. With `caps` it is one more for its owner, whose `capLock` is held. Throws key.cap_reached. */
 export async function insertKey(
-  tx: Tx, { store, keyPrefix, clock }: { store: KeyStore; keyPrefix: string; clock: Clock }, row: Omit<NewKeyRow, 'start' | 'keyHash' | 'createdAt' | 'updatedAt'>,
+  tx: Tx, { store, keyPrefix, clock }: { store: KeyStore; keyPrefix: string; clock: Clock }, row: Omit<NewKeyRow, 'start' | 'keyHash' | 'createdAt' | 'updatedAt'>, along: Along, caps?: KeyCaps,
 ): Promise<IssuedKey> {
   const { key, start } = formatKey(keyPrefix)
   const now = new Date(clock.now())
-  return { ...viewOf(await store.insert(tx, { ...row, start, keyHash: sha256(key), createdAt: now, updatedAt: now }), now.getTime()), key }
+  const cap = caps ? capOf(caps, row.kind) : null
+  const inserted = await store.insert(tx, { ...row, start, keyHash: sha256(key), createdAt: now, updatedAt: now }, cap, along)
+  if (!inserted) throw capReached(cap ?? 0, row.kind)
+  return { ...viewOf(inserted, now.getTime()), key }
 }
 

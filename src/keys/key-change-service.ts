@@ -1,7 +1,7 @@
 // Changing and rotating a key. Narrowing is ending a part of it; widening is issuing anew: all of the result must be held, and whoever
 // widens vouches for it from then on. A rotation keeps issuer, end and rights, and notes who received the new secret.
-import type { Caller, Principal } from '../access/principal.js'
-import { type Held, issuerOf, refuseEnd, refuseGain, refuseGrant, refuseWithout } from '../authority/authority-rules.js'
+import type { Caller, Principal } from '../kernel/principal.js'
+import { type Held, issuerOf, refuseEnd, refuseGain, refuseGrant, refuseWithout } from '../authority/index.js'
 import type { Tx } from '../database/transaction.js'
 import { problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
@@ -30,7 +30,7 @@ function patchOf({ expiresAt, ownerExpiresAt, addresses, ownerAddresses, ...rest
 }
 
 export function createKeyChangeService(deps: KeyServiceDeps): KeyChangeService {
-  const { store, authority, audit, transact, clock, narrowed } = deps
+  const { store, authority, audit, transact, clock, publishRevocations } = deps
 
   /** The key behind the gate, and what its changer holds. Throws key.not_found, also for one that the caller may not touch, and key.revoked, key.rotated. */
   async function open(tx: Tx, caller: Caller, id: string): Promise<{ row: KeyRow; held: Held; principal: Principal; hands: Set<Hand> }> {
@@ -78,7 +78,7 @@ export function createKeyChangeService(deps: KeyServiceDeps): KeyChangeService {
         const vouched = isWider ? { issuedBy: by, issuedVia: via, issuedAt: now } : {}
         if (!(await store.update(tx, id, row.version, { ...patch, ...vouched }, now))) throw problem('precondition.failed')
         const details = { fields: Object.keys(patch).toSorted(), widened: isWider, ...(patch.permissions ? { permissions: patch.permissions } : {}) }
-        await narrowed()
+        await publishRevocations()
         await audit.record(tx, caller, { action: 'key.updated', targetType: 'key', targetId: id, details })
         const updated = await store.find(id, tx)
         if (!updated) throw problem('key.not_found')
@@ -107,9 +107,8 @@ export function createKeyChangeService(deps: KeyServiceDeps): KeyChangeService {
       const issued = await insertKey(tx, deps, {
         id: successorId, ownerUserId, name, kind, permissions, limits, metadata, limitGroupId, expiresAt, addresses, ownerExpiresAt, ownerAddresses,
         issuedBy, issuedVia, issuedAt, secretTo: by, secretVia: via, secretAt: new Date(now),
-      })
-      await narrowed()
-      await audit.record(tx, caller, { action: 'key.rotated', targetType: 'key', targetId: id, details: { rotatedToId: successorId, graceSeconds } })
+      }, audit.along(caller, { action: 'key.rotated', targetType: 'key', targetId: id, details: { rotatedToId: successorId, graceSeconds } }))
+      await publishRevocations()
       return issued
     }),
   }

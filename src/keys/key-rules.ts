@@ -2,7 +2,7 @@
 import { type FieldError, problem } from '../kernel/errors.js'
 import { canonicalNetwork } from '../kernel/networks.js'
 import { misplaced } from '../kernel/permission-catalogue.js'
-import { type Limit, limitMistakes } from '../limits/limit-rules.js'
+import { type Limit, limitMistakes } from '../limits/index.js'
 
 export type KeyLimit = Limit
 
@@ -60,11 +60,18 @@ function isStorable(value: unknown): boolean {
   return Object.entries(value).every(([name, inner]) => isStorable(name) && isStorable(inner))
 }
 
+/** What a value takes in the database beyond its JSON: numeric knows no exponents, so 1e308 is 309 digits there, and in every answer's making. */
+function digitsMore(value: unknown): number {
+  if (typeof value === 'number') return Math.abs(Number(/e(.+)$/.exec(String(value))?.[1] ?? 0))
+  if (typeof value !== 'object' || value === null) return 0
+  return Object.values(value).reduce((sum: number, inner) => sum + digitsMore(inner), 0)
+}
+
 function mistakesOf({ name, limits, metadata, permissions, addresses, ownerAddresses, ...ends }: CheckedInput, nowMs: number): FieldError[] {
   const found: FieldError[] = []
   if (name !== undefined && !isStorable(name)) found.push({ path: '/name', message: 'holds characters that cannot be stored' })
   if (limits) found.push(...limitMistakes(limits))
-  if (metadata && Buffer.byteLength(JSON.stringify(metadata)) > METADATA_BYTES) {
+  if (metadata && Buffer.byteLength(JSON.stringify(metadata)) + digitsMore(metadata) > METADATA_BYTES) {
     found.push({ path: '/metadata', message: `must have at most ${METADATA_BYTES} bytes` })
   }
   if (metadata && !isStorable(metadata)) found.push({ path: '/metadata', message: 'holds characters that cannot be stored' })

@@ -1,16 +1,15 @@
 // API keys as their owners, sellers and administrators see them: who may see, issue and revoke which key. Changes and rotation are in
-// key-change-service.ts, revocation of many in key-sweep-service.ts; whether a key opens anything is decided in src/access.
-import type { Caller, Principal } from '../access/principal.js'
-import type { AuditStore } from '../audit/audit-store.js'
-import { type Fence, type Held, issuerOf, refuseEnd, refuseGain, refuseGrant, refuseWithout } from '../authority/authority-rules.js'
-import type { AuthorityService } from '../authority/authority-service.js'
+// key-change-service.ts, revocation of many in key-sweep-service.ts; whether a key opens anything is decided in src/decisions.
+import type { Caller, Principal } from '../kernel/principal.js'
+import type { AuditStore } from '../audit/index.js'
+import { type AuthorityService, type Fence, type Held, issuerOf, refuseEnd, refuseGain, refuseGrant, refuseWithout } from '../authority/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { AppError, type ErrorCode, problem } from '../kernel/errors.js'
+import { AppError, problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
-import type { ListQuery, Page } from '../kernel/page.js'
+import type { ListQuery, PageText } from '../kernel/page.js'
 import { holds } from '../kernel/permissions.js'
-import { actorOf, BRAKE, fenceOf, insertKey, isOwn, maySeeAll, OWN, refuseAtCap, refuseLimits, WRITE } from './key-authority.js'
+import { actorOf, BRAKE, capLock, fenceOf, insertKey, isOwn, type KeyCaps, maySeeAll, OWN, refuseLimits, WRITE } from './key-authority.js'
 import { refuseForeignFields } from './key-hands.js'
 import { canonicalAddresses, checkKeyInput, type KeyLimit, type Metadata } from './key-rules.js'
 import type { KeyKind, KeyStore } from './key-store.js'
@@ -35,7 +34,7 @@ export type NewKey = Omit<KeyChange, 'ownerExpiresAt' | 'ownerAddresses'> & { na
 
 export interface KeyService {
   /** The caller's own keys; with gatehouse:keys.read everybody's. */
-  list: (caller: Caller, query: ListQuery) => Promise<Page<KeyView>>
+  list: (caller: Caller, query: ListQuery) => Promise<PageText>
   /** Throws key.not_found, also for a key the caller may not see. */
   find: (caller: Caller, id: string) => Promise<KeyView>
   /** Refuses who may not issue for that owner, as far as the request's credential tells; `issue` asks again, at the commit. Throws access.denied. */
@@ -44,8 +43,6 @@ export interface KeyService {
   issue: (caller: Caller, input: NewKey) => Promise<IssuedKey>
   /** Revokes for ever; a second time changes nothing. `grants: revoke` begins a sweep of what it had issued, which takes the right to end keys of others. Throws key.not_found, access.denied, permission.not_held, precondition.failed. */
   revoke: (caller: Caller, id: string, expected?: number | '*', grants?: 'keep' | 'revoke') => Promise<{ revokedAt: string; sweepId?: string }>
-  /** Runs an act around its transaction; when it is refused for want of a right, that leaves an audit row of its own. */
-  act: <T>(caller: Caller, targetId: string, work: () => Promise<T>) => Promise<T>
   /** Is one of the keys of an answer still live? */
   isLive: (id: string) => Promise<boolean>
 }
@@ -58,13 +55,12 @@ export interface KeyServiceDeps {
   clock: Clock
   keyPrefix: string
   /** live keys an owner may have: made by themselves, and sold to them */
-  caps: { own: number; sold: number }
+  caps: KeyCaps
   sweeps: Pick<KeySweepService, 'beginBelow'>
   /** Makes the nodes forget what was changed, once the transaction that is open here, if any, has committed. */
-  narrowed: () => Promise<void>
+  publishRevocations: () => Promise<void>
 }
 
-const DENIALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['access.denied', 'permission.not_held'])
 const isOwnIssue = (principal: Principal, ownerUserId: string): boolean => principal.type === 'user' && ownerUserId === principal.id
 
 /** What is needed to issue at all: the right to one's own keys, or to sell. */
@@ -73,12 +69,12 @@ function neededFor(principal: Principal, ownerUserId: string): string[] {
 }
 
 export function createKeyService(deps: KeyServiceDeps): KeyService {
-  const { store, authority, audit, transact, clock, sweeps, narrowed } = deps
+  const { store, authority, audit, transact, clock, sweeps, publishRevocations } = deps
 
   /** Who may issue for this owner, which kind of key that makes, and what the issuer holds. Throws access.denied, owner.unknown, permission.not_held. */
   async function judge(tx: Tx, caller: Caller, ownerUserId: string, fence: Fence): Promise<{ held: Held; kind: KeyKind }> {
     const principal = actorOf(caller)
-    const held = await authority.hold(tx, caller, { users: [ownerUserId] })
+    const held = await authority.hold(tx, caller, { users: [ownerUserId], cap: capLock(ownerUserId) })
     refuseWithout(held, ...neededFor(principal, ownerUserId))
     if (isOwnIssue(principal, ownerUserId)) return { held, kind: 'bound' }
     const owner = await authority.target(tx, ownerUserId).catch((error: unknown) => {
@@ -92,9 +88,7 @@ export function createKeyService(deps: KeyServiceDeps): KeyService {
   return {
     async list(caller, query) {
       const principal = actorOf(caller)
-      const nowMs = clock.now()
-      const { data, page } = await store.list(query, nowMs, maySeeAll(principal) ? null : principal.id)
-      return { data: data.map((row) => viewOf(row, nowMs)), page }
+      return store.list(query, clock.now(), maySeeAll(principal) ? null : principal.id)
     },
 
     async find(caller, id) {
@@ -120,16 +114,13 @@ export function createKeyService(deps: KeyServiceDeps): KeyService {
         refuseForeignFields({ kind }, new Set(['seller'] as const), { metadata })
         refuseGrant(held, permissions, fenceOf(fence))
         if (limits.length > 0) refuseLimits(held)
-        await refuseAtCap(tx, deps, owner, kind)
         const id = newId()
         const { by, via } = issuerOf(caller)
         const now = new Date(clock.now())
-        const issued = await insertKey(tx, deps, {
+        return insertKey(tx, deps, {
           id, ownerUserId: owner, name, kind, permissions, limits, metadata, limitGroupId: id, ...fence, ownerExpiresAt: null, ownerAddresses: [],
           issuedBy: by, issuedVia: via, issuedAt: now, secretTo: by, secretVia: via, secretAt: now,
-        })
-        await audit.record(tx, caller, { action: 'key.issued', targetType: 'key', targetId: id, details: { ownerUserId: owner, kind, permissions } })
-        return issued
+        }, audit.along(caller, { action: 'key.issued', targetType: 'key', targetId: id, details: { ownerUserId: owner, kind, permissions } }), deps.caps)
       })
     },
 
@@ -157,19 +148,8 @@ export function createKeyService(deps: KeyServiceDeps): KeyService {
         if (!row.revokedAt) throw problem('precondition.failed')
         return { revokedAt: row.revokedAt, ...begun }
       })
-      await narrowed()
+      await publishRevocations()
       return { revokedAt: (revokedAt ?? new Date(clock.now())).toISOString(), ...(sweepId === undefined ? {} : { sweepId }) }
-    },
-
-    async act(caller, targetId, work) {
-      try {
-        return await work()
-      } catch (error) {
-        if (error instanceof AppError && DENIALS.has(error.code)) {
-          await audit.refused(caller, { action: 'access.denied', targetType: 'key', targetId, details: { code: error.code } })
-        }
-        throw error
-      }
     },
 
     async isLive(id) {

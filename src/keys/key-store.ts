@@ -1,12 +1,14 @@
 // The rows of API keys. A key itself never comes here, only its SHA-256. Every change is one conditional write whose
 // result tells whether it happened.
 import type pg from 'pg'
-import { Prisma, type PrismaClient } from '../database/generated/client.js'
+import { together } from '../database/along.js'
+import { Prisma } from '../database/generated/client.js'
 import { isForeignKeyViolation } from '../database/failures.js'
-import { type ListScope, type ListSpec, readPage } from '../database/list.js'
-import type { Tx } from '../database/transaction.js'
+import { createList } from '../database/list.js'
+import { prepared } from '../database/prepared.js'
+import type { Along, Tx } from '../database/transaction.js'
 import { problem } from '../kernel/errors.js'
-import type { Cursors, ListQuery, Page } from '../kernel/page.js'
+import type { Cursors, ListQuery, PageText } from '../kernel/page.js'
 import type { KeyLimit, Metadata } from './key-rules.js'
 
 export type KeyRow = {
@@ -46,12 +48,12 @@ export type KeyPatch = Partial<Pick<KeyRow,
 
 export interface KeyStore {
   /** `owner` limits the list to that user's keys; a status is judged at `nowMs` */
-  list: (query: ListQuery, nowMs: number, owner: string | null) => Promise<Page<KeyRow>>
+  list: (query: ListQuery, nowMs: number, owner: string | null) => Promise<PageText>
   find: (id: string, tx?: Tx) => Promise<KeyRow | null>
   /** Reads a key and keeps others from changing it until the transaction ends. */
   lock: (tx: Tx, id: string) => Promise<KeyRow | null>
-  /** Throws owner.unknown. */
-  insert: (tx: Tx, row: NewKeyRow) => Promise<KeyRow>
+  /** Inserts a key, and what goes along with it, if its owner has fewer than `cap` live ones of its kind (null: however many); null when not. Throws owner.unknown. */
+  insert: (tx: Tx, row: NewKeyRow, cap: number | null, along: Along) => Promise<KeyRow | null>
   /** Changes a live key of that version; false: there is none. */
   update: (tx: Tx, id: string, version: number, patch: KeyPatch, now: Date) => Promise<boolean>
   /** Revokes a key that is not revoked yet (of that version, if given), or nothing. */
@@ -74,31 +76,71 @@ const COLUMNS = {
     SELECT 1 FROM effective_roles ur JOIN roles r ON r.name = ur.role_name, unnest(r.permissions) g WHERE ur.user_id = owner_user_id AND permission_covers(g, p))) ELSE '{}' END`,
 }
 
-const SELECT = Prisma.raw(`SELECT ${Object.entries(COLUMNS).map(([field, column]) => `${column} AS "${field}"`).join(', ')} FROM api_keys`)
+const COLUMNS_TEXT = Object.entries(COLUMNS).map(([field, column]) => `${column} AS "${field}"`).join(', ')
+const SELECT_TEXT = `SELECT ${COLUMNS_TEXT} FROM api_keys`
+const SELECT = Prisma.raw(SELECT_TEXT)
+const RETURNED = Prisma.raw(COLUMNS_TEXT)
 
-function specAt(nowMs: number): ListSpec {
-  const now = `'${new Date(nowMs).toISOString()}'::timestamptz`
-  return {
-    name: 'keys',
-    table: 'api_keys',
-    columns: COLUMNS,
-    sortable: { createdAt: 'timestamptz', name: 'text' },
-    filters: {
-      ownerUserId: (p) => `owner_user_id = ${p}::uuid`,
-      kind: (p) => `kind = ${p}::key_kind`,
-      issuedBy: (p) => `issued_by = ${p}::uuid`,
-      issuedVia: (p) => `issued_via = ${p}`,
-      secretTo: (p) => `secret_to = ${p}::uuid`,
-      secretVia: (p) => `secret_via = ${p}`,
-      status: (p) => `CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN least(expires_at, owner_expires_at) <= ${now} THEN 'expired' ELSE 'active' END = ${p}`,
-      'createdAt[gte]': (p) => `created_at >= ${p}::timestamptz`,
-      'createdAt[lte]': (p) => `created_at <= ${p}::timestamptz`,
-    },
-    defaultSort: '-createdAt',
-  }
+/** How many live keys of a kind an owner has, up to `atMost`. */
+function liveOf(ownerUserId: string, kind: KeyKind, now: Date, atMost: number): Prisma.Sql {
+  return Prisma.sql`
+    SELECT count(*)::int AS n FROM (
+      SELECT 1 FROM api_keys WHERE owner_user_id = ${ownerUserId}::uuid AND kind = ${kind}::key_kind AND revoked_at IS NULL
+        AND least(expires_at, owner_expires_at, 'infinity') > ${now}::timestamptz LIMIT ${atMost}::int) AS live`
 }
 
-const ownedBy = (owner: string): ListScope => ({ sql: (p) => `owner_user_id = ${p}::uuid`, value: owner })
+const ENDS_AT = 'least(expires_at, owner_expires_at)'
+const STATUS = `CASE WHEN revoked_at IS NOT NULL THEN 'revoked' WHEN ${ENDS_AT} <= <now>::timestamptz THEN 'expired' ELSE 'active' END`
+
+// what key-view.ts shows of one
+const LIST = createList({
+  name: 'keys',
+  table: 'api_keys',
+  fields: {
+    id: { sql: 'id', as: 'word' },
+    ownerUserId: { sql: 'owner_user_id', as: 'word' },
+    kind: { sql: 'kind', as: 'word' },
+    name: { sql: 'name', as: 'value' },
+    start: { sql: 'start', as: 'value' },
+    permissions: { sql: 'permissions', as: 'value' },
+    dormant: { sql: COLUMNS.dormant, as: 'value' },
+    limits: { sql: 'limits', as: 'json' },
+    metadata: { sql: 'metadata', as: 'json' },
+    status: { sql: STATUS, as: 'word' },
+    version: { sql: 'version', as: 'plain' },
+    createdAt: { sql: 'created_at', as: 'time' },
+    updatedAt: { sql: 'updated_at', as: 'time' },
+    lastUsedAt: { sql: 'last_used_at', as: 'time' },
+    expiresAt: { sql: 'expires_at', as: 'time' },
+    ownerExpiresAt: { sql: 'owner_expires_at', as: 'time' },
+    endsAt: { sql: ENDS_AT, as: 'time' },
+    addresses: { sql: 'addresses', as: 'value' },
+    ownerAddresses: { sql: 'owner_addresses', as: 'value' },
+    revokedAt: { sql: 'revoked_at', as: 'time' },
+    issuedBy: { sql: 'issued_by', as: 'word' },
+    issuedVia: { sql: 'issued_via', as: 'value' },
+    issuedAt: { sql: 'issued_at', as: 'time' },
+    secretTo: { sql: 'secret_to', as: 'word' },
+    secretVia: { sql: 'secret_via', as: 'value' },
+    secretAt: { sql: 'secret_at', as: 'time' },
+    rotatedToId: { sql: 'rotated_to_id', as: 'word', optional: true },
+  },
+  sortable: { createdAt: { column: 'created_at', type: 'timestamptz' }, name: { column: 'name', type: 'text' } },
+  filters: {
+    ownerUserId: (p) => `owner_user_id = ${p}::uuid`,
+    kind: (p) => `kind = ${p}::key_kind`,
+    issuedBy: (p) => `issued_by = ${p}::uuid`,
+    issuedVia: (p) => `issued_via = ${p}`,
+    secretTo: (p) => `secret_to = ${p}::uuid`,
+    secretVia: (p) => `secret_via = ${p}`,
+    status: (p) => `${STATUS} = ${p}`,
+    'createdAt[gte]': (p) => `created_at >= ${p}::timestamptz`,
+    'createdAt[lte]': (p) => `created_at <= ${p}::timestamptz`,
+  },
+  defaultSort: '-createdAt',
+})
+
+const ownedBy = (owner: string) => ({ sql: (p: string) => `owner_user_id = ${p}::uuid`, value: owner })
 
 const jsonLimits = (limits: KeyLimit[]): Prisma.InputJsonArray => limits.map((limit) => ({ ...limit }))
 const jsonMetadata = (metadata: Metadata): Prisma.InputJsonObject => metadata as Prisma.InputJsonObject
@@ -119,22 +161,34 @@ async function written(tx: Tx, id: string): Promise<KeyRow> {
   return row
 }
 
-export function createKeyStore({ prisma, pool, cursors }: { prisma: PrismaClient; pool: pg.Pool; cursors: Cursors }): KeyStore {
+export function createKeyStore({ pool, cursors }: { pool: pg.Pool; cursors: Cursors }): KeyStore {
   return {
-    list: (query, nowMs, owner) => readPage<KeyRow>(pool, cursors, specAt(nowMs), query, owner === null ? undefined : ownedBy(owner)),
-    find: (id, tx = prisma) => findBy(tx, id),
+    list: (query, nowMs, owner) => LIST(pool, cursors, query, { given: { now: new Date(nowMs).toISOString() }, ...(owner === null ? {} : { scope: ownedBy(owner) }) }),
+    async find(id, tx) {
+      if (tx) return findBy(tx, id)
+      const { rows: [row] } = await pool.query<KeyRow>(prepared('key-by-id', `${SELECT_TEXT} WHERE id = $1::uuid`, [id]))
+      return row ?? null
+    },
     async lock(tx, id) {
       await tx.$queryRaw`SELECT id FROM api_keys WHERE id = ${id}::uuid FOR NO KEY UPDATE`
       return findBy(tx, id)
     },
-    async insert(tx, { keyHash, limits, metadata, ...row }) {
-      const data = { ...row, limits: jsonLimits(limits), metadata: jsonMetadata(metadata), keyHash: new Uint8Array(keyHash) }
+    async insert(tx, row, cap, along) {
       try {
-        await tx.apiKey.create({ data, select: { id: true } })
+        const issued = Prisma.sql`
+          INSERT INTO api_keys (id, owner_user_id, name, start, key_hash, kind, permissions, limits, limit_group_id, metadata, created_at, updated_at, expires_at, addresses,
+            owner_expires_at, owner_addresses, issued_by, issued_via, issued_at, secret_to, secret_via, secret_at)
+          SELECT ${row.id}::uuid, ${row.ownerUserId}::uuid, ${row.name}, ${row.start}, ${new Uint8Array(row.keyHash)}::bytea, ${row.kind}::key_kind, ${row.permissions}::text[],
+            ${JSON.stringify(row.limits)}::jsonb, ${row.limitGroupId}::uuid, ${JSON.stringify(row.metadata)}::jsonb, ${row.createdAt}::timestamptz, ${row.updatedAt}::timestamptz,
+            ${row.expiresAt}::timestamptz, ${row.addresses}::text[], ${row.ownerExpiresAt}::timestamptz, ${row.ownerAddresses}::text[], ${row.issuedBy}::uuid, ${row.issuedVia},
+            ${row.issuedAt}::timestamptz, ${row.secretTo}::uuid, ${row.secretVia}, ${row.secretAt}::timestamptz
+          WHERE ${cap}::int IS NULL OR (${liveOf(row.ownerUserId, row.kind, row.createdAt, cap ?? 0)}) < ${cap}::int
+          RETURNING ${RETURNED}`
+        const [inserted] = await tx.$queryRaw<KeyRow[]>(together({ issued }, 'issued', [along], Prisma.sql`SELECT * FROM issued`))
+        return inserted ?? null
       } catch (error) {
         throw isForeignKeyViolation(error) ? problem('owner.unknown', { cause: error }) : error
       }
-      return written(tx, row.id)
     },
     async update(tx, id, version, patch, now) {
       const { count } = await tx.apiKey.updateMany({
@@ -160,10 +214,7 @@ export function createKeyStore({ prisma, pool, cursors }: { prisma: PrismaClient
       })
     },
     async countLive(tx, ownerUserId, kind, now, atMost) {
-      const [row] = await tx.$queryRaw<{ n: number }[]>`
-        SELECT count(*)::int AS n FROM (
-          SELECT 1 FROM api_keys WHERE owner_user_id = ${ownerUserId}::uuid AND kind = ${kind}::key_kind AND revoked_at IS NULL
-            AND least(expires_at, owner_expires_at, 'infinity') > ${now} LIMIT ${atMost}) AS live`
+      const [row] = await tx.$queryRaw<{ n: number }[]>(liveOf(ownerUserId, kind, now, atMost))
       return row?.n ?? 0
     },
   }

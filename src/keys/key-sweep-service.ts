@@ -1,9 +1,8 @@
 // Ends many keys on one word: all that match a filter, and what they issued in turn. What is begun is written down first, so that a node
 // that dies leaves nothing half done: the next one goes on. Keys that may do more within Gatehouse than who asked are left, and counted.
-import type { Caller } from '../access/principal.js'
-import type { AuditStore } from '../audit/audit-store.js'
-import { type Held, issuerOf, refuseWithout } from '../authority/authority-rules.js'
-import type { AuthorityService } from '../authority/authority-service.js'
+import type { Caller } from '../kernel/principal.js'
+import type { AuditStore } from '../audit/index.js'
+import { type AuthorityService, type Held, issuerOf, refuseWithout } from '../authority/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
@@ -36,7 +35,7 @@ export interface KeySweepService {
   beginBelow: (tx: Tx, caller: Caller, held: Held, keyId: string) => Promise<string>
   /** Goes on with a sweep for a few steps; what has come of it so far. */
   run: (id: string) => Promise<{ revoked: number; left: number; pending: boolean }>
-  /** Goes on with every sweep that is not finished, for a while. Throws, at the end, what kept any of them from it. */
+  /** Goes on with every sweep that is due, for a while; one that fails is put off, longer each time. Throws, at the end, what kept any of them from it. */
   runPending: () => Promise<void>
   prune: () => Promise<number>
 }
@@ -47,7 +46,7 @@ export interface KeySweepDeps {
   audit: AuditStore
   transact: Transact
   clock: Clock
-  narrowed: () => Promise<void>
+  publishRevocations: () => Promise<void>
 }
 
 export const STEP = 500
@@ -55,6 +54,8 @@ export const STEP = 500
 const STEPS_AT_ONCE = 2
 const STEPS_A_RUN = 40
 const FOREVER = new Date('9999-12-31T00:00:00.000Z')
+// of a sweep that fails: a second, two, four, up to a minute
+const MOST_WAIT_MS = 60_000
 const KEPT_MS = 30 * 86_400_000
 
 /** What of Gatehouse's a key may carry to be within reach: everything, for the brake. */
@@ -64,7 +65,7 @@ function reachOf({ permissions }: Held): string[] {
 
 const isWithin = (reach: readonly string[], permissions: readonly string[]): boolean => lacking(reach, permissions.filter(isOfGatehouse)).length === 0
 
-export function createKeySweepService({ store, authority, audit, transact, clock, narrowed }: KeySweepDeps): KeySweepService {
+export function createKeySweepService({ store, authority, audit, transact, clock, publishRevocations }: KeySweepDeps): KeySweepService {
   const now = (): Date => new Date(clock.now())
 
   async function write(tx: Tx, caller: Caller, held: Held, filter: KeyFilter, before: Date): Promise<string> {
@@ -98,7 +99,7 @@ export function createKeySweepService({ store, authority, audit, transact, clock
       await store.save(tx, next, frontier.length === 0 ? now() : null)
       return frontier.length > 0
     })
-    await narrowed()
+    await publishRevocations()
     return went
   }
 
@@ -133,7 +134,16 @@ export function createKeySweepService({ store, authority, audit, transact, clock
     async runPending() {
       // one that cannot go on keeps no other from it
       const failures: unknown[] = []
-      for (const id of await store.unfinished()) await run(id, STEPS_A_RUN).catch((error: unknown) => failures.push(error))
+      for (const sweep of await store.due(now())) {
+        try {
+          await run(sweep.id, STEPS_A_RUN)
+        } catch (error) {
+          failures.push(error)
+          const waitMs = Math.min(MOST_WAIT_MS, 1_000 * 2 ** Math.min(sweep.attempts, 10))
+          // the database may be what failed: then it is due as it was
+          await store.putOff(sweep, new Date(clock.now() + waitMs)).catch((failed: unknown) => failures.push(failed))
+        }
+      }
       if (failures.length > 0) throw new AggregateError(failures, `${failures.length} sweeps of keys cannot go on`)
     },
     prune: () => store.prune(new Date(clock.now() - KEPT_MS)),

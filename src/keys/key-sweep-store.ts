@@ -21,6 +21,12 @@ export interface SweepRow {
   left: number
 }
 
+/** A sweep that is to go on, and how often it could not since it last did. */
+export interface DueSweep {
+  id: string
+  attempts: number
+}
+
 /** A key that a step has come to, locked. */
 export interface SweptKey {
   id: string
@@ -40,8 +46,12 @@ export interface KeySweepStore {
   /** The next keys of the frontier's first member, behind their gates and locked; at most `limit`. */
   next: (tx: Tx, sweep: SweepRow, limit: number, now: Date) => Promise<{ keys: SweptKey[]; isLast: boolean; lastId: string | null }>
   revoke: (tx: Tx, ids: readonly string[], now: Date) => Promise<void>
+  /** Notes how far it has come: it went on, so failures before are forgotten. */
   save: (tx: Tx, sweep: SweepRow, finishedAt: Date | null) => Promise<void>
-  unfinished: () => Promise<string[]>
+  /** Those that are not finished and not put off; those that have not failed come first, so that those that do are in nobody's way. */
+  due: (now: Date) => Promise<DueSweep[]>
+  /** Puts off one that failed, unless another node has already, or has gone on with it. */
+  putOff: (sweep: DueSweep, until: Date) => Promise<void>
   find: (id: string) => Promise<{ revoked: number; left: number; isFinished: boolean } | null>
   /** Deletes what was finished before. */
   prune: (before: Date) => Promise<number>
@@ -114,11 +124,15 @@ export function createKeySweepStore({ prisma }: { prisma: PrismaClient }): KeySw
       await tx.apiKey.updateMany({ where: { id: { in: [...ids] }, revokedAt: null }, data: { revokedAt: now, version: { increment: 1 }, updatedAt: now } })
     },
     async save(tx, { id, frontier, visited, cursor, revoked, left }, finishedAt) {
-      await tx.keySweep.update({ where: { id }, data: { frontier, visited, cursor, revoked, left, finishedAt } })
+      await tx.keySweep.update({ where: { id }, data: { frontier, visited, cursor, revoked, left, finishedAt, attempts: 0, nextAt: null } })
     },
-    async unfinished() {
-      const rows = await prisma.keySweep.findMany({ where: { finishedAt: null }, select: { id: true }, orderBy: { createdAt: 'asc' }, take: 100 })
-      return rows.map(({ id }) => id)
+    async due(now) {
+      return prisma.keySweep.findMany({
+        where: { finishedAt: null, OR: [{ nextAt: null }, { nextAt: { lte: now } }] }, select: { id: true, attempts: true }, orderBy: [{ attempts: 'asc' }, { createdAt: 'asc' }], take: 100,
+      })
+    },
+    async putOff({ id, attempts }, until) {
+      await prisma.keySweep.updateMany({ where: { id, attempts, finishedAt: null }, data: { attempts: attempts + 1, nextAt: until } })
     },
     async find(id) {
       const row = await prisma.keySweep.findUnique({ where: { id } })

@@ -2,10 +2,10 @@
 import type pg from 'pg'
 import { isForeignKeyViolation } from '../database/failures.js'
 import type { Prisma, PrismaClient } from '../database/generated/client.js'
-import { type ListSpec, readPage } from '../database/list.js'
+import { createList } from '../database/list.js'
 import type { Tx } from '../database/transaction.js'
 import { problem } from '../kernel/errors.js'
-import type { Cursors, ListQuery, Page } from '../kernel/page.js'
+import type { Cursors, ListQuery, PageText } from '../kernel/page.js'
 import type { Limit } from './limit-rules.js'
 
 export type DefinitionRow = {
@@ -22,7 +22,7 @@ export type NamespaceRow = DefinitionRow & { namespace: string }
 export type OwnerRow = Omit<DefinitionRow, 'createdAt'>
 
 export interface LimitDefinitionStore {
-  list: (query: ListQuery) => Promise<Page<NamespaceRow>>
+  list: (query: ListQuery) => Promise<PageText>
   find: (namespace: string) => Promise<NamespaceRow | null>
   /** Null: the namespace exists. */
   insert: (tx: Tx, row: Omit<NamespaceRow, 'version'>) => Promise<NamespaceRow | null>
@@ -36,14 +36,21 @@ export interface LimitDefinitionStore {
   updateOwner: (tx: Tx, id: string, version: number, limits: Limit[], now: Date) => Promise<OwnerRow | null>
 }
 
-const LIST: ListSpec = {
+const LIST = createList({
   name: 'limit-namespaces',
   table: 'limit_namespaces',
-  columns: { id: 'id', namespace: 'namespace', limits: 'limits', version: 'version', createdAt: 'created_at', updatedAt: 'updated_at' },
-  sortable: { namespace: 'text' },
+  fields: {
+    id: { sql: 'id', as: 'word' },
+    namespace: { sql: 'namespace', as: 'value' },
+    limits: { sql: 'limits', as: 'json' },
+    version: { sql: 'version', as: 'plain' },
+    createdAt: { sql: 'created_at', as: 'time' },
+    updatedAt: { sql: 'updated_at', as: 'time' },
+  },
+  sortable: { namespace: { column: 'namespace', type: 'text' } },
   filters: {},
   defaultSort: 'namespace',
-}
+})
 
 const OWNER = `
   SELECT u.id, coalesce(o.limits, '[]') AS limits, coalesce(o.version, 1) AS version, coalesce(o.updated_at, u.created_at) AS "updatedAt"
@@ -58,7 +65,7 @@ const json = (limits: Limit[]): Prisma.InputJsonArray => limits.map((limit) => (
 
 export function createLimitDefinitionStore({ prisma, pool, cursors }: { prisma: PrismaClient; pool: pg.Pool; cursors: Cursors }): LimitDefinitionStore {
   return {
-    list: (query) => readPage<NamespaceRow>(pool, cursors, LIST, query),
+    list: (query) => LIST(pool, cursors, query),
     async find(namespace) {
       const row = await prisma.limitNamespace.findUnique({ where: { namespace } })
       return row && toRow(row)

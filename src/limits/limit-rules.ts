@@ -1,8 +1,8 @@
 // What a limit is, as people write it on keys, owners and namespaces, and how it becomes a charge and a report. Pure.
 import { type AppError, type FieldError, problem } from '../kernel/errors.js'
 import { flat } from '../kernel/shared.js'
-import type { Guarantee, LimitCharge, LimitState } from '../redis/fast.js'
-import { type Period, PERIODS } from './calendar.js'
+import type { Guarantee, LimitCharge, LimitState } from '../shared-store/shared-store.js'
+import { type Period, PERIODS } from './algorithms/calendar.js'
 import { drainsInTime, isUnits, isWindowMs, MOST_LIMITS } from './limit-bounds.js'
 
 export const ALGORITHMS = ['window', 'gcra', 'calendar'] as const

@@ -2,17 +2,17 @@
 // owner share. And who may change a key's limits for one request.
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { Caller } from '../access/principal.js'
+import type { Caller } from '../kernel/principal.js'
 import { holds } from '../kernel/permissions.js'
-import type { AuditStore } from '../audit/audit-store.js'
-import type { AuthorityService } from '../authority/authority-service.js'
+import type { AuditStore } from '../audit/index.js'
+import type { AuthorityService } from '../authority/index.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { AppError, problem } from '../kernel/errors.js'
 import { expectedVersion } from '../kernel/etag.js'
 import { newId } from '../kernel/ids.js'
-import type { ListQuery, Page } from '../kernel/page.js'
-import type { Bus, LimitStore } from '../redis/fast.js'
+import type { ListQuery, PageText } from '../kernel/page.js'
+import type { Bus, LimitStore } from '../shared-store/shared-store.js'
 import type { LimitDefinitionStore, NamespaceRow, OwnerRow } from './limit-definition-store.js'
 import { type Bound, chargeOf, checkLimits, type Limit, type LimitReport, readLimits, reportOf, retryAfterSeconds } from './limit-rules.js'
 
@@ -49,7 +49,7 @@ export interface CheckAnswer {
 }
 
 export interface LimitService {
-  list: (query: ListQuery) => Promise<Page<NamespaceView>>
+  list: (query: ListQuery) => Promise<PageText>
   /** Throws namespace.not_found. */
   find: (namespace: string) => Promise<NamespaceView>
   /**
@@ -79,7 +79,7 @@ export interface LimitServiceDeps {
   transact: Transact
   afterCommit: (work: () => Promise<void>) => Promise<void>
   /** to be called after what nodes remember of keys has changed */
-  narrowed: () => Promise<unknown>
+  publishRevocations: () => Promise<unknown>
   clock: Clock
 }
 
@@ -97,10 +97,10 @@ function ownerView({ id, limits, version, updatedAt }: OwnerRow): OwnerLimitsVie
   return { id, limits, version, updatedAt: updatedAt.toISOString() }
 }
 
-export function createLimitService({ store, authority, limits: counters, bus, audit, transact, afterCommit, narrowed, clock }: LimitServiceDeps): LimitService {
-  const known = new LRUCache<string, NamespaceView>({ max: 10_000, ttl: REMEMBERED_MS, perf: { now: clock.monotonic }, ttlResolution: 0 })
+export function createLimitService({ store, authority, limits: counters, bus, audit, transact, afterCommit, publishRevocations, clock }: LimitServiceDeps): LimitService {
+  const definitions = new LRUCache<string, NamespaceView>({ max: 10_000, ttl: REMEMBERED_MS, perf: { now: clock.monotonic }, ttlResolution: 0 })
   // at most once: what it misses is forgotten by time
-  bus.subscribe(CHANNEL, (namespace) => known.delete(namespace)).catch(() => undefined)
+  bus.subscribe(CHANNEL, (namespace) => definitions.delete(namespace)).catch(() => undefined)
   const tell = (namespace: string): Promise<void> => afterCommit(() => bus.publish(CHANNEL, namespace))
 
   async function find(namespace: string): Promise<NamespaceView> {
@@ -148,10 +148,7 @@ export function createLimitService({ store, authority, limits: counters, bus, au
 
   return {
     find,
-    async list(query) {
-      const { data, page } = await store.list(query)
-      return { data: data.map(viewOf), page }
-    },
+    list: (query) => store.list(query),
     async put(caller, namespace, ifMatch, limits) {
       checkLimits(limits)
       const row = await store.find(namespace)
@@ -187,14 +184,14 @@ export function createLimitService({ store, authority, limits: counters, bus, au
         await audit.record(tx, caller, { action: 'limits.updated', targetType: 'user', targetId: id, details: { limits: JSON.stringify(limits) } })
         return updated
       })
-      await narrowed()
+      await publishRevocations()
       return ownerView(row)
     },
     check(input) {
-      const definition = known.get(input.namespace)
+      const definition = definitions.get(input.namespace)
       if (definition) return charged(definition, input)
       return find(input.namespace).then((read) => {
-        known.set(input.namespace, read)
+        definitions.set(input.namespace, read)
         return charged(read, input)
       })
     },

@@ -27,6 +27,11 @@ export function cookieName(publicUrl: string): string {
   return isPlain(publicUrl) ? 'gatehouse' : '__Host-gatehouse'
 }
 
+/** The cookie that names a device to its next sign-in. */
+export function deviceCookieName(publicUrl: string): string {
+  return `${cookieName(publicUrl)}-device`
+}
+
 /** The attributes of the session cookie for a public origin. SameSite=Lax: a cross-site POST never carries it. */
 export function cookieAttributes(publicUrl: string): { path: '/'; httpOnly: true; secure: boolean; sameSite: 'lax' } {
   return { path: '/', httpOnly: true, secure: !isPlain(publicUrl), sameSite: 'lax' }

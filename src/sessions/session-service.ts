@@ -1,17 +1,18 @@
 // Sign-ins and their ends: token sessions (families of refresh tokens) and cookie sessions. PostgreSQL alone decides
 // whether a session lives; what is told after the commit only makes nodes learn of an end sooner.
 import { randomBytes } from 'node:crypto'
-import type { Caller } from '../access/principal.js'
-import type { AuditStore } from '../audit/audit-store.js'
-import type { Transact, Tx } from '../database/transaction.js'
+import { type Acr, type Assurance, assuranceOf, type Proof } from '../kernel/assurance.js'
+import type { Caller } from '../kernel/principal.js'
+import type { AuditStore } from '../audit/index.js'
+import type { Along, Piece, Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
-import type { ListQuery, Page } from '../kernel/page.js'
+import type { ListQuery, PageText } from '../kernel/page.js'
 import { type Secrets, sha256 } from '../kernel/secrets.js'
-import type { TokenService } from '../tokens/token-service.js'
+import type { TokenService } from '../tokens/index.js'
 import { formatRefreshToken, isGenuine, judgeRefresh, parseRefreshToken } from './refresh-token.js'
-import type { Moment, NewSession, SessionRow, SessionStore } from './session-store.js'
+import type { Moment, NewSession, SessionKind, SessionOfUser, SessionRow, SessionStore } from './session-store.js'
 
 /** What a client needs to go on after signing in (RFC 6749 5.1, in camelCase). */
 export interface TokenPair {
@@ -24,42 +25,87 @@ export interface TokenPair {
 
 export interface SessionView {
   id: string
-  kind: 'token' | 'cookie'
+  /** `impersonation`: somebody acts for the user in it */
+  kind: SessionKind
   createdAt: string
   lastSeenAt: string
   /** the latest end; an unused session ends sooner */
   expiresAt: string
   address: string
   userAgent: string
+  /** by what its owner proved themselves (RFC 8176) */
+  amr: readonly string[]
+  acr: Acr
+  /** when they did last */
+  authTime: string
   /** is it the session that asked? */
   current: boolean
 }
 
-/** `endOldest`: at the cap, end the oldest sessions instead of refusing. */
-export interface OpenOptions {
+/** What was proven; and `endOldest`: at the cap, end the oldest sessions instead of refusing. */
+export interface OpenOptions extends Proof {
   endOldest?: boolean
 }
 
+/** How well and when the owner of a session has proven themselves; `accessToken` says the same. */
+export interface Proven {
+  amr: readonly string[]
+  acr: Acr
+  authTime: string
+  accessToken?: string
+  expiresIn?: number
+}
+
+/** A session that is to be opened by the statement of a sign-in, in a transaction that holds the user's row since the statement before. */
+export interface Opening<T> {
+  /** may the user have one more? */
+  room: Piece
+  along: Along
+  /** what it is worth once it is written */
+  opened: T
+  /** When there is no room: ends the oldest where that was asked for. Throws session.cap_reached. */
+  makeRoom: (tx: Tx) => Promise<void>
+}
+
+export interface Impersonation {
+  sessionId: string
+  accessToken: string
+  expiresAt: Date
+}
+
 export interface SessionService {
-  /** Starts a token session in the transaction of the sign-in. Throws session.cap_reached. */
-  openToken: (tx: Tx, userId: string, caller: Caller, options?: OpenOptions) => Promise<TokenPair>
-  /** Starts a cookie session whose id is `cookieSecret`; only its hash is kept. Throws session.cap_reached. */
-  openCookie: (tx: Tx, userId: string, cookieSecret: string, caller: Caller, options?: OpenOptions) => Promise<SessionView>
+  /** A token session that a sign-in is to open. */
+  newToken: (userId: string, caller: Caller, options: OpenOptions) => Opening<TokenPair>
+  /** A cookie session whose id is `cookieSecret`, of which only the hash is kept. */
+  newCookie: (userId: string, cookieSecret: string, caller: Caller, options: OpenOptions) => Opening<SessionView>
+  /** Starts a token session in the transaction that opens the account. Throws session.cap_reached. */
+  openToken: (tx: Tx, userId: string, caller: Caller, proof: Proof) => Promise<TokenPair>
+  /**
+   * Starts a session in which the caller acts for a user, in the transaction that decides they may; one at a time for each of the caller's sessions.
+   * It is worth no more than both may do, and nothing once the caller's own session is; it cannot be prolonged.
+   */
+  openImpersonation: (tx: Tx, userId: string, caller: Caller, seconds: number) => Promise<Impersonation>
   /** Trades a refresh token for a new pair. Throws refresh.invalid; reuse ends the session first (RFC 9700 4.14.2). */
   refresh: (caller: Caller, refreshToken: string) => Promise<TokenPair>
+  /**
+   * Notes in the transaction of the proof that the owner of the caller's session has proven themselves anew; every node hears of it. Two factors add to
+   * what was proven before. Answers an access token that says so, where it is a session of tokens. Throws session.not_found.
+   */
+  prove: (tx: Tx, caller: Caller, proof: Proof) => Promise<Proven>
   /** Ends one of the caller's sessions. Throws session.not_found. */
   end: (caller: Caller, sessionId: string) => Promise<void>
   /** Ends the session the caller rides on; ended already is fine. */
   endOwn: (caller: Caller) => Promise<void>
   /** Ends the caller's other sessions; how many of them lived. */
   endOthers: (caller: Caller) => Promise<number>
-  /** Ends all sessions of a user in the transaction of the change that demands it; how many of them lived. */
+  /** Ends all sessions of a user, and what waits to become one, in the transaction of the change that demands it; how many of them lived. */
   endAll: (tx: Tx, userId: string, exceptSessionId?: string) => Promise<number>
-  /** Ends the live session of a cookie that a new sign-in replaces, if there is one. */
-  endReplaced: (caller: Caller, cookieSecret: string) => Promise<void>
-  isLiveCookie: (cookieSecret: string) => Promise<boolean>
+  /** The live session of a cookie. */
+  findCookie: (cookieSecret: string) => Promise<SessionOfUser | null>
+  /** Ends the session of a cookie that a new sign-in has replaced, if it lives still. */
+  endReplaced: (caller: Caller, replaced: SessionOfUser) => Promise<void>
   /** Live sessions, the newest first. `currentId` marks the one that asks. */
-  list: (userId: string, query: ListQuery, currentId?: string) => Promise<Page<SessionView>>
+  list: (userId: string, query: ListQuery, currentId?: string) => Promise<PageText>
   /** One live session of a user. Throws session.not_found. */
   find: (userId: string, id: string, currentId?: string) => Promise<SessionView>
 }
@@ -73,15 +119,18 @@ export interface SessionServiceDeps {
   clock: Clock
   config: { accessTokenSeconds: number; sessionIdleSeconds: number; sessionAbsoluteSeconds: number; sessionsPerUser: number }
   /** Makes the nodes forget what was revoked, once the transaction that is open here, if any, has committed. */
-  narrowed: () => Promise<void>
+  publishRevocations: () => Promise<void>
 }
 
-function viewOf({ id, kind, createdAt, lastSeenAt, expiresAt, address, userAgent }: SessionRow, currentId: string | undefined): SessionView {
+function viewOf({ id, kind, createdAt, lastSeenAt, expiresAt, address, userAgent, amr, acr, authTime }: SessionRow, currentId: string | undefined): SessionView {
   return {
     id, kind, createdAt: createdAt.toISOString(), lastSeenAt: lastSeenAt.toISOString(), expiresAt: expiresAt.toISOString(), address, userAgent,
-    current: id === currentId,
+    amr, acr, authTime: authTime.toISOString(), current: id === currentId,
   }
 }
+
+/** What the tokens of one session are made from. */
+type Family = { userId: string; seed: Uint8Array } & Assurance
 
 /** The session the caller rides on. An API key rides on none. */
 function own({ principal }: Caller): { userId: string; sessionId: string } {
@@ -89,35 +138,41 @@ function own({ principal }: Caller): { userId: string; sessionId: string } {
   return { userId: principal.id, sessionId: principal.sessionId }
 }
 
-export function createSessionService({ store, tokens, audit, transact, secrets, clock, config, narrowed }: SessionServiceDeps): SessionService {
+export function createSessionService({ store, tokens, audit, transact, secrets, clock, config, publishRevocations }: SessionServiceDeps): SessionService {
   const moment = (): Moment => {
     const nowMs = clock.now()
     return { now: new Date(nowMs), idleSince: new Date(nowMs - config.sessionIdleSeconds * 1_000) }
   }
 
-  function newSession(kind: 'token' | 'cookie', userId: string, { address, userAgent }: Caller): NewSession {
+  function newSession(kind: SessionKind, userId: string, { address, userAgent }: Caller, proof: Proof): NewSession {
     const nowMs = clock.now()
     const now = new Date(nowMs)
-    return { id: newId(), userId, kind, address, userAgent, createdAt: now, lastSeenAt: now, expiresAt: new Date(nowMs + config.sessionAbsoluteSeconds * 1_000) }
+    return {
+      id: newId(), userId, kind, address, userAgent, createdAt: now, lastSeenAt: now, expiresAt: new Date(nowMs + config.sessionAbsoluteSeconds * 1_000),
+      ...assuranceOf(proof, now),
+    }
   }
 
-  /** Inserts a session if the user may have one more. */
-  async function open(tx: Tx, caller: Caller, session: NewSession, { endOldest = false }: OpenOptions): Promise<void> {
+  function opening<T>(caller: Caller, session: NewSession, opened: T, { endOldest = false }: OpenOptions): Opening<T> {
     const { userId } = session
     const max = config.sessionsPerUser
-    await store.lockUser(tx, userId)
-    const ended = endOldest ? await store.endOldest(tx, userId, moment(), max - 1) : 0
-    if (ended > 0) {
-      await audit.record(tx, caller, { action: 'sessions.ended', targetType: 'user', targetId: userId, details: { count: ended, cap: max }, actorUserId: userId })
-      await narrowed()
+    const at = moment()
+    return {
+      opened,
+      room: store.room(userId, at, max),
+      along: store.inserting(session, at),
+      async makeRoom(tx) {
+        const ended = endOldest ? await store.endOldest(tx, userId, at, max - 1) : 0
+        if (ended === 0) throw problem('session.cap_reached', { detail: `There are ${max} sessions already. End one (DELETE /api/v1/sessions/:id), or sign in with "endOldest": true` })
+        await audit.record(tx, caller, { action: 'sessions.ended', targetType: 'user', targetId: userId, details: { count: ended, cap: max }, actorUserId: userId })
+        await publishRevocations()
+      },
     }
-    if (await store.insertBelow(tx, session, moment(), max)) return
-    throw problem('session.cap_reached', { detail: `There are ${max} sessions already. End one (DELETE /api/v1/sessions/:id), or sign in with "endOldest": true` })
   }
 
-  function pairOf(userId: string, sessionId: string, seed: Uint8Array, generation: number): TokenPair {
+  function pairOf({ userId, seed, amr, acr, authTime }: Family, sessionId: string, generation: number): TokenPair {
     return {
-      accessToken: tokens.issue({ userId, sessionId }),
+      accessToken: tokens.issue({ userId, sessionId, amr, acr, authTime }),
       tokenType: 'Bearer',
       expiresIn: config.accessTokenSeconds,
       refreshToken: formatRefreshToken(secrets, { sessionId, seed, generation }),
@@ -126,27 +181,40 @@ export function createSessionService({ store, tokens, audit, transact, secrets, 
 
   /** Ends one session and writes why. Did we win? */
   async function endOne(caller: Caller, action: string, id: string, userId: string): Promise<boolean> {
-    const won = await transact(async (tx) => {
-      if (!(await store.end(tx, id, userId, moment()))) return false
-      await audit.record(tx, caller, { action, targetType: 'session', targetId: id, actorUserId: userId })
-      return true
-    })
-    if (won) await narrowed()
+    const why = audit.along(caller, { action, targetType: 'session', targetId: id, actorUserId: userId })
+    const won = await transact((tx) => store.end(tx, id, userId, moment(), why))
+    if (won) await publishRevocations()
     return won
   }
 
+  function newToken(userId: string, caller: Caller, options: OpenOptions): Opening<TokenPair> {
+    const session = newSession('token', userId, caller, options)
+    const seed = randomBytes(32)
+    return opening(caller, { ...session, refreshSeed: seed }, pairOf({ ...session, seed }, session.id, 0), options)
+  }
+
   return {
-    async openToken(tx, userId, caller, options = {}) {
-      const session = newSession('token', userId, caller)
-      const seed = randomBytes(32)
-      await open(tx, caller, { ...session, refreshSeed: seed }, options)
-      return pairOf(userId, session.id, seed, 0)
+    newToken,
+
+    newCookie(userId, cookieSecret, caller, options) {
+      const session = newSession('cookie', userId, caller, options)
+      return opening(caller, { ...session, secretHash: sha256(cookieSecret) }, viewOf(session, session.id), options)
     },
 
-    async openCookie(tx, userId, cookieSecret, caller, options = {}) {
-      const session = newSession('cookie', userId, caller)
-      await open(tx, caller, { ...session, secretHash: sha256(cookieSecret) }, options)
-      return viewOf(session, session.id)
+    async openToken(tx, userId, caller, proof) {
+      const { room, along, makeRoom, opened } = newToken(userId, caller, proof)
+      await store.lockUser(tx, userId)
+      if (!(await store.insertIf(tx, room, along))) await makeRoom(tx)
+      return opened
+    },
+
+    async openImpersonation(tx, userId, caller, seconds) {
+      const actor = own(caller)
+      const session = newSession('impersonation', userId, caller, { amr: [] })
+      const expiresAt = new Date(session.createdAt.getTime() + seconds * 1_000)
+      await store.insertImpersonation(tx, { ...session, expiresAt, actor }, moment())
+      const { id: sessionId, amr, acr, authTime } = session
+      return { sessionId, expiresAt, accessToken: tokens.issue({ userId, sessionId, amr, acr, authTime, seconds, act: { sub: actor.userId, sid: actor.sessionId } }) }
     },
 
     async refresh(caller, refreshToken) {
@@ -157,14 +225,25 @@ export function createSessionService({ store, tokens, audit, transact, secrets, 
         const session = await store.findRefresh(token.sessionId, moment())
         if (!session?.isLive || !isGenuine(secrets, session.seed, token)) throw problem('refresh.invalid')
         const verdict = judgeRefresh(token, session, clock.now())
-        if (verdict === 'repeat') return pairOf(session.userId, token.sessionId, session.seed, token.generation + 1)
+        if (verdict === 'repeat') return pairOf(session, token.sessionId, token.generation + 1)
         if (verdict === 'reuse') {
           await endOne({ ...caller, principal: null }, 'refresh.reused', token.sessionId, session.userId)
           throw problem('refresh.invalid')
         }
-        if (await store.rotate(token.sessionId, token.generation, moment())) return pairOf(session.userId, token.sessionId, session.seed, token.generation + 1)
+        if (await store.rotate(token.sessionId, token.generation, moment())) return pairOf(session, token.sessionId, token.generation + 1)
       }
       throw problem('refresh.invalid')
+    },
+
+    async prove(tx, caller, proof) {
+      const { userId, sessionId } = own(caller)
+      const at = moment()
+      const proven = await store.prove(tx, sessionId, userId, at, assuranceOf(proof, at.now), proof.isMultiFactor ?? false)
+      if (!proven) throw problem('session.not_found')
+      await publishRevocations()
+      const { kind, ...assurance } = proven
+      const token = kind === 'token' ? { accessToken: tokens.issue({ userId, sessionId, ...assurance }), expiresIn: config.accessTokenSeconds } : {}
+      return { ...assurance, authTime: at.now.toISOString(), ...token }
     },
 
     async end(caller, sessionId) {
@@ -185,27 +264,23 @@ export function createSessionService({ store, tokens, audit, transact, secrets, 
         if (live.length > 0) await audit.record(tx, caller, { action: 'sessions.ended', targetType: 'user', targetId: userId, details: { count: live.length } })
         return live
       })
-      if (ended.length > 0) await narrowed()
+      if (ended.length > 0) await publishRevocations()
       return ended.length
     },
 
     async endAll(tx, userId, exceptSessionId) {
       const ended = await store.endAll(tx, userId, moment(), exceptSessionId)
-      if (ended.length > 0) await narrowed()
+      if (ended.length > 0) await publishRevocations()
       return ended.filter(({ wasLive }) => wasLive).length
     },
 
-    async endReplaced(caller, cookieSecret) {
-      const replaced = await store.findBySecret(sha256(cookieSecret), moment())
-      if (replaced) await endOne(caller, 'session.ended', replaced.id, replaced.userId)
+    findCookie: async (cookieSecret) => store.findBySecret(sha256(cookieSecret), moment()),
+
+    async endReplaced(caller, { id, userId }) {
+      await endOne(caller, 'session.ended', id, userId)
     },
 
-    isLiveCookie: async (cookieSecret) => (await store.findBySecret(sha256(cookieSecret), moment())) !== null,
-
-    async list(userId, query, currentId) {
-      const { data, page } = await store.list(userId, query, moment())
-      return { data: data.map((row) => viewOf(row, currentId)), page }
-    },
+    list: (userId, query, currentId) => store.list(userId, query, moment(), currentId ?? null),
 
     async find(userId, id, currentId) {
       const row = await store.find(id, userId, moment())

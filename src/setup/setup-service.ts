@@ -1,15 +1,14 @@
 // The first administrator: opened once, by whoever holds the token that this installation printed, or from the environment.
 // The token is derived from GATEHOUSE_SECRET, so every node of an installation prints and accepts the same one.
-import type { AccountDraft, AccountService, UserView } from '../accounts/account-service.js'
-import { ADMIN } from '../accounts/role-rules.js'
-import type { Caller } from '../access/principal.js'
-import type { AuditStore } from '../audit/audit-store.js'
+import { type AccountDraft, type AccountService, ADMIN, type UserView } from '../accounts/index.js'
+import type { Caller } from '../kernel/principal.js'
+import type { AuditStore } from '../audit/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import { equalBytes, type Secrets } from '../kernel/secrets.js'
-import type { SessionService, TokenPair } from '../sessions/session-service.js'
+import type { SessionService, TokenPair } from '../sessions/index.js'
 import type { InstallationStore } from './installation-store.js'
 import { setupToken } from './setup-token.js'
 
@@ -30,7 +29,7 @@ export interface SetupService {
   bootstrapAdmin: (input: { email: string; password: string }) => Promise<boolean>
 }
 
-export interface SetupServiceDependencies {
+export interface SetupServiceDeps {
   store: InstallationStore
   accounts: AccountService
   sessions: SessionService
@@ -42,7 +41,7 @@ export interface SetupServiceDependencies {
 
 const AT_START: Caller = { principal: null, address: '', userAgent: '', requestId: 'start' }
 
-export function createSetupService({ store, accounts, sessions, audit, secrets, transact, clock }: SetupServiceDependencies): SetupService {
+export function createSetupService({ store, accounts, sessions, audit, secrets, transact, clock }: SetupServiceDeps): SetupService {
   const token = setupToken(secrets)
   // one that was shown before the secret was rotated is as good
   const tokens = [secrets, ...(secrets.previous ? [secrets.previous] : [])].map((one) => Buffer.from(setupToken(one)))
@@ -66,7 +65,7 @@ export function createSetupService({ store, accounts, sessions, audit, secrets, 
       return transact(async (tx) => {
         const user = await install(tx, caller, draft)
         if (!user) throw problem('setup.done')
-        return { user, ...(await sessions.openToken(tx, user.id, caller)) }
+        return { user, ...(await sessions.openToken(tx, user.id, caller, { amr: ['pwd'] })) }
       })
     },
     async bootstrapAdmin(input) {

@@ -3,7 +3,7 @@
 // they signed is refused from now on, and clients get a new token for their refresh token.
 import type { RotationPlan } from './signing-key-store.js'
 
-// verifiers may keep the key set for five minutes (plugins/jwks.ts), and nodes read it every half a minute
+// verifiers may keep the key set for five minutes (plugins/security/jwks.ts), and nodes read it every half a minute
 const LEAD_MS = 600_000
 const CLOCKS_DIFFER_MS = 300_000
 const RETIRED_KEPT_MS = 90 * 86_400_000

@@ -1,5 +1,6 @@
 // Access tokens: JWTs of RFC 9068 (`at+jwt`, EdDSA). This decides their claims and judges them; the signature is the
-// signer's work (@fastify/jwt). Whether the session still lives is not in the token: the door asks that separately.
+// signer's work (@fastify/jwt). Whether the session still lives is not in the token: the authorizer asks that separately.
+import type { Assurance } from '../kernel/assurance.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { isUuid, newId } from '../kernel/ids.js'
@@ -22,8 +23,9 @@ export interface AccessToken {
 }
 
 export interface TokenService {
-  /** A signed access token of a session. */
-  issue: (subject: { userId: string; sessionId: string }) => string
+  /** A signed access token of a session, which says how and when its owner proved themselves (RFC 9068 2.2.1). */
+  /** `act`: who acts for the user (RFC 8693 4.1); `seconds`: how long it lives, when not as long as any. */
+  issue: (subject: { userId: string; sessionId: string; act?: { sub: string; sid: string }; seconds?: number } & Assurance) => string
   /** Whose token it is. Throws token.invalid, or token.expired for a genuine token past its time. */
   verify: (token: string) => Promise<AccessToken>
   /** What others verify access tokens with, the signing key first (RFC 7517). */
@@ -58,10 +60,13 @@ function attempt<T>(work: () => T): T {
 
 export function createTokenService({ store, signer, issuer, clock, accessTokenSeconds }: TokenServiceDeps): TokenService {
   return {
-    issue({ userId, sessionId }) {
+    issue({ userId, sessionId, amr, acr, authTime, act, seconds = accessTokenSeconds }) {
       const iat = Math.floor(clock.now() / 1_000)
       const iss = issuer()
-      const claims = { iss, aud: iss, client_id: 'gatehouse', sub: userId, sid: sessionId, jti: newId(), iat, exp: iat + accessTokenSeconds }
+      const claims = {
+        iss, aud: iss, client_id: 'gatehouse', sub: userId, sid: sessionId, jti: newId(), iat, exp: iat + seconds,
+        amr, acr, auth_time: Math.floor(authTime.getTime() / 1_000), ...(act ? { act } : {}),
+      }
       return signer.sign(claims, store.current())
     },
     async verify(token) {

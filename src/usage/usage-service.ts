@@ -1,6 +1,6 @@
 // Usage as its readers see it: who may read whose, over which time; and the upkeep of the ledger (fold, retention).
 // Counting is done in usage-ledger.ts.
-import type { Caller } from '../access/principal.js'
+import type { Caller } from '../kernel/principal.js'
 import { holds } from '../kernel/permissions.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'

@@ -67,6 +67,21 @@ t.test('attempts that once succeeded', async (t) => {
     t.equal(expectJson<{ version: number }>(await send('GET', `/users/${customer.id}`, admin), 200).version, before + 1, 'their account is another than the one that was read')
   })
 
+  t.test('a role that may do more within Gatehouse than who takes back what was given stays, and so does role admin', async (t) => {
+    const [giver, customer] = [await person(['gatehouse:users.write', 'gatehouse:audit.read']), await person([])]
+    const [strong, weak] = [await role(['gatehouse:audit.read']), await role(['gatehouse:users.write'])]
+    expectJson(await patch(`/users/${customer.id}`, giver.headers, { roles: [strong, weak] }), 200)
+    await database.prisma.userRole.create({ data: { userId: customer.id, roleName: 'admin', issuedBy: giver.id, issuedVia: '' } })
+    expectJson(await patch(`/users/${giver.id}`, admin, { roles: [] }), 200)
+    const u = await person(['gatehouse:users.write', 'gatehouse:keys.write'])
+    const rolesOf = async () => expectJson<{ roles: string[] }>(await send('GET', `/users/${customer.id}`, admin), 200).roles
+    t.match(expectJson(await patch(`/users/${giver.id}?grants=revoke`, u.headers, { status: 'suspended' }), 200), { grants: { assignments: 2, revoked: { assignments: 1 } } })
+    t.same((await rolesOf()).toSorted(), ['admin', strong])
+    t.match(expectJson(await patch(`/users/${giver.id}?grants=revoke`, admin, { status: 'suspended' }), 200), { grants: { assignments: 1, revoked: { assignments: 1 } } })
+    t.same(await rolesOf(), ['admin'], 'somebody has to be left')
+    expectJson(await send('DELETE', `/users/${customer.id}`, admin), 200)
+  })
+
   t.test('keys that vouch for one another are swept once', async (t) => {
     const powers = ['gatehouse:keys.write', 'a:*']
     const [a, b] = [await machine(powers), await machine(powers)]

@@ -105,6 +105,12 @@ t.test('attempts on keys', async (t) => {
     const billing = await issue(admin, { ownerUserId: ada.id, permissions: ['billing:write'] })
     t.equal(await outcome(send('POST', `/keys/${billing.id}/rotate`, k.headers, { graceSeconds: 0 })), NH, '19')
     t.equal(await verify(billing.key), 'valid', 'and it goes on')
+    const plain = await issue(admin, { ownerUserId: ada.id, permissions: ['reports:read'] })
+    t.equal(await outcome(send('POST', `/keys/${plain.id}/rotate`, k.headers, { graceSeconds: 0 })), NH, 'nor one that is within reach, of whom is not')
+    const empty = await issue(admin, { ownerUserId: (await fresh()).id })
+    const ending = await machine(['gatehouse:keys.write'], { expiresAt: SOON })
+    t.equal(await outcome(send('POST', `/keys/${empty.id}/rotate`, ending.headers, { graceSeconds: 0 })), NH, 'a secret for ever is not got by a key that ends')
+    t.equal(await outcome(send('POST', `/keys/${empty.id}/rotate`, k.headers, { graceSeconds: 0 })), '201')
   })
 
   t.test('20 to 22: a change by the seller widens only within all of the result, narrows what is not Gatehouse\'s, and moves no owner', async (t) => {
@@ -120,6 +126,11 @@ t.test('attempts on keys', async (t) => {
     const mine = await issue(k.headers, { ownerUserId: (await fresh()).id, permissions: ['reports:read'] })
     const widened = expectJson<typeof mine>(await patch(`/keys/${mine.id}`, admin, { permissions: ['reports:read', 'reports:write'] }), 200)
     t.equal(widened.issuedBy, adminId, 'whoever widens vouches for it')
+    const grown = await fresh()
+    const theirs = await issue(k.headers, { ownerUserId: grown.id, permissions: ['reports:read'] })
+    await issue(admin, { ownerUserId: grown.id, permissions: ['billing:write'] })
+    t.equal(await outcome(patch(`/keys/${theirs.id}`, k.headers, { permissions: ['reports:read', 'reports:write'] })), NH, 'nor once its owner may do more than the seller')
+    t.equal(await outcome(patch(`/keys/${theirs.id}`, k.headers, { permissions: [] })), '200')
   })
 
   t.test('23 to 25: what has ended does not live again, secrets do not pile up, and no hand starves the other', async (t) => {
@@ -147,6 +158,17 @@ t.test('attempts on keys', async (t) => {
     t.equal(answers.filter(({ statusCode }) => statusCode === 201).length, 2, 'also at once')
   })
 
+  t.test('seeing a key is not ending it, and a seller ends none that may do more within Gatehouse', async (t) => {
+    const owner = await fresh()
+    const [plain, strong] = [await issue(admin, { ownerUserId: owner.id, permissions: ['a:b'] }), await issue(admin, { ownerUserId: owner.id, permissions: ['gatehouse:users.write'] })]
+    const [reader, seller] = [await person(['gatehouse:keys.read']), await person(['gatehouse:keys.write'])]
+    for (const { id } of [plain, strong]) t.equal(await outcome(send('DELETE', `/keys/${id}`, reader.headers)), AD)
+    t.equal(await outcome(send('DELETE', `/keys/${strong.id}`, seller.headers)), NH)
+    t.same([await verify(plain.key), await verify(strong.key)], ['valid', 'valid'])
+    t.equal(await outcome(send('DELETE', `/keys/${plain.id}`, seller.headers)), '200', 'what is the application\'s is a seller\'s to end')
+    t.equal(await outcome(send('DELETE', `/keys/${strong.id}`, owner.headers)), '200', 'and one\'s own is, whatever it may do')
+  })
+
   t.test('an own key carries no metadata, and limits take the right to set them', async (t) => {
     const member = await fresh(['a:b'])
     t.equal(await post(member.headers, { metadata: { plan: 'enterprise' } }), '400 request.invalid')
@@ -156,6 +178,11 @@ t.test('attempts on keys', async (t) => {
     t.equal(await outcome(patch(`/keys/${m.keyId}`, admin, { metadata: { plan: 'x' } })), '400 request.invalid')
     const seller = await machine(['gatehouse:keys.write'])
     t.equal(await post(seller.headers, { ownerUserId: member.id, limits: [{ name: 'x', quota: 1, windowSeconds: 1 }] }), NH)
+    const [own, sold] = [await issue(member.headers), await issue(seller.headers, { ownerUserId: (await fresh()).id })]
+    for (const limits of [[{ name: 'x', quota: 1, windowSeconds: 1 }], []]) {
+      t.equal(await outcome(patch(`/keys/${own.id}`, member.headers, { limits })), NH, 'nor by a change')
+      t.equal(await outcome(patch(`/keys/${sold.id}`, seller.headers, { limits })), NH, 'nor by a change of what one sold')
+    }
     t.equal((await database.prisma.apiKey.findUniqueOrThrow({ where: { id: m.keyId } })).kind, 'bound', 'a machine\'s key is bound, whoever made it')
   })
 })

@@ -47,6 +47,19 @@ t.test('attempts on roles and accounts', async (t) => {
     const r = await person(['gatehouse:roles.write'])
     t.equal(await outcome(patch(`/roles/${holder.role}`, r.headers, { permissions: [] })), NH, '33')
     t.equal(await outcome(patch(`/roles/${holder.role}`, r.headers, { description: 'x' })), NH, 'a description is of the role, too')
+    const [strong, weak] = [await role(['b:c']), await role([])]
+    t.equal(await outcome(send('DELETE', `/roles/${strong}`, r.headers)), NH, 'nor by deleting it')
+    const stale = { ...admin, 'if-match': `"${await idOf(weak)}.9"` }
+    t.equal(await outcome(send('PATCH', `/roles/${weak}`, stale, { description: 'x' })), '412 precondition.failed')
+    t.equal(await outcome(send('DELETE', `/roles/${weak}`, stale)), '412 precondition.failed')
+    const calls = { name: 'calls', quota: 2, windowSeconds: 60 }
+    t.equal(await outcome(patch(`/roles/${weak}`, admin, { limits: [{ ...calls, name: 'exports' }] })), '400 request.invalid', 'a change makes no plan that the base does not have, either')
+    t.equal(await outcome(patch('/roles/member', admin, { limits: [calls, calls] })), '400 request.invalid', 'nor one of a name twice')
+    const [{ n } = { n: 0 }] = (await database.pool.query<{ n: number }>('SELECT count(*)::int AS n FROM roles')).rows
+    await database.prisma.role.createMany({ data: Array.from({ length: 999 - n }, (_, at) => ({ name: `many-${at}`, description: '', permissions: [] })) })
+    t.equal(await outcome(send('POST', '/roles', admin, { name: 'last', permissions: [] })), '201')
+    t.equal(await outcome(send('POST', '/roles', admin, { name: 'too-many', permissions: [] })), '409 role.cap_reached')
+    await database.prisma.role.deleteMany({ where: { OR: [{ name: { startsWith: 'many-' } }, { name: 'last' }] } })
   })
 
   t.test('34 and 35: roles are given within what one holds, by whatever way in', async (t) => {
@@ -59,6 +72,15 @@ t.test('attempts on roles and accounts', async (t) => {
     t.equal(await outcome(patch(`/users/${target.id}`, u.headers, { roles: [weak] })), '200')
     t.equal(await newUser(u.headers, { email: 'x35@example.com', roles: [strong] }), NH, '35')
     t.equal(await newUser(u.headers, { kind: 'service', name: 'x35', roles: [strong] }), NH, '35, a machine')
+    const importer = await person(['gatehouse:users.write', 'gatehouse:users.import'])
+    const passwordHash = { scheme: 'bcrypt', hash: '$2a$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i' }
+    t.equal(await newUser(importer.headers, { email: 'i35@example.com', passwordHash, roles: [strong] }), NH, '35, by import')
+    t.equal(await newUser(u.headers, { email: 'i35@example.com', passwordHash }), AD, '49: a hash is taken from who may import')
+    t.equal(await newUser(importer.headers, { email: 'admin@example.com', passwordHash }), '409 email.taken', '49')
+    t.equal(await newUser(importer.headers, { email: 'i49@example.com', id: adminId, passwordHash }), '400 request.invalid', '49: nobody names an id')
+    t.equal(await outcome(send('POST', '/auth/login', {}, { email: 'admin@example.com', password: 'abc' })), '401 credentials.invalid', '49')
+    const r49 = await person(['gatehouse:roles.write', 'gatehouse:users.import'])
+    t.equal(await outcome(send('POST', '/roles', r49.headers, { name: 'r49', permissions: ['gatehouse:users.import'] })), NH, 'and is given by who holds all of Gatehouse')
     t.equal(await newUser(u.headers, { email: 'y35@example.com', roles: [weak] }), '201')
     const key = await machine(['gatehouse:users.write', 'a:b'], { expiresAt: new Date(clock.now() + 60_000).toISOString() })
     t.equal(await outcome(patch(`/users/${target.id}`, key.headers, { roles: [target.role, weak] })), '200', 'weak is held by the target already')
@@ -75,6 +97,11 @@ t.test('attempts on roles and accounts', async (t) => {
     t.equal(await outcome(patch(`/users/${sold.id}`, u.headers, { name: 'A name' })), '200', 'a name gains nothing')
     expectJson(await patch(`/users/${strong.id}`, admin, { status: 'suspended' }), 200)
     t.equal(await outcome(patch(`/users/${strong.id}`, u.headers, { status: 'active' })), NH, 'bringing back is gaining')
+    t.equal(await outcome(patch(`/users/${strong.id}`, u.headers, { name: 'A name' })), '200', 'a name is not, whoever was stopped')
+    expectJson(await patch(`/users/${strong.id}`, admin, { status: 'active' }), 200)
+    t.equal(await outcome(patch(`/users/${strong.id}`, u.headers, { status: 'active' })), '200', 'nor is what is so already')
+    for (const body of [{ name: 'x' }, { roles: [] }]) t.equal(await outcome(patch('/users/no-id', admin, body)), '400 request.invalid')
+    t.equal(await outcome(send('DELETE', '/users/no-id', admin)), '400 request.invalid')
     t.equal(await outcome(patch(`/users/${adminId}`, u.headers, { email: 'mine38@example.com' })), NH, '38')
   })
 
@@ -107,6 +134,8 @@ t.test('attempts on roles and accounts', async (t) => {
     expectJson(await patch('/roles/member', admin, { permissions: [] }), 200)
     t.equal(await outcome(send('POST', '/keys', member.headers, { name: 'k' })), AD)
     t.equal(await outcome(send('POST', `/keys/${own.id}/rotate`, member.headers, { graceSeconds: 0 })), AD)
+    for (const body of [{ name: 'x' }, { permissions: ['a:b'] }]) t.equal(await outcome(patch(`/keys/${own.id}`, member.headers, body)), AD, 'renaming and widening are what the right is for')
+    t.equal(await outcome(patch(`/keys/${own.id}`, member.headers, { expiresAt: new Date(clock.now() + 60_000).toISOString() })), '200', 'narrowing is free')
     t.equal(await outcome(patch('/me', member.headers, { name: 'x' })), AD)
     t.equal(await outcome(send('DELETE', `/keys/${own.id}`, member.headers)), '200', '47')
     t.equal((await send('POST', '/auth/logout', member.headers)).statusCode, 204, '47')
@@ -142,6 +171,22 @@ t.test('attempts on roles and accounts', async (t) => {
     t.not(other.id, made.id, '58: another session has a scope of its own')
   })
 
+  t.test('56: what a request began with is asked again at the commit, by every act', async (t) => {
+    const d = await person(['gatehouse:users.write', 'gatehouse:keys.write', 'gatehouse:limits.write', '*:*'])
+    const [target, customer] = [await person([]), await person([])]
+    const { id: sold } = await issue(admin, { ownerUserId: customer.id })
+    const { id: sessionId } = await database.prisma.session.findFirstOrThrow({ where: { userId: d.id } })
+    const permissions = expectJson<{ permissions: string[] }>(await send('GET', '/whoami', d.headers), 200).permissions
+    const caller = { principal: { type: 'user', id: d.id, sessionId, permissions, authenticatedBy: 'token' }, address: '', userAgent: '', requestId: '' } as const
+    const { id: mine } = await app.keys.issue(caller, { name: 'k', ownerUserId: target.id })
+    await database.prisma.userRole.deleteMany({ where: { userId: d.id } })
+    await t.rejects(app.keys.issue(caller, { name: 'k', ownerUserId: target.id }), { code: 'access.denied' })
+    for (const id of [sold, mine]) await t.rejects(app.keys.revoke(caller, id), { code: 'access.denied' })
+    await t.rejects(app.accountChanges.update(caller, target.id, '*', { name: 'x' }), { code: 'access.denied' })
+    await t.rejects(app.accountChanges.remove(caller, target.id), { code: 'access.denied' })
+    t.equal(await database.prisma.user.count({ where: { id: target.id, name: '' } }), 1, 'and nothing of it is left')
+  })
+
   t.test('67: a power is given by who holds what it amounts to', async (t) => {
     const a = await person(['gatehouse:users.write', 'gatehouse:gate.write', 'gatehouse:roles.write'])
     const gate = await role(['gatehouse:gate.write'])
@@ -150,5 +195,16 @@ t.test('attempts on roles and accounts', async (t) => {
     const b = await person(['gatehouse:users.write', 'gatehouse:gate.write', '*:*'])
     t.equal(await outcome(patch(`/users/${(await person([])).id}`, b.headers, { roles: [gate] })), '200')
     t.equal(await verify('gk_none'), 'not_found')
+  })
+
+  t.test('a request without a credential holds nothing, and the host everything', async (t) => {
+    const nobody = { principal: null, address: '', userAgent: '', requestId: '' }
+    await t.rejects(app.keys.issue(nobody, { name: 'k' }), { code: 'credentials.missing' })
+    await database.prisma.$transaction(async (tx) => {
+      t.same((await app.authority.hold(tx, nobody)).permissions, [])
+      await t.rejects(app.authority.require(tx, nobody, 'gatehouse:roles.write'), { code: 'access.denied' })
+      t.same((await app.authority.hold(tx, { ...nobody, host: true })).permissions, ['gatehouse:*', '*:*'])
+      await t.rejects(app.authority.target(tx, '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f44'), { code: 'user.not_found' })
+    })
   })
 })

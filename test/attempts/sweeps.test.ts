@@ -28,7 +28,7 @@ t.test('attempts around grants', async (t) => {
     const bystander = await issue(admin, { ownerUserId: ada.id, permissions: ['reports:read'] })
     const answer = expectJson<{ grants: Swept }>(await send('DELETE', `/keys/${k.keyId}?grants=revoke`, admin), 200)
     // the job that goes on with sweeps may have taken it over
-    if (answer.grants.pending) await app.keySweeps.runPending()
+    if (answer.grants.pending) while (await database.prisma.keySweep.count({ where: { finishedAt: null } }) > 0) await app.keySweeps.runPending()
     else t.match(answer.grants, { revoked: 3, left: 0 })
     t.same(await Promise.all([k.key, childKey.key, grandchild.key, taken.key].map((key) => verify(key))), ['revoked', 'revoked', 'revoked', 'revoked'], '52')
     t.equal(await verify(bystander.key), 'valid')
@@ -94,8 +94,9 @@ t.test('attempts around grants', async (t) => {
     t.equal(await outcome(send('DELETE', `/keys/${other.id}`, admin)), '200', '55: another revocation does not wait for the sweep')
     t.equal(await verify(other.key), 'revoked', '55')
     await sweeping
+    // the app's own job may be at a step of it: then runPending has left it to that
+    while (await database.prisma.keySweep.count({ where: { finishedAt: null } }) > 0) await app.keySweeps.runPending()
     t.equal(await database.prisma.apiKey.count({ where: { ownerUserId: ada.id, revokedAt: null } }), 0)
     t.equal(await database.prisma.auditEvent.count({ where: { action: 'key.revoked', details: { path: ['ownerUserId'], equals: ada.id } } }), 1600)
-    t.same(await database.prisma.keySweep.count({ where: { finishedAt: null } }), 0)
   })
 })

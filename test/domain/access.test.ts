@@ -1,11 +1,11 @@
 // The grammar of credentials in a request, and what a permission allows.
 import t from 'tap'
 import fc from 'fast-check'
-import { type CredentialHeaders, findCredential } from '../../src/access/credential.js'
-import { foundKey } from '../../src/access/entry.js'
-import { type Access, type Principal, satisfies } from '../../src/access/principal.js'
+import { type CredentialHeaders, findCredential } from '../../src/decisions/credential.js'
+import { foundKey } from '../../src/decisions/entry.js'
+import { type Access, type Principal, satisfies } from '../../src/kernel/principal.js'
 import { covers, holds } from '../../src/kernel/permissions.js'
-import { boundOf } from '../../src/access/verification.js'
+import { boundOf } from '../../src/decisions/verification.js'
 import { createShare } from '../../src/kernel/shared.js'
 
 const JWT = 'eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl'

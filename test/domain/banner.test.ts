@@ -1,6 +1,6 @@
 // What a started program says, and what one that cannot start says instead.
 import t from 'tap'
-import { banner, type BannerFacts, startFields, withoutCredentials } from '../../src/banner.js'
+import { banner, type BannerFacts, startFields } from '../../src/banner.js'
 import { readConfig } from '../../src/config.js'
 import { EmbeddedPostgresError } from '../../src/database/embedded-postgres-error.js'
 import { MigrationError } from '../../src/database/migrate.js'
@@ -10,7 +10,7 @@ import { exitLineOf, InsideListenError } from '../../src/start-failure.js'
 
 const facts: BannerFacts = {
   version: '1.2.3', publicOrigin: 'https://access.example.com', localOrigin: 'http://127.0.0.1:3000', inside: 'http://127.0.0.1:3001', database: 'PostgreSQL 18.4, db:5432/gatehouse',
-  redisUrl: 'redis://user:hunter2@cache:6379/0', fast: 'up', setup: null,
+  redisUrl: 'redis://user:hunter2@cache:6379/0', sharedStore: 'up', setup: null,
 }
 
 t.test('it names the version, the URL, the documentation, the database and the store, and no password', async (t) => {
@@ -25,9 +25,10 @@ t.test('it names the version, the URL, the documentation, the database and the s
 })
 
 t.test('it says when Redis does not answer, and when there is none', async (t) => {
-  t.match(banner({ ...facts, fast: 'degraded' }), /Store {5}redis:\/\/cache:6379\/0 \(does not answer yet: degraded\)$/)
-  t.match(banner({ ...facts, redisUrl: null, fast: 'memory' }), /Store {5}in this process \(one node\)$/)
-  t.equal(withoutCredentials('rediss://:secret@cache:6380'), 'rediss://cache:6380')
+  t.match(banner({ ...facts, sharedStore: 'degraded' }), /Store {5}redis:\/\/cache:6379\/0 \(does not answer yet: degraded\)$/)
+  t.match(banner({ ...facts, redisUrl: null, sharedStore: 'memory' }), /Store {5}in this process \(one node\)$/)
+  t.match(banner({ ...facts, redisUrl: 'rediss://:hunter2@cache:6380' }), /Store {5}rediss:\/\/cache:6380$/)
+  t.match(banner({ ...facts, redisUrl: 'redis+sentinel://u:hunter2@a:1,b:2/main/3?sentinelPassword=hunter2' }), /Store {5}redis\+sentinel:\/\/a:1,b:2\/main\/3$/)
 })
 
 t.test('before the set-up it ends with the command that does it, for a shell to take as it stands', async (t) => {

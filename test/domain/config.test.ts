@@ -23,10 +23,10 @@ function mistakes(environment: Record<string, string | undefined>): Mistake[] {
 t.test('an empty environment gives the defaults', async (t) => {
   t.same(config({}), {
     inside: { host: '127.0.0.1', port: 3001 },
-    port: 3000, host: '127.0.0.1', publicUrl: null, databaseUrl: null, databasePoolMax: 10, redisUrl: null, secret: null, previousSecret: null, dataDir: './data', admin: null,
-    trustedProxies: [], corsOrigins: [], corsCredentials: false, logLevel: 'info', logRequests: 'errors', drainSeconds: 5, signUp: 'closed', bcryptCost: 12, accessTokenSeconds: 300, sessionIdleSeconds: 1_209_600,
+    port: 3000, host: '127.0.0.1', publicUrl: null, databaseUrl: null, databaseDirectUrl: null, databasePooling: { isShared: null, prepares: null }, databasePoolMax: 10, redisUrl: null, secret: null, previousSecret: null, dataDir: './data', admin: null,
+    trustedProxies: [], corsOrigins: [], corsCredentials: false, workers: 1, logLevel: 'info', logRequests: 'errors', drainSeconds: 5, uiDir: null, uiLocale: 'en', signUp: 'closed', anonymousUsers: false, anonymousUsersMax: 100_000, anonymousUsersKeptDays: 30, bcryptCost: 12, accessTokenSeconds: 300, sessionIdleSeconds: 1_209_600,
     sessionAbsoluteSeconds: 7_776_000, keyPrefix: 'gk', limitsWithoutRedis: 'refuse', revocationLeaseMs: 1_500, decisionCacheEntries: 100_000, decisionCacheBytes: 67_108_864, usageMinutesKeptDays: 7, usageHoursKeptDays: 90, usageDaysKeptDays: 1_096,
-    keysPerOwner: 100, soldKeysPerOwner: 1_000, auditRefusalsKeptDays: 30, sessionsPerUser: 100, requestsPerMinute: 6_000, connectionsMax: 10_000, connectionsPerAddress: 1_024,
+    keysPerOwner: 100, soldKeysPerOwner: 1_000, auditRefusalsKeptDays: 30, sessionsPerUser: 100, requestsPerMinute: 6_000, outboundAllow: [], connectionsMax: 10_000, connectionsPerAddress: 1_024,
   })
   t.same(config(Object.fromEntries(Object.keys(ConfigSchema.properties).map((name) => [name, '']))), config({}), 'an empty value counts as unset')
   t.same(config({ PATH: '/bin', HOME: '/home/x', port: '1', GATEHOUSE_TEST_DATABASE_URL: 'x' }), config({}), 'variables of others are left alone')
@@ -34,17 +34,17 @@ t.test('an empty environment gives the defaults', async (t) => {
 
 t.test('every variable is read', async (t) => {
   t.same(config({
-    PORT: '0', HOST: '::', INSIDE_HOST: '::1', INSIDE_PORT: '0', PUBLIC_URL: 'https://Auth.example.com/', DATABASE_URL: 'postgresql://u:p@db:5432/g', DATABASE_POOL_MAX: '500', REDIS_URL: 'rediss://r:6380/1', GATEHOUSE_SECRET: SECRET, GATEHOUSE_SECRET_PREVIOUS: SECRET,
+    PORT: '0', HOST: '::', INSIDE_HOST: '::1', INSIDE_PORT: '0', PUBLIC_URL: 'https://Auth.example.com/', DATABASE_URL: 'postgresql://u:p@db:5432/g', DATABASE_DIRECT_URL: 'postgres://u:p@db:5433/g', DATABASE_POOLING: 'transaction', DATABASE_PREPARE: 'on', DATABASE_POOL_MAX: '500', REDIS_URL: 'rediss://r:6380/1', GATEHOUSE_SECRET: SECRET, GATEHOUSE_SECRET_PREVIOUS: SECRET,
     GATEHOUSE_DATA_DIR: '/var/lib/g', GATEHOUSE_ADMIN_EMAIL: 'a@example.com', GATEHOUSE_ADMIN_PASSWORD: 'a long password', TRUSTED_PROXIES: ' 10.0.0.0/8, ::1 ,2001:db8::/32',
-    CORS_ORIGINS: 'https://a.example, http://b.example:8080', CORS_CREDENTIALS: 'true', LOG_LEVEL: 'silent', LOG_REQUESTS: 'all', DRAIN_SECONDS: '0', SIGN_UP: 'open', BCRYPT_COST: '15', ACCESS_TOKEN_SECONDS: '30', SESSION_IDLE_SECONDS: '300', SESSION_ABSOLUTE_SECONDS: '300', KEY_PREFIX: 'acme2', LIMITS_WITHOUT_REDIS: 'share',
+    CORS_ORIGINS: 'https://a.example, http://b.example:8080', CORS_CREDENTIALS: 'true', LOG_LEVEL: 'silent', LOG_REQUESTS: 'all', DRAIN_SECONDS: '0', GATEHOUSE_UI_DIR: '/etc/look', UI_LOCALE: 'de', SIGN_UP: 'open', ANONYMOUS_USERS: 'on', ANONYMOUS_USERS_MAX: '10', ANONYMOUS_USERS_KEPT_DAYS: '7', BCRYPT_COST: '15', ACCESS_TOKEN_SECONDS: '30', SESSION_IDLE_SECONDS: '300', SESSION_ABSOLUTE_SECONDS: '300', KEY_PREFIX: 'acme2', LIMITS_WITHOUT_REDIS: 'share',
     USAGE_MINUTES_KEPT_DAYS: '1', USAGE_HOURS_KEPT_DAYS: '2', USAGE_DAYS_KEPT_DAYS: '36500', REVOCATION_LEASE_MS: '500', DECISION_CACHE_ENTRIES: '1', DECISION_CACHE_BYTES: '65536', KEYS_PER_OWNER: '1', SOLD_KEYS_PER_OWNER: '2', AUDIT_REFUSALS_KEPT_DAYS: '3', SESSIONS_PER_USER: '4',
-    REQUESTS_PER_MINUTE: '1000', CONNECTIONS_MAX: '200', CONNECTIONS_PER_ADDRESS: '100',
+    REQUESTS_PER_MINUTE: '1000', OUTBOUND_ALLOW: '127.0.0.0/8, fd12::/48', CONNECTIONS_MAX: '200', CONNECTIONS_PER_ADDRESS: '100',
   }), {
-    port: 0, host: '::', inside: { host: '::1', port: 0 }, publicUrl: 'https://auth.example.com', databaseUrl: 'postgresql://u:p@db:5432/g', databasePoolMax: 500, redisUrl: 'rediss://r:6380/1', secret: SECRET, previousSecret: SECRET,
+    port: 0, host: '::', inside: { host: '::1', port: 0 }, publicUrl: 'https://auth.example.com', databaseUrl: 'postgresql://u:p@db:5432/g', databaseDirectUrl: 'postgres://u:p@db:5433/g', databasePooling: { isShared: true, prepares: true }, databasePoolMax: 500, redisUrl: 'rediss://r:6380/1', secret: SECRET, previousSecret: SECRET,
     dataDir: '/var/lib/g', admin: { email: 'a@example.com', password: 'a long password' }, trustedProxies: ['10.0.0.0/8', '::1', '2001:db8::/32'],
-    corsOrigins: ['https://a.example', 'http://b.example:8080'], corsCredentials: true, logLevel: 'silent', logRequests: 'all', drainSeconds: 0, signUp: 'open', bcryptCost: 15, accessTokenSeconds: 30, sessionIdleSeconds: 300, sessionAbsoluteSeconds: 300, keyPrefix: 'acme2', limitsWithoutRedis: 'share',
+    corsOrigins: ['https://a.example', 'http://b.example:8080'], corsCredentials: true, workers: 1, logLevel: 'silent', logRequests: 'all', drainSeconds: 0, uiDir: '/etc/look', uiLocale: 'de', signUp: 'open', anonymousUsers: true, anonymousUsersMax: 10, anonymousUsersKeptDays: 7, bcryptCost: 15, accessTokenSeconds: 30, sessionIdleSeconds: 300, sessionAbsoluteSeconds: 300, keyPrefix: 'acme2', limitsWithoutRedis: 'share',
     usageMinutesKeptDays: 1, usageHoursKeptDays: 2, usageDaysKeptDays: 36_500, revocationLeaseMs: 500, decisionCacheEntries: 1, decisionCacheBytes: 65_536, keysPerOwner: 1, soldKeysPerOwner: 2, auditRefusalsKeptDays: 3, sessionsPerUser: 4,
-    requestsPerMinute: 1_000, connectionsMax: 200, connectionsPerAddress: 100,
+    requestsPerMinute: 1_000, outboundAllow: ['127.0.0.0/8', 'fd12::/48'], connectionsMax: 200, connectionsPerAddress: 100,
   })
 })
 
@@ -64,13 +64,20 @@ const WRONG: Record<string, string[]> = {
   PORT: ['x', '-1', '65536', '3000.5', '0x10', '3e3', ' 3000', '3000 ', '1'.repeat(20), 'NaN', 'null', 'true'],
   PUBLIC_URL: ['x', 'auth.example.com', 'http://auth.example.com', 'https://a.example/path', 'https://a.example?x', 'https://a.example#x', 'https://u:p@a.example', 'ftp://a.example', 'https://*.example.com', 'http://127.0.0.1.evil.example'],
   DATABASE_URL: ['x', 'mysql://h/db', 'postgres:/h', '//h/db', 'postgres://h:port/db'],
+  DATABASE_DIRECT_URL: ['x', 'mysql://h/db', 'postgres://h:port/db'],
+  DATABASE_POOLING: ['statement', 'on', 'SESSION'],
+  DATABASE_PREPARE: ['true', '1', 'ON'],
   DATABASE_POOL_MAX: ['0', '1', '501', 'ten'],
-  REDIS_URL: ['x', 'http://h', 'redis:/h', 'redis://h:port', 'redis://h/abc', 'redis://h/-1', 'redis://h/1/2', 'redis://h/0x1', 'redis://h/1.5', 'redis://h/%31', 'redis://h?db=abc', 'redis://h?db=-1'],
+  REDIS_URL: ['x', 'http://h', 'redis:/h', 'redis://h:port', 'redis://h/abc', 'redis://h/-1', 'redis://h/1/2', 'redis://h/0x1', 'redis://h/1.5', 'redis://h/%31', 'redis://h?db=abc', 'redis://h?db=-1',
+    'redis+sentinel://h', 'redis+sentinel://h:1', 'redis+sentinel://h:1/', 'redis+sentinel:///main', 'redis+sentinel://h:1,/main', 'redis+sentinel://h:0/main', 'redis+sentinel://h:65536/main', 'redis+sentinel://h:x/main',
+    'redis+sentinel://h:1 h:2/main', 'redis+sentinel://h:1/main/x', 'redis+sentinel://h:1/main/-1', 'redis+sentinel://h:1/main/0/0', 'redis+sentinel://h:1/main#x', 'redis+sentinel://hunter2@h:1/main',
+    'redis+sentinel://u:hun@ter2@h:1/main', 'redis+sentinel://u:hun/ter2@h:1/main', 'redis+sentinel://u:hun%zzter2@h:1/main', 'redis+sentinel://h:1/main?password=hunter2', 'redis+other://h:1', 'redis+cluster://h:1,', 'redis+cluster://h:1/1', 'redis+cluster://h:1?keyPrefix=', 'redis+cluster://h:1?keyPrefix={x'],
   GATEHOUSE_SECRET_PREVIOUS: ['short'],
   GATEHOUSE_SECRET: ['short', 'x'.repeat(31)],
   GATEHOUSE_DATA_DIR: ['/var/lib/\nx', '/a\tb', '\u007f'],
   TRUSTED_PROXIES: ['x', 'proxy.example', '10.0.0.0/8;10.1.0.0/8', 'true', '*', '999.999.999.999', '10.0.0.0/33', '10.0.0', '2001:db8::/129', ':::', '1.2.3.4.5', '10.0.0.1/', 'fe80::1%eth0',
     '0.0.0.0/0', '::/0', '0.0.0.0/1,128.0.0.0/1', '10.0.0.1,0.0.0.0/0', '128.0.0.0/1', '2000::/3', '::/6', '::ffff:0.0.0.0/96', '::ffff:0:0/97', '::/80', '::/64'],
+  OUTBOUND_ALLOW: ['x', 'idp.example', 'https://10.0.0.1', '10.0.0.0/33', '10.0.0', '*', '10.0.0.1:8080'],
   CORS_CREDENTIALS: ['yes', '1', 'TRUE'],
   CORS_ORIGINS: ['*', 'https://*.example.com', 'a.example', 'https://a.example/', 'https://a.example/path', 'null', 'https://u@a.example', 'ftp://a.example', 'https://A.example'],
   LOG_LEVEL: ['verbose', 'INFO', '30'],
@@ -81,6 +88,7 @@ const WRONG: Record<string, string[]> = {
   SESSION_ABSOLUTE_SECONDS: ['299', '31536001', '1d'],
   LOG_REQUESTS: ['error', 'ALL', '1', 'false'],
   DRAIN_SECONDS: ['-1', '301', '5s', '0.5'],
+  UI_LOCALE: ['e', 'de_AT', 'german, please'],
   LIMITS_WITHOUT_REDIS: ['allow', 'SHARE', '1'],
   KEY_PREFIX: ['GK', '1a', 'a_b', 'a'.repeat(17), 'ä', 'g k'],
   GATEHOUSE_ADMIN_EMAIL: ['x', '@', 'a@', '@b', 'a b@c', `${'a'.repeat(250)}@example.com`],
@@ -89,6 +97,7 @@ const WRONG: Record<string, string[]> = {
 // what a variable needs beside it, so that its own value is all that is wrong
 const BESIDE: Record<string, Record<string, string>> = {
   DATABASE_URL: { GATEHOUSE_SECRET: SECRET },
+  DATABASE_DIRECT_URL: { DATABASE_URL: 'postgres://h/db', GATEHOUSE_SECRET: SECRET },
   GATEHOUSE_ADMIN_EMAIL: { GATEHOUSE_ADMIN_PASSWORD: 'a long password' },
   GATEHOUSE_ADMIN_PASSWORD: { GATEHOUSE_ADMIN_EMAIL: 'a@example.com' },
 }
@@ -99,7 +108,7 @@ for (const [name, values] of Object.entries(WRONG)) {
       const found = mistakes({ ...BESIDE[name], [name]: value })
       t.same(found.map((mistake) => mistake.name), [name], `${name}=${value.slice(0, 40)}`)
       for (const { message } of found) {
-        t.match(message, /^(must|is) [^\n]+$/, message)
+        t.match(message, /^(must|is|has) [^\n]+$/, message)
         if (value.length > 5) t.notOk(message.includes(value), 'the value is not echoed')
       }
     }
@@ -114,12 +123,20 @@ t.test('a value that is too long is not called too short', async (t) => {
 t.test('variables that need each other', async (t) => {
   const table: [Record<string, string>, string][] = [
     [{ DATABASE_URL: 'postgres://h/db' }, 'GATEHOUSE_SECRET'],
+    [{ DATABASE_DIRECT_URL: 'postgres://h/db' }, 'DATABASE_DIRECT_URL'],
     [{ GATEHOUSE_ADMIN_EMAIL: 'a@example.com' }, 'GATEHOUSE_ADMIN_PASSWORD'],
     [{ GATEHOUSE_ADMIN_PASSWORD: 'a long password' }, 'GATEHOUSE_ADMIN_EMAIL'],
     [{ SESSION_IDLE_SECONDS: '7776001' }, 'SESSION_IDLE_SECONDS'],
     [{ SESSION_ABSOLUTE_SECONDS: '300' }, 'SESSION_IDLE_SECONDS'],
   ]
   for (const [environment, name] of table) t.same(mistakes(environment).map((mistake) => mistake.name), [name], JSON.stringify(environment))
+})
+
+t.test('what stands in front of the database is found out, or said', async (t) => {
+  const pooling = (more: Record<string, string>): unknown => config(more).databasePooling
+  t.same(pooling({ DATABASE_POOLING: 'session' }), { isShared: false, prepares: null })
+  t.same(pooling({ DATABASE_PREPARE: 'off' }), { isShared: null, prepares: false })
+  t.same(pooling({ DATABASE_POOLING: 'auto', DATABASE_PREPARE: 'auto' }), { isShared: null, prepares: null })
 })
 
 t.test('a mistyped variable of ours is told in one line, and stops nothing', async (t) => {

@@ -1,7 +1,7 @@
 // The rules of docs/decision-engine.md one by one, on the state of revocations and the cache, with everything around them faked.
 import t from 'tap'
-import { createDecisionCache, type Found } from '../../src/access/decision-cache.js'
-import { createRevocations, type LoggedRevocation, type Reading } from '../../src/access/revocations.js'
+import { createDecisionCache, type Found } from '../../src/decisions/decision-cache.js'
+import { createRevocations, type LoggedRevocation, type Reading } from '../../src/revocation/revocations.js'
 import { fakeClock } from '../support/clock.js'
 
 const LEASE = 1_500

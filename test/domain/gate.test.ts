@@ -1,7 +1,7 @@
 // The rules of forward-auth: what a request target may mean, which rule holds, and for how long rules are believed.
 import t from 'tap'
 import fc from 'fast-check'
-import { createRevocations } from '../../src/access/revocations.js'
+import { createRevocations } from '../../src/revocation/revocations.js'
 import type { GateRuleSnapshot } from '../../src/gate/gate-rule-store.js'
 import { explainRules } from '../../src/gate/explain-rules.js'
 import { checkGateRule, compileGateTable, type GatePlan, type GateRule } from '../../src/gate/gate-rules.js'
@@ -160,11 +160,26 @@ t.test('an explanation says every reading, the rule that holds for it, and why t
     [put.id]: [false, 'it is for the methods PUT, POST'], [other.id]: [false, 'it is for the host other.example'], [low.id]: [false, 'its path is another'],
   })
   t.match(explainRules(table, 'GET', 'localhost', '/admin').rules.find(({ id }) => id === all.id)?.why, `rule ${admin.id} goes first`)
+  const near = explainRules(table, 'GET', 'localhost', '/admin').rules
+  t.same(near.map(({ id }) => id), [admin, all, put, other, low].map(({ id }) => id), 'the closest first')
+  t.same(near.slice(2, 4).map(({ why: text }) => text), ['it is for the methods PUT, POST', 'it is for the host other.example'], 'also where the path is theirs')
   t.match(explainRules(table, 'GET', 'localhost', '/x'), { outcome: 'public', permissions: [] })
   t.match(explainRules(table, 'GET', 'localhost', '/a%00'), { outcome: 'refused', refused: 'The request target holds a control character', readings: [] })
   const none = explainRules(compileGateTable(Array.from({ length: 150 }, (_, at) => rule({ path: `/only/${at}` }))), 'GET', 'localhost', '/nowhere')
   t.match(none, { outcome: 'no_rule', readings: [{ path: '/nowhere', ruleId: null, alsoIds: [] }], more: 50 })
-  t.equal(none.rules.length, 100)
+  t.same([none.rules.length, none.permissions], [100, []])
+})
+
+t.test('a * between others is one segment, a name is one from its colon to its end, and 32 segments are the most', async (t) => {
+  const middle = [rule({ path: '/a/*/b', permissions: ['middle:use'] })]
+  t.same(['/a/x/b', '/a/x/y/b', '/a/b'].map((path) => needs(planOf(middle, path))), ['middle:use', 'gate.no_rule', 'gate.no_rule'])
+  const plain = [rule({ path: '/a:b', permissions: ['plain:use'] })]
+  t.same(['/a:b', '/c'].map((path) => needs(planOf(plain, path))), ['plain:use', 'gate.no_rule'], 'a colon within a segment is text')
+  const good = { host: '*', public: false, permissions: [] }
+  t.doesNotThrow(() => checkGateRule({ ...good, path: '/:name_of_it' }))
+  t.throws(() => checkGateRule({ ...good, path: '/:a-b' }), { code: 'request.invalid' })
+  t.doesNotThrow(() => checkGateRule({ ...good, path: '/a'.repeat(32) }))
+  t.throws(() => checkGateRule({ ...good, path: '/a'.repeat(33) }), { code: 'request.invalid' })
 })
 
 t.test('HEAD goes with GET, other methods with none', async (t) => {

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { checkOrigin, newOrigin } from '../../src/accounts/hash-origin.js'
 import { createHashQueue, type HashOrigin } from '../../src/accounts/hash-queue.js'
-import type { Caller } from '../../src/access/principal.js'
+import type { Caller } from '../../src/kernel/principal.js'
 import { AppError } from '../../src/kernel/errors.js'
 import { fakeClock } from '../support/clock.js'
 

@@ -1,12 +1,12 @@
 // gcra and calendar against exact logs, and the arithmetic of leases and of limits as people write them.
 import fc from 'fast-check'
 import t from 'tap'
-import { blockExtra, type Period, spanOf } from '../../src/limits/calendar.js'
-import { admitGcra, createGcra, type Rate, remainingGcra, resetGcraMs, settleGcra, waitGcraMs } from '../../src/limits/gcra.js'
-import { createDemand, guaranteeOf, LEASE_MS, noteDemand, planOf, wantOf } from '../../src/limits/lease.js'
+import { blockExtra, type Period, spanOf } from '../../src/limits/algorithms/calendar.js'
+import { admitGcra, createGcra, type Rate, remainingGcra, resetGcraMs, settleGcra, waitGcraMs } from '../../src/limits/algorithms/gcra.js'
+import { createDemand, guaranteeOf, LEASE_MS, noteDemand, leasePlanOf, wantOf } from '../../src/limits/stores/lease.js'
 import { chargeOf, forRequest, limitMistakes, limitsOfKey, limitsOfOwner, reportOf } from '../../src/limits/limit-rules.js'
 import { checkPlan, planOf as planOfRoles } from '../../src/limits/plan.js'
-import type { LimitCharge } from '../../src/redis/fast.js'
+import type { LimitCharge } from '../../src/shared-store/shared-store.js'
 
 const rates = fc.record({ quota: fc.integer({ min: 1, max: 500 }), windowMs: fc.integer({ min: 1, max: 100_000 }), burst: fc.integer({ min: 1, max: 60 }) })
 const steps = fc.array(fc.record({ share: fc.double({ min: 0, max: 3, noNaN: true }), cost: fc.integer({ min: 1, max: 5 }) }), { minLength: 1, maxLength: 200, size: 'max' })
@@ -73,6 +73,8 @@ t.test('gcra: what is told to be left can be taken, and it is whole again after 
     return fits && waitGcraMs(gcra, now, rate, left + 1) > 0 && remainingGcra(gcra, whole, rate) === rate.burst
   }), { numRuns: 300 })
   t.equal(waitGcraMs(createGcra(), 5, { quota: 1, windowMs: 10, burst: 2 }, 3), Infinity)
+  t.same(createGcra(), { level: 0, at: 0 })
+  t.equal(resetGcraMs({ level: 1, at: 5 }, 5, { quota: 1, windowMs: 2_592_000_000, burst: 1 }), 2_592, 'a millionth takes its time, too')
   t.equal(waitGcraMs({ level: 2_000_000, at: 5 }, 5, { quota: 0, windowMs: 10, burst: 2 }, 1), Infinity)
 })
 
@@ -116,26 +118,33 @@ t.test('blocks: never more than an equal part of half of what is left, nor than 
   t.equal(blockExtra(100, 2, 3), 3)
   t.equal(blockExtra(3, 2, 3), 0)
   t.equal(blockExtra(-1, 1, 3), 0)
+  for (const nodes of [1, 0]) t.equal(blockExtra(100, nodes, 1_000), 50, 'a node that knows of none is one')
 })
 
 const charge = (changes: Partial<LimitCharge> = {}): LimitCharge => ({ key: 'k', quota: 100, windowMs: 60_000, cost: 1, ...changes })
 
 t.test('leases: only of fast limits, no longer than a tenth of the window, and never above what they are counted with', async (t) => {
-  t.equal(planOf(charge()).leaseMs, 0, '100 a minute are asked for one by one')
-  t.same(planOf(charge({ quota: 60_000 })), { leaseMs: LEASE_MS, units: 200, windowMs: 60_250, burst: 60_000 })
-  t.same(planOf(charge({ quota: 1_000, windowMs: 1_000 })), { leaseMs: 100, units: 100, windowMs: 1_100, burst: 1_000 })
-  t.same(planOf(charge({ quota: 60_000, algorithm: 'gcra', burst: 10_000 })), { leaseMs: LEASE_MS, units: 200, windowMs: 60_000, burst: 9_750 })
-  t.equal(planOf(charge({ quota: 60_000, algorithm: 'gcra', burst: 100 })).leaseMs, 0, 'a small burst leaves no room for them')
+  t.equal(leasePlanOf(charge()).leaseMs, 0, '100 a minute are asked for one by one')
+  t.same(leasePlanOf(charge({ quota: 60_000 })), { leaseMs: LEASE_MS, units: 200, windowMs: 60_250, burst: 60_000 })
+  t.same(leasePlanOf(charge({ quota: 1_000, windowMs: 1_000 })), { leaseMs: 100, units: 100, windowMs: 1_100, burst: 1_000 })
+  t.same(leasePlanOf(charge({ quota: 60_000, algorithm: 'gcra', burst: 10_000 })), { leaseMs: LEASE_MS, units: 200, windowMs: 60_000, burst: 9_750 })
+  t.equal(leasePlanOf(charge({ quota: 60_000, algorithm: 'gcra', burst: 100 })).leaseMs, 0, 'a small burst leaves no room for them')
+  t.same([599, 600].map((quota) => leasePlanOf(charge({ quota })).units), [0, 2], 'two units are the smallest lease')
+  t.same([199, 200, 209].map((windowMs) => leasePlanOf(charge({ quota: 1_000, windowMs })).leaseMs), [0, 20, 20], 'and 20 ms the shortest')
+  t.same([2_499, 2_500].map((burst) => leasePlanOf(charge({ quota: 60_000, algorithm: 'gcra', burst })).burst), [2_499, 2_250], 'a tenth of the burst is kept back at most')
+  t.equal(leasePlanOf(charge({ quota: 60_001, algorithm: 'gcra', burst: 10_000 })).burst, 9_749, 'what is kept back is rounded up')
+  t.equal(guaranteeOf(charge({ quota: 60_001 }), 3).earlyBy, 851, 'and what is told of it')
+  t.same(createDemand(), { sinceMs: -Infinity, current: 0, before: 0 })
   t.same(guaranteeOf(charge(), 3), { guarantee: 'exact', earlyBy: 0 })
   t.same(guaranteeOf(charge({ quota: 60_000 }), 3), { guarantee: 'leased', earlyBy: 850 })
   fc.assert(fc.property(fc.integer({ min: 1, max: 1e9 }), fc.integer({ min: 1, max: 2_592_000 }), (quota, seconds) => {
-    const { leaseMs, units, windowMs } = planOf(charge({ quota, windowMs: seconds * 1000 }))
+    const { leaseMs, units, windowMs } = leasePlanOf(charge({ quota, windowMs: seconds * 1000 }))
     return leaseMs * 10 <= seconds * 1000 && units <= quota / 10 && windowMs === seconds * 1000 + leaseMs
   }))
 })
 
 t.test('leases: as large as the demand of the last two periods, none when that was little', async (t) => {
-  const plan = planOf(charge({ quota: 60_000 }))
+  const plan = leasePlanOf(charge({ quota: 60_000 }))
   const demand = createDemand()
   for (let n = 0; n < 7; n += 1) noteDemand(demand, 1_000, 1)
   t.equal(wantOf(demand, plan), 0)
@@ -147,6 +156,12 @@ t.test('leases: as large as the demand of the last two periods, none when that w
   t.equal(wantOf(demand, plan), 0, 'an idle period does not')
   noteDemand(demand, 1_000 + 3 * LEASE_MS, 900)
   t.equal(wantOf(demand, plan), 200)
+  for (const [afterMs, want] of [[2 * LEASE_MS - 1, 8], [2 * LEASE_MS, 0]] as const) {
+    const paused = createDemand()
+    noteDemand(paused, 1_000, 8)
+    noteDemand(paused, 1_000 + afterMs, 1)
+    t.equal(wantOf(paused, plan), want, `what was spent ${afterMs} ms ago`)
+  }
 })
 
 t.test('limits as written: each mistake has its place', async (t) => {
@@ -186,10 +201,16 @@ t.test('plans: by name the largest of all roles, the base role\'s among them; wh
   t.same(planOfRoles([]), [])
   t.same(planOfRoles([[calls(5)], [calls(50), { name: 'day', quota: 9, algorithm: 'calendar', period: 'day' }], [calls(7)]]), [calls(50), { name: 'day', quota: 9, algorithm: 'calendar', period: 'day' }])
   t.same(planOfRoles([[calls(5, { algorithm: 'gcra', burst: 2 })], [calls(5, { algorithm: 'gcra', burst: 9 })], [calls(5, { algorithm: 'gcra' })]]), [calls(5, { algorithm: 'gcra', burst: 9 })])
+  const [slow, sudden] = [calls(9, { algorithm: 'gcra', burst: 1 }), calls(5, { algorithm: 'gcra', burst: 8 })]
+  for (const roles of [[[slow], [sudden]], [[sudden], [slow]]]) t.same(planOfRoles(roles), [slow], 'the quota first, the burst between equal ones')
+  t.same(planOfRoles([[calls(1)], [calls(2)]]), [calls(2)], 'the smallest is a limit like others')
   t.same(planOfRoles([[calls(5)], [calls(90, { windowSeconds: 61 })]]).map(({ quota }) => quota), [5, 90], 'two kinds of one name, typed by hand: both hold')
   for (const bad of ['none', {}, [null], [{ name: 'calls', quota: 1e99, windowSeconds: 1 }]]) {
     t.ok(planOfRoles([[calls(5, { windowSeconds: 1 })], bad]).some(({ quota }) => quota === 0), JSON.stringify(bad))
   }
+  const names = (count: number) => [Array.from({ length: count }, (_, at) => calls(5, { name: `n${at}` }))]
+  t.equal(planOfRoles([...names(10), ...names(40).map((list) => list.slice(10, 25)), ...names(40).map((list) => list.slice(25))]).length, 40)
+  t.same(planOfRoles(Array.from({ length: 41 }, (_, at) => [calls(5, { name: `n${at}` })])).map(({ quota }) => quota), [0], 'more than can be decided deny')
   const bound = limitsOfOwner({ ownerUserId: 'o', ownerLimits: [calls(3)], plan: planOfRoles([[calls(5)], [calls(50)]]) })
   t.same(bound.charges.map(({ key, quota }) => [key, quota]), [['owner:{o}:calls', 3], ['plan:{o}:calls', 50]], 'each on a counter of owner and name alone')
   t.same(bound.limits.map(({ name }) => name), ['owner:calls', 'plan:calls'])
@@ -215,4 +236,6 @@ t.test('plans as written: attempt 72, one name counts alike in all roles; and no
   t.doesNotThrow(() => checkPlan({ name: 'member', limits: [] }, [member, { ...pro, limits: [] }], 'member'))
   const many = Array.from({ length: 20 }, (_, at) => ({ ...calls, name: `n${at}` }))
   refuses({ name: 'member', limits: [...many, calls] }, [], '/limits')
+  t.doesNotThrow(() => checkPlan({ name: 'member', limits: many }, [], 'member'), 'twenty names')
+  refuses({ name: 'member', limits: [{ ...calls, name: 'exports' }] }, [member, pro], '/limits')
 })

@@ -1,14 +1,14 @@
 // The arithmetic of limits at its corners: exact against whole numbers of any size, and the same few operations whatever is asked.
 import fc from 'fast-check'
 import t from 'tap'
-import { admitGcra, createGcra, MOST_LEVEL, type Rate, remainingGcra, resetGcraMs, settleGcra, waitGcraMs } from '../../src/limits/gcra.js'
-import { createDemand, guaranteeOf, noteDemand, planOf } from '../../src/limits/lease.js'
-import { MOST_MS, MOST_UNITS } from '../../src/limits/limit-bounds.js'
+import { admitGcra, createGcra, MOST_LEVEL, type Rate, remainingGcra, resetGcraMs, settleGcra, waitGcraMs } from '../../src/limits/algorithms/gcra.js'
+import { createDemand, guaranteeOf, noteDemand, leasePlanOf } from '../../src/limits/stores/lease.js'
+import { drainsInTime, isCost, isUnits, isWindowMs, MOST_LIMITS, MOST_MS, MOST_UNITS, MOST_WINDOW_SECONDS } from '../../src/limits/limit-bounds.js'
 import { checkLimits, limitMistakes, limitsOfKey, readLimits } from '../../src/limits/limit-rules.js'
-import { createMemoryLimitStore } from '../../src/limits/memory-limit-store.js'
-import { createSoundLimitStore, isSound } from '../../src/limits/sound-limit-store.js'
-import { admit, createWindow, MOST_BUCKETS, settle, waitMs } from '../../src/limits/window.js'
-import type { LimitCharge, LimitStore } from '../../src/redis/fast.js'
+import { createMemoryLimitStore } from '../../src/limits/stores/memory-limit-store.js'
+import { createSoundLimitStore, isSound } from '../../src/limits/stores/sound-limit-store.js'
+import { admit, createWindow, MOST_BUCKETS, advance, waitMs } from '../../src/limits/algorithms/window.js'
+import type { LimitCharge, LimitStore } from '../../src/shared-store/shared-store.js'
 import { fakeClock } from '../support/clock.js'
 import { soundCharges, UNITS, WINDOWS_MS } from '../support/limits.js'
 
@@ -39,6 +39,20 @@ function exactly({ quota, windowMs, burst }: Rate) {
     },
   }
 }
+
+t.test('the bounds are the documented ones, and each holds to the last unit', async (t) => {
+  t.same([MOST_UNITS, MOST_WINDOW_SECONDS, MOST_MS, MOST_LIMITS], [1_000_000_000, 2_592_000, 1_000_000_000_000, 40])
+  const full = createGcra()
+  for (let n = 0; n < 3; n += 1) admitGcra(full, 0, { quota: 1, windowMs: 1_000, burst: MOST_UNITS }, MOST_UNITS)
+  t.same([full.level, MOST_LEVEL], [2e15, 2e15], 'two of the largest bursts, and no more')
+  for (const [is, least, most] of [[isUnits, 1, 1_000_000_000], [isCost, 0, 1_000_000_000], [isWindowMs, 1, 2_592_000_000]] as const) {
+    t.same([least - 1, least, least + 0.5, most, most + 1].map(is), [false, true, false, true, false])
+    for (const odd of [NaN, Infinity, '5', null, undefined, 5n, [5]]) t.notOk(is(odd))
+  }
+  t.ok(drainsInTime({ quota: 1, windowMs: 1_000, burst: 1_000_000_000 }))
+  t.notOk(drainsInTime({ quota: 1, windowMs: 1_001, burst: 1_000_000_000 }))
+  t.ok(drainsInTime({ quota: 3, windowMs: 2_592_000_000 }), 'without a burst it is the quota')
+})
 
 t.test('gcra at its corners: what is left, the wait and the reset are exact, whatever the numbers', async (t) => {
   let decided = 0
@@ -75,7 +89,7 @@ t.test('window: at most 60 buckets also where its length changes with every requ
   const window = createWindow()
   for (let n = 0; n < 1_000; n += 1) {
     const windowMs = n % 2 ? 1_000 : MOST_MS
-    settle(window, n * 100, MOST_MS)
+    advance(window, n * 100, MOST_MS)
     admit(window, n * 100, windowMs, MOST_UNITS)
   }
   t.equal(window.count.length, MOST_BUCKETS)
@@ -85,7 +99,7 @@ t.test('window: at most 60 buckets also where its length changes with every requ
 
 t.test('leases and demand stay whole numbers within bounds', async (t) => {
   fc.assert(fc.property(soundCharges, (charge) => {
-    const { leaseMs, units, windowMs, burst } = planOf(charge)
+    const { leaseMs, units, windowMs, burst } = leasePlanOf(charge)
     const { earlyBy } = guaranteeOf(charge, 1_000)
     return [leaseMs, units, windowMs, burst, earlyBy].every((value) => Number.isSafeInteger(value) && value >= 0) && earlyBy <= charge.quota
   }), { numRuns: 500 })

@@ -1,6 +1,6 @@
 // A share must not grow while what a node that is gone let through still counts.
 import t from 'tap'
-import { createMostNodes } from '../../src/nodes/most-nodes.js'
+import { createMostNodes } from '../../src/cluster/most-nodes.js'
 
 t.test('the most nodes at once lately', async (t) => {
   let [now, live] = [0, 3]

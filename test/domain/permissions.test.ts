@@ -30,6 +30,15 @@ t.test('what is common to two sets commutes, associates, is idempotent, and perm
   t.pass('on random strings')
 })
 
+t.test('what another member covers is dropped, and what is left permits the same', async (t) => {
+  t.same(reduced(['a:b', 'a:*', 'c:d', 'a:b', 'a:b:*']), ['a:*', 'c:d'])
+  t.same(reduced(['*:*', 'a:b', 'gatehouse:keys.read']), ['*:*', 'gatehouse:keys.read'])
+  fc.assert(fc.property(set, plain, (all, wanted) => {
+    const left = reduced(all)
+    return left.every((one) => left.every((other) => other === one || !covers(other, one))) && holds(left, wanted) === holds(all, wanted)
+  }), { numRuns: 300 })
+})
+
 t.test('a look at the ancestors says what a look at each member says', async (t) => {
   fc.assert(fc.property(fc.array(permission, { minLength: 9, maxLength: 30 }), fc.oneof(permission, plain), (granted, wanted) =>
     holds(granted, wanted) === granted.some((one) => covers(one, wanted))), { numRuns: 500 })
@@ -50,10 +59,12 @@ t.test('only what the catalogue names may stand, where it may stand', async (t) 
     ['gatehouse:users.read', 'member'], ['gatehouse:users.read:*', 'role'], ['gatehouse:users', 'key'], ['gatehouse:own.*', 'member'],
   ] as const) t.type(misplaced(permission, bearer), 'string', `${permission} on a ${bearer}`)
   for (const right of OWN_RIGHTS) t.equal(misplaced(right, 'member'), null)
+  t.equal(misplaced('gatehouse:*', 'rule'), null, 'a rule asks for it, and gives nothing')
 })
 
 t.test('powers weigh what they amount to, and what is one\'s own is free', async (t) => {
   t.same(weightOf(['gatehouse:gate.write']), ['gatehouse:gate.write', '*:*'])
+  t.same(weightOf(['a:b', 'gatehouse:gate.write', 'c:d']), ['a:b', 'gatehouse:gate.write', 'c:d', '*:*'], 'among others, too')
   t.same(weightOf(['gatehouse:own.keys', 'a:b']), ['a:b'])
   t.same(lacking(['gatehouse:gate.write'], weightOf(['gatehouse:gate.write'])), ['*:*'])
   t.ok(weightOf(['gatehouse:*']).includes('*:*'), 'a wildcard weighs what is below it')

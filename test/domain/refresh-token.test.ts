@@ -47,6 +47,9 @@ t.test('genuineness', async (t) => {
   t.notOk(isGenuine(secrets, Buffer.alloc(32, 8), good), 'not with another session\'s seed')
   t.notOk(isGenuine(secrets, seed, { ...good, generation: 3 }), 'not for another generation')
   t.notOk(isGenuine(createSecrets('another secret, as long as it has to be!!'), seed, good), 'not under another GATEHOUSE_SECRET')
+  const data = Buffer.concat([seed, Buffer.from([0, 0, 0, 2])])
+  t.ok(secrets.isMac('refresh-token', data, good.mac), 'signed as a refresh token')
+  t.notOk(isGenuine(secrets, seed, { ...good, mac: secrets.mac('', data) }), 'and nothing that is signed for another purpose is one')
   for (let bit = 0; bit < 256; bit += 37) {
     const mac = Buffer.from(good.mac)
     mac.writeUInt8(mac.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
@@ -64,6 +67,7 @@ t.test('judgement', async (t) => {
     ['and by a node whose clock is behind', 4, { generation: 5, refreshedAgoMs: -50 }, 'repeat'],
     ['later it is reuse', 4, { generation: 5, refreshedAgoMs: RETRY_WINDOW_MS + 1 }, 'reuse'],
     ['one whose successor has been used is reuse', 3, { generation: 5, refreshedAgoMs: 0 }, 'reuse'],
+    ['one before a token that nobody asked for is reuse', 4, { generation: 5, refreshedAgoMs: null }, 'reuse'],
     ['one of the future, after the database was set back, is reuse', 6, { generation: 5, refreshedAgoMs: 0 }, 'reuse'],
   ]
   for (const [title, generation, session, verdict] of cases) {

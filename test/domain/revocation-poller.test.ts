@@ -1,7 +1,7 @@
 // How a node keeps up with the log and tells others, with database, bus and time faked.
 import t from 'tap'
-import { createRevocationPoller } from '../../src/access/revocation-poller.js'
-import { createRevocations, type LoggedRevocation } from '../../src/access/revocations.js'
+import { createRevocationPoller } from '../../src/revocation/revocation-poller.js'
+import { createRevocations, type LoggedRevocation } from '../../src/revocation/revocations.js'
 import { fakeClock } from '../support/clock.js'
 
 const LEASE = 1_500
@@ -52,7 +52,7 @@ t.test('the poller', async (t) => {
   })
   await poller.start()
   const settled = async (): Promise<string[]> => {
-    await poller.settle()
+    await poller.pollNow()
     return published.splice(0)
   }
 
@@ -71,7 +71,7 @@ t.test('the poller', async (t) => {
 
   t.test('a call is answered by a poll that was sent after it; many share one', async (t) => {
     const before = polls
-    await Promise.all([poller.settle(), poller.settle(), poller.settle(), poller.restore()])
+    await Promise.all([poller.pollNow(), poller.pollNow(), poller.pollNow(), poller.restore()])
     t.equal(polls, before + 2)
   })
 
@@ -94,11 +94,11 @@ t.test('the poller', async (t) => {
 
   t.test('an outage is told once, and its end', async (t) => {
     isDown = true
-    await poller.settle()
+    await poller.pollNow()
     await poller.restore()
     t.equal(poller.failures(), 2)
     isDown = false
-    await poller.settle()
+    await poller.pollNow()
     t.equal(said.length, 2, said.join('; '))
     t.equal(poller.effectiveWithinMs(), LEASE)
     await poller.close()

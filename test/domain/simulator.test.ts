@@ -1,7 +1,7 @@
 // The rules of docs/decision-engine.md, at work: the real cache and poller in hundreds of small worlds full of faults. A
 // failure names its seed; GATEHOUSE_TEST_SEEDS runs more of them than the default.
 import t from 'tap'
-import type { Rules } from '../../src/access/revocations.js'
+import type { Rules } from '../../src/revocation/revocations.js'
 import { type Outcome, simulate } from '../support/simulator.js'
 
 const SEEDS = Number(process.env['GATEHOUSE_TEST_SEEDS'] ?? 400)

@@ -1,7 +1,7 @@
 // The sliding window against an exact log of admissions: never above the quota, seldom far below it, and honest about the wait.
 import fc from 'fast-check'
 import t from 'tap'
-import { admit, createWindow, resetMs, settle, waitMs, type Window } from '../../src/limits/window.js'
+import { admit, advance, createWindow, MOST_BUCKETS, refund, resetMs, waitMs, type Window } from '../../src/limits/algorithms/window.js'
 
 interface Step {
   afterMs: number
@@ -17,7 +17,7 @@ function run(window: Window, { windowMs, quota }: { windowMs: number; quota: num
   let now = 1_000_000
   for (const step of taken) {
     now += step.afterMs
-    settle(window, now, windowMs)
+    advance(window, now, windowMs)
     const admitted = waitMs(window, now, windowMs, quota, step.cost) === 0
     if (admitted) {
       admit(window, now, windowMs, step.cost)
@@ -65,7 +65,7 @@ t.test('never more than 60 buckets, and `used` is their sum', async (t) => {
     let now = 0
     return gaps.every((gap) => {
       now += gap
-      settle(window, now, windowMs)
+      advance(window, now, windowMs)
       admit(window, now, windowMs, 1)
       const { first, last, count, used } = window
       return first.length <= 60 && last.length === first.length && count.length === first.length && count.reduce((a, b) => a + b, 0) === used
@@ -80,7 +80,7 @@ t.test('60 buckets at most, at the pace that opens them fastest', async (t) => {
   for (let gap = 9_000; gap <= 10_100; gap += 20) {
     const window = createWindow()
     for (let now = 0; now < 3 * windowMs; now += gap) {
-      settle(window, now, windowMs)
+      advance(window, now, windowMs)
       admit(window, now, windowMs, 1)
       most = Math.max(most, window.count.length)
     }
@@ -97,7 +97,7 @@ t.test('what was refused fits exactly after the wait that was told, and not a mi
       const ms = waitMs(window, now, limit.windowMs, limit.quota, cost)
       for (const [later, fits] of [[ms - 1, false], [ms, true]] as const) {
         const copy: Window = { first: [...window.first], last: [...window.last], count: [...window.count], used: window.used }
-        settle(copy, now + later, limit.windowMs)
+        advance(copy, now + later, limit.windowMs)
         right &&= (copy.used + cost <= limit.quota) === fits
       }
     })
@@ -112,9 +112,9 @@ t.test('whole again after resetMs, which is never longer than the window', async
   admit(window, 10, 1_000, 3)
   t.equal(resetMs(window, 10, 1_000), 1_000)
   t.equal(resetMs(window, 400, 1_000), 610)
-  settle(window, 1_009, 1_000)
+  advance(window, 1_009, 1_000)
   t.equal(window.used, 3)
-  settle(window, 1_010, 1_000)
+  advance(window, 1_010, 1_000)
   t.same([window.used, window.count.length, resetMs(window, 1_010, 1_000)], [0, 0, 0])
 })
 
@@ -127,9 +127,48 @@ t.test('a cost above the quota never fits, whatever is left', async (t) => {
 t.test('a clock that goes back denies for one window at most, and refills nothing', async (t) => {
   const window = createWindow()
   for (const at of [100_000, 101_000, 102_000]) admit(window, at, 10_000, 1)
-  settle(window, 50_000, 10_000)
-  t.equal(window.used, 3)
+  advance(window, 50_000, 10_000)
+  t.same(window, { first: [50_000], last: [50_000], count: [3], used: 3 }, 'all of it counts as of now')
   t.equal(waitMs(window, 50_000, 10_000, 3, 1), 10_000)
-  settle(window, 60_000, 10_000)
+  advance(window, 60_000, 10_000)
   t.equal(window.used, 0)
+  const between = createWindow()
+  for (const at of [100_000, 105_000]) admit(between, at, 10_000, 1)
+  advance(between, 105_000, 10_000)
+  t.equal(between.first.length, 2, 'a clock that stands still has not gone back')
+  advance(between, 103_000, 10_000)
+  t.equal(waitMs(between, 103_000, 10_000, 2, 1), 10_000, 'also by less than all of it')
+})
+
+t.test('what is taken back comes out of the bucket it went into, never more than is in it, and nothing once that has gone', async (t) => {
+  const window = createWindow()
+  for (const [at, cost] of [[1_000, 1], [1_500, 4], [2_000, 2]] as const) admit(window, at, 10_000, cost)
+  refund(window, 1_500, 3)
+  t.same([window.count, window.used], [[1, 1, 2], 4])
+  refund(window, 1_500, 3)
+  t.same([window.count, window.used], [[1, 0, 2], 3])
+  for (const gone of [1_500, 1_501, 999]) {
+    refund(window, gone, 1)
+    t.same([window.count, window.used], [[1, 0, 2], 3])
+  }
+  t.equal(resetMs(window, 2_500, 10_000), 9_500, 'whole when the newest has gone')
+  refund(window, 2_000, 2)
+  refund(window, 1_000, 1)
+  t.same([window.used, resetMs(window, 2_000, 10_000)], [0, 0], 'nothing is counted: whole at once')
+  t.equal(waitMs(window, 2_000, 10_000, 5, 5), 0)
+})
+
+t.test('a bucket takes what comes within a fifty-ninth of the window, and the last of sixty takes everything', async (t) => {
+  t.equal(MOST_BUCKETS, 60)
+  const window = createWindow()
+  for (const at of [0, 99, 100, 199, 200]) admit(window, at, 5_900, 1)
+  t.same(window, { first: [0, 100, 200], last: [99, 199, 200], count: [2, 2, 1], used: 5 })
+  const odd = createWindow()
+  for (const at of [0, 100, 101]) admit(odd, at, 5_901, 1)
+  t.same(odd.count, [2, 1], 'rounded up where it is no whole number')
+  advance(window, 5_998, 5_900)
+  t.equal(window.count.length, 3)
+  advance(window, 5_999, 5_900)
+  t.same(window, { first: [100, 200], last: [199, 200], count: [2, 1], used: 3 }, 'it goes when its last one has left, and takes no other with it')
+  t.equal(waitMs(window, 5_999, 5_900, 3, 2), 199 + 5_900 - 5_999)
 })

@@ -91,7 +91,7 @@ t.test('beside a running Gatehouse, on DATABASE_URL', BUSY, async (t) => {
   await t.test('reset-password ends the sessions at once; with the password from stdin nothing is printed', async (t) => {
     const headers = await headersOf(email, password)
     t.match(await admin(['reset-password', email, '--password-stdin'], variables, `${PASSWORD}\n`), { status: 0, out: '' })
-    await app.revocations.settle()
+    await app.revocations.pollNow()
     t.equal((await app.inject({ url: '/api/v1/me', headers })).statusCode, 401)
     t.equal((await logIn(email, password)).statusCode, 401)
     t.equal((await logIn(email, PASSWORD)).statusCode, 200)

@@ -5,7 +5,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync }
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { emptyFolder } from '../support/program.js'
+import { emptyFolder, isAlive } from '../support/program.js'
 
 const SCRIPTS = join(import.meta.dirname, '../../scripts')
 const LOCKED = {
@@ -40,15 +40,6 @@ async function codeOf(child: ChildProcess): Promise<unknown> {
   return code
 }
 
-const isAlive = (pid: number): boolean => {
-  try {
-    // a process that has ended may still wait to be taken note of
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.startsWith('Z') === false
-  } catch {
-    return false
-  }
-}
-
 t.test('after npm ci --omit=dev nothing is installed for the start; tests ask for what they need', async (t) => {
   const { run, asked } = folderWith(t, 'exit 0', { 'node_modules/needed': { version: '1.0.0' } })
   t.equal(await codeOf(run(ensure({ development: false }))), 0)
@@ -57,10 +48,13 @@ t.test('after npm ci --omit=dev nothing is installed for the start; tests ask fo
   t.match(asked(), /^ci --include=dev --include=optional /)
 })
 
-t.test('a start that installs leaves development packages out only where that is said', async (t) => {
-  const { run, asked } = folderWith(t, 'exit 0', { 'node_modules/needed': { version: '0.9.0' } })
-  for (const env of [{}, { NODE_ENV: 'production' }, { npm_config_omit: 'dev' }]) t.equal(await codeOf(run(ensure({ development: false }), env)), 0)
-  t.same(asked().trimEnd().split('\n').map((line) => line.split(' ')[1]), ['--include=dev', '--omit=dev', '--omit=dev'])
+t.test('a start installs what running takes, and keeps development packages that are there', async (t) => {
+  const old = { 'node_modules/needed': { version: '0.9.0' } }
+  for (const [installed, flag] of [[undefined, '--omit=dev'], [old, '--omit=dev'], [{ ...old, 'node_modules/tests-only': { version: '1.9.0', dev: true } }, '--include=dev']] as const) {
+    const { run, asked } = folderWith(t, 'exit 0', installed)
+    t.equal(await codeOf(run(ensure({ development: false }))), 0)
+    t.match(asked(), `ci ${flag} --include=optional `)
+  }
 })
 
 t.test('a failing installation ends the start with its words and its status', async (t) => {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { createRevocationStore } from '../../src/access/revocation-store.js'
+import { createRevocationStore } from '../../src/revocation/revocation-store.js'
 import { connectDatabase } from '../../src/database/connect.js'
 import { startEmbeddedPostgres } from '../../src/database/embedded-postgres.js'
 import { isDatabaseUnavailable } from '../../src/database/failures.js'
@@ -65,8 +65,8 @@ t.test('a standby: writes are refused as unavailable, the revocation log is not 
   await primary.stop()
   writeFileSync(join(dataDir, 'postgres/standby.signal'), '')
   const standby = await start()
-  const { pool, prisma, transact, close } = connectDatabase({ connection: standby.connection, poolMax: 2, onError: () => undefined })
-  const log = createRevocationStore({ pool, nodeId: newId() })
+  const { pool, connectAlone, prisma, transact, close } = connectDatabase({ connection: standby.connection, poolMax: 2, onError: () => undefined })
+  const log = createRevocationStore({ pool, connectAlone, nodeId: newId() })
   t.teardown(async () => {
     await log.close()
     await close()

@@ -4,18 +4,18 @@ import { type AddressInfo, createServer } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { createFast } from '../../src/redis/create-fast.js'
-import { failureReason } from '../../src/redis/failure-reason.js'
-import type { Fast } from '../../src/redis/fast.js'
+import { createSharedStore } from '../../src/limits/assemble.js'
+import { failureReason } from '../../src/shared-store/failure-reason.js'
+import type { SharedStore } from '../../src/shared-store/shared-store.js'
 import { expectJson, startApp } from '../support/app.js'
 import { fakeClock } from '../support/clock.js'
 import { eventually, NO_REDIS, privateRedis } from '../support/redis.js'
 
-async function open(t: Test, redisUrl: string, said: unknown[] = []): Promise<Fast> {
+async function open(t: Test, redisUrl: string, said: unknown[] = []): Promise<SharedStore> {
   const note = (details: object, message: string): void => void said.push(details, message)
-  const fast = await createFast({ redisUrl, liveNodes: () => 1, clock: fakeClock(), log: { info: note, warn: note } })
-  t.teardown(() => fast.close())
-  return fast
+  const store = await createSharedStore({ redisUrl, liveNodes: () => 1, clock: fakeClock(), log: { info: note, warn: note } })
+  t.teardown(() => store.close())
+  return store
 }
 
 /** A port where whoever connects is met by `server`. */
@@ -46,11 +46,11 @@ t.test('what is wrong is named, and heals by itself where it can', { skip: NO_RE
   ]
   for (const [url, reason] of table) {
     const said: unknown[] = []
-    const fast = await open(t, url, said)
-    t.equal(fast.state(), 'degraded', url)
-    await eventually(() => reason.test(fast.reason() ?? ''), 15_000)
+    const store = await open(t, url, said)
+    t.equal(store.state(), 'degraded', url)
+    await eventually(() => reason.test(store.reason() ?? ''), 15_000)
     t.notMatch(JSON.stringify(said), /hunter2/, 'no secret is logged')
-    await fast.close()
+    await store.close()
   }
   t.same(await admin.keys('*'), [], 'a database that is not there is not replaced by number 0')
 
@@ -67,7 +67,7 @@ t.test('what is wrong is named, and heals by itself where it can', { skip: NO_RE
 t.test('/readyz says why it is degraded, and still is 200', { skip: NO_REDIS }, async (t) => {
   const server = await privateRedis(t)
   const { app } = await startApp(t, { redis: `${server.url}/99` })
-  await eventually(() => app.fast.reason() === 'has no database of that number', 15_000)
+  await eventually(() => app.sharedStore.reason() === 'has no database of that number', 15_000)
   t.match(expectJson(await app.inject('/readyz'), 200), { status: 'degraded', checks: { redis: 'degraded' }, reasons: { redis: 'has no database of that number' } })
 })
 
@@ -78,6 +78,7 @@ t.test('a phrase for each kind of trouble, and no word of the server', async (t)
     [coded('DEPTH_ZERO_SELF_SIGNED_CERT'), /^its certificate is not trusted$/], [coded('CERT_HAS_EXPIRED'), /expired/], [coded('ERR_TLS_CERT_ALTNAME_INVALID', 'Host: hunter2'), /another name/],
     [new AggregateError([coded('ECONNREFUSED'), coded('ENOTFOUND')]), /^refuses/], [new Error('-OOM command not allowed hunter2'), /^has no memory left$/], [new Error('ODD hunter2'), /^ODD$/],
     [new Error('hunter2'), /^does not answer$/], [null, /^does not answer$/], ['hunter2', /^does not answer$/], [new Error('READONLY You can'), /read-only replica/],
+    [new Error('TRYAGAIN Multiple keys'), /moves the slot/], [new Error('ASK 1 hunter2:1'), /moves the slot/],
   ]
   for (const [error, reason] of table) {
     t.match(failureReason(error), reason)

@@ -107,7 +107,7 @@ t.test('without a bus every kind of narrowing is known within the lease, and ?wa
   })
 
   t.test('the nodes\' metrics say so', async (t) => {
-    const metrics = await other.app.metrics.metrics()
+    const metrics = await other.app.telemetry.text()
     for (const name of ['decision_cache_entries', 'decision_cache_bytes', 'decision_cache_hits_total', 'decision_cache_misses_total', 'revocation_lease_ms', 'revocation_seq']) {
       t.ok(Number(new RegExp(`^gatehouse_${name} (\\S+)$`, 'm').exec(metrics)?.[1]) > 0, name)
     }

@@ -68,6 +68,41 @@ t.test('the server', async (t) => {
   })
 })
 
+t.test('the server in a flood', { timeout: 120_000 }, async (t) => {
+  const { app } = await startApp(t, { config: { connectionsMax: 3_000 } })
+  const { connectionsPerAddress } = app.config
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  /** Idle connections, no more at a time than the system lets wait to be accepted; another address asks after each lot. */
+  const flood = async (localAddress: string, count: number) => {
+    const lots: Awaited<ReturnType<typeof open>>[] = []
+    const answers = new Map<number, number>()
+    for (let left = count; left > 0; left -= 400) {
+      lots.push(await open(port, localAddress, Math.min(400, left)))
+      const status = await ask(port, '127.0.0.3')
+      answers.set(status, (answers.get(status) ?? 0) + 1)
+    }
+    return { answers, ended: () => lots.reduce((sum, one) => sum + one.ended(), 0), close: () => lots.forEach((one) => one.close()) }
+  }
+
+  await t.test('ten thousand idle connections of one address: no more than its share is held, and another address is answered all the while', async (t) => {
+    const idle = await flood('127.0.0.2', 10_000)
+    t.same([...idle.answers], [[200, 25]])
+    // more, when they took so long that the first are over by themselves
+    await until(() => idle.ended() >= 10_000 - connectionsPerAddress)
+    idle.close()
+    await until(() => idle.ended() === 10_000)
+  })
+
+  await t.test('idle connections of eight addresses take every place: a ninth is answered', async (t) => {
+    const floods: Awaited<ReturnType<typeof flood>>[] = []
+    for (let at = 1; at <= 8; at += 1) floods.push(await flood(`127.0.1.${at}`, 400))
+    t.same(floods.map(({ answers }) => [...answers]), floods.map(() => [[200, 1]]))
+    await until(() => floods.reduce((sum, { ended }) => sum + ended(), 0) >= 200)
+    for (const { close } of floods) close()
+  })
+})
+
 t.test('the guard', async (t) => {
   const clock = fakeClock()
   let tick: () => void = () => undefined

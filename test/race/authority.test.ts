@@ -1,5 +1,6 @@
 // Held at commit: on two nodes, granters against narrowers. Whatever the order, no grant is left that its giver did not hold when it was
 // committed; nobody waits for ever; no deadlock.
+import type { LightMyRequestResponse } from 'fastify'
 import t from 'tap'
 import { createActors } from '../support/actors.js'
 import { expectJson, PASSWORD, startApp } from '../support/app.js'
@@ -76,6 +77,8 @@ t.test('granters against narrowers, on two nodes', async (t) => {
       ])
       t.equal(demoted.statusCode, 200)
       t.ok([201, 403].includes(granted.statusCode))
+      // a node's own job may be at a step of the sweep: then the answer has not waited for it
+      while (await prisma.keySweep.count({ where: { finishedAt: null } }) > 0) await one.app.keySweeps.runPending()
       t.equal(await prisma.apiKey.count({ where: { issuedBy: seller.id, revokedAt: null } }), 0, 'seen by the sweep, or refused')
     }
   })
@@ -103,6 +106,73 @@ t.test('granters against narrowers, on two nodes', async (t) => {
     t.ok(counts.every((count) => count < 64), `${counts.join(' and ')} grants of 16 loops went by`)
     over.abort()
     await Promise.all(loops)
+  })
+
+  const host = { principal: null, host: true as const, address: '', userAgent: '', requestId: '' }
+  const isSomebodyWaiting = async (): Promise<boolean> =>
+    (await pool.query('SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE d.datname = current_database() AND NOT l.granted')).rows.length > 0
+
+  t.test('each act waits for what is under way against whom, and what, it is about', async (t) => {
+    const owner = await person(['x:y'])
+    const issue = async (more: object = {}) => expectJson<{ id: string }>(await one.app.inject({ method: 'POST', url: '/api/v1/keys', headers: admin, payload: { name: 'k', ownerUserId: owner.id, ...more } }), 201).id
+    const [spare, key, other, third] = [await person([]), await issue(), await issue(), await issue()]
+    const ended = await issue({ expiresAt: new Date(one.clock.now() + 1_000).toISOString() })
+    one.clock.advance(1_000)
+    const user = { narrowedUsers: [owner.id] }
+    const role = { narrowedRoles: [owner.role] }
+    const acts = [
+      ['a key is counted', 'cap', 'POST', '/keys', { name: 'k', ownerUserId: owner.id }],
+      ['an ended key is brought back', 'cap', 'PATCH', `/keys/${ended}`, { expiresAt: null }],
+      ['an administrator is made', role, 'PATCH', `/users/${spare.id}`, { roles: ['admin', owner.role] }],
+      ['an administrator is demoted', 'admins', 'PATCH', `/users/${spare.id}`, { roles: ['member'] }],
+      ['a key is issued', user, 'POST', '/keys', { name: 'k', ownerUserId: owner.id }],
+      ['a key is widened', user, 'PATCH', `/keys/${key}`, { permissions: ['x:y'] }],
+      ['a key is changed', { narrowedCredentials: [`key:${key}`] }, 'PATCH', `/keys/${key}`, { name: 'x' }],
+      ['a key is rotated', user, 'POST', `/keys/${key}/rotate`, { graceSeconds: 0 }],
+      ['a key is rotated, itself', { narrowedCredentials: [`key:${other}`] }, 'POST', `/keys/${other}/rotate`, { graceSeconds: 0 }],
+      ['a key is revoked', { narrowedCredentials: [`key:${third}`] }, 'DELETE', `/keys/${third}`],
+      ['somebody is changed', user, 'PATCH', `/users/${owner.id}`, { name: 'x' }],
+      ['a role is given', role, 'PATCH', `/users/${spare.id}`, { roles: [owner.role] }],
+      ['somebody is made', role, 'POST', '/users', { email: 'made@example.com', roles: [owner.role] }],
+      ['a role is changed', role, 'PATCH', `/roles/${owner.role}`, { description: 'x' }],
+      ['a role is made', { narrowedRoles: ['made'] }, 'POST', '/roles', { name: 'made', permissions: [] }],
+      ['a plan is changed beside another', { narrowedRoles: [' plans'] }, 'PATCH', '/roles/made', { limits: [] }],
+      ['a plan is made beside another', { narrowedRoles: [' plans'] }, 'POST', '/roles', { name: 'made-2', permissions: [] }],
+      ['a role is deleted', { narrowedRoles: ['made'] }, 'DELETE', '/roles/made'],
+      ['somebody is deleted', { narrowedUsers: [spare.id] }, 'DELETE', `/users/${spare.id}`],
+    ] as const
+    for (const [what, scope, method, path, payload] of acts) {
+      let answer: Promise<{ statusCode: number; body: string }> | undefined
+      const state = { waited: false, answered: false }
+      await prisma.$transaction(async (tx) => {
+        if (scope === 'cap') await one.app.authority.guardCap(tx, `keys:${owner.id}`)
+        else if (scope === 'admins') await one.app.authority.guardAdmins(tx)
+        else await one.app.authority.hold(tx, host, scope)
+        answer = two.app.inject({ method, url: `/api/v1${path}`, headers: { ...admin, 'if-match': '*' }, ...(payload ? { payload } : {}) })
+        void answer.then(() => (state.answered = true))
+        while (!state.answered && !state.waited) state.waited = await isSomebodyWaiting()
+      }, { timeout: 20_000 })
+      t.ok(state.waited, what)
+      const { statusCode, body } = (await answer) ?? { statusCode: 0, body: '' }
+      t.ok(statusCode >= 200 && statusCode < 300, `${what}: ${statusCode < 300 ? '' : body}`)
+    }
+  })
+
+  t.test('roles are taken back behind the gates of those who hold them, and from nobody who came later', async (t) => {
+    const [giver, holder, late] = [await person(['gatehouse:users.write']), await person([]), await person([])]
+    expectJson(await patch(`/users/${holder.id}`, giver.headers, { roles: [holder.role, 'member'] }), 200)
+    let answer: Promise<LightMyRequestResponse> | undefined
+    const state = { waited: false, answered: false }
+    await prisma.$transaction(async (tx) => {
+      await one.app.authority.hold(tx, host, { narrowedUsers: [holder.id] })
+      answer = two.app.inject({ method: 'PATCH', url: `/api/v1/users/${giver.id}?grants=revoke`, headers: { ...admin, 'if-match': '*' }, payload: { roles: [] } })
+      void answer.then(() => (state.answered = true))
+      while (!state.answered && !state.waited) state.waited = await isSomebodyWaiting()
+      await prisma.userRole.create({ data: { userId: late.id, roleName: 'member', issuedBy: giver.id, issuedVia: '' } })
+    }, { timeout: 20_000 })
+    t.ok(state.waited)
+    if (!answer) throw new Error('nothing was asked')
+    t.match(expectJson(await answer, 200), { grants: { assignments: 1, revoked: { assignments: 1 } } })
   })
 
   t.test('42: two administrators demote one another on two nodes: one is left', async (t) => {

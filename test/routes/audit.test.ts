@@ -2,6 +2,7 @@
 import t from 'tap'
 import { REFUSALS } from '../../src/audit/refusal-folds.js'
 import { expectJson, startApp } from '../support/app.js'
+import { EXPIRY } from '../../src/database/expiry.js'
 
 interface Event {
   id: string
@@ -129,10 +130,10 @@ t.test('GET /audit', async (t) => {
     )
     for (const [at, action] of [...REFUSALS, 'user.deleted', 'login.succeeded'].entries()) await insert(at, action, '2020-01-01T00:00:00Z')
     const old = { at: { lt: new Date('2021-01-01') } }
-    await app.sweep()
+    await app.jobs.run(EXPIRY)
     t.same((await prisma.auditEvent.findMany({ where: old, orderBy: { id: 'asc' } })).map(({ action }) => action), ['user.deleted', 'login.succeeded'])
     await insert(90, 'access.denied', new Date(clock.now() - 29 * 86_400_000).toISOString())
-    await app.sweep()
+    await app.jobs.run(EXPIRY)
     t.equal(await prisma.auditEvent.count({ where: { id: '00000000-0000-7000-8000-000000000090' } }), 1)
     await insert(91, 'access.denied', new Date().toISOString())
     await t.rejects(pool.query("DELETE FROM audit_events WHERE id = '00000000-0000-7000-8000-000000000091'"), /append-only/, 'not even by SQL before a day is over')

@@ -1,6 +1,7 @@
 // POST /auth/signup and /auth/login: into the house by e-mail and password.
 import t from 'tap'
 import { expectJson, PASSWORD, startApp } from '../support/app.js'
+import { EXPIRY } from '../../src/database/expiry.js'
 
 interface Answer {
   user: { id: string; email: string; lastLoginAt: string }
@@ -197,7 +198,7 @@ t.test('POST /auth/login', async (t) => {
     await fresh.as.adminUser()
     const signUp = (remoteAddress: string) =>
       fresh.app.inject({ method: 'POST', url: '/api/v1/auth/signup', payload: { email: 'taken@example.com', password: PASSWORD }, remoteAddress })
-    await fresh.app.fast.limits.take([{ key: 'new-password:{address:198.51.100.9}', quota: 60, windowMs: 600_000, cost: 59 }])
+    await fresh.app.sharedStore.limits.take([{ key: 'new-password:{address:198.51.100.9}', quota: 60, windowMs: 600_000, cost: 59 }])
     t.same([(await signUp('198.51.100.9')).statusCode, (await signUp('198.51.100.9')).statusCode], [201, 429])
     t.match((await signUp('198.51.100.9')).json(), { code: 'rate.limited' })
     t.equal((await signUp('198.51.100.10')).statusCode, 409)
@@ -230,7 +231,7 @@ t.test('POST /auth/login', async (t) => {
     const owner = await as.signUp('collector@example.com')
     const count = () => database.prisma.knownDevice.count({ where: { userId: owner.user.id } })
     for (let round = 0; round < 23; round += 1) {
-      await database.transact((tx) => app.devices.remember(tx, owner.user.id, null))
+      t.equal((await logIn('collector@example.com', PASSWORD)).statusCode, 200)
       clock.advance(1)
     }
     t.equal(await count(), 20)
@@ -238,9 +239,9 @@ t.test('POST /auth/login', async (t) => {
     const changed = await app.inject({ method: 'POST', url: '/api/v1/me/password', headers, payload: { currentPassword: PASSWORD, newPassword: 'another quiet mountain' } })
     t.equal(changed.statusCode, 204)
     t.equal(await count(), 0)
-    await database.transact((tx) => app.devices.remember(tx, owner.user.id, null))
+    t.equal((await logIn('collector@example.com', 'another quiet mountain')).statusCode, 200)
     clock.advance(90 * 86_400_000)
-    await app.sweep()
+    await app.jobs.run(EXPIRY)
     t.equal(await count(), 0)
   })
 

@@ -1,6 +1,7 @@
 // What holds for all of the API: versions, errors, headers, CORS, conditional requests, idempotency.
 import t from 'tap'
 import { expectJson, PASSWORD, startApp } from '../support/app.js'
+import { EXPIRY } from '../../src/database/expiry.js'
 
 interface Problem {
   type: string
@@ -185,7 +186,7 @@ t.test('conventions', async (t) => {
     t.equal((await mint('bad', { name: 'good' })).statusCode, 201, 'an error is not stored')
 
     clock.advance(24 * 3_600_000 + 1)
-    await app.sweep()
+    await app.jobs.run(EXPIRY)
     t.equal((await database.pool.query('SELECT 1 FROM idempotency_records')).rowCount, 0, 'expired answers are deleted')
   })
 

@@ -5,7 +5,7 @@ import { NO_REDIS } from '../support/redis.js'
 
 type Headers = Record<string, string | string[]>
 
-const IDENTITY = ['x-auth-subject', 'x-auth-type', 'x-auth-key-id', 'x-auth-organization', 'x-auth-permissions']
+const IDENTITY = ['x-auth-subject', 'x-auth-type', 'x-auth-key-id', 'x-auth-organization', 'x-auth-permissions', 'x-auth-actor']
 
 async function furnish({ app, as }: TestApp) {
   const admin = await as.admin()
@@ -65,7 +65,8 @@ t.test('/gate', async (t) => {
     })
     t.equal(answer.statusCode, 401)
     t.equal((await caddy(house, '/closed/x', { 'x-original-uri': '/open/x' })).statusCode, 400)
-    for (const name of IDENTITY) t.equal((await caddy(house, '/closed/x', { [name]: 'root' })).statusCode, 401)
+    // an actor's is refused: a gateway whose file is older than that header would pass a client's own on
+    for (const name of IDENTITY) t.equal((await caddy(house, '/closed/x', { [name]: 'root' })).statusCode, name === 'x-auth-actor' ? 400 : 401)
     t.equal((await app.inside.inject({ url: '/gate/envoy', headers: { ...admin } })).statusCode, 400)
   })
 

@@ -4,7 +4,7 @@ import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import t from 'tap'
 import { expectJson, startApp } from '../support/app.js'
 import { emptyFolder } from '../support/program.js'
@@ -115,6 +115,21 @@ t.test('a Unix socket: who may open it may ask', async (t) => {
   await once(living, 'listening')
   t.teardown(() => living.close())
   await t.rejects(app.inside.listen({ path: join(folder, 'living.sock') }), { code: 'EADDRINUSE' }, 'one that somebody listens on is not taken over')
+  // one that somebody listens on who stands still, with as many connections waiting as there is room for
+  const full = join(folder, 'full.sock')
+  const listens = `require('net').createServer().listen({ path: ${JSON.stringify(full)}, backlog: 1 }, () => console.log('listening'))`
+  const still = spawn(process.execPath, ['-e', listens], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => still.kill('SIGKILL'))
+  await once(still.stdout, 'data')
+  still.kill('SIGSTOP')
+  let refusal = ''
+  while (refusal === '') {
+    const waiting = connect(full)
+    refusal = await new Promise<string>((resolve) => void waiting.on('connect', () => resolve('')).on('error', ({ code = '' }: NodeJS.ErrnoException) => resolve(code)))
+  }
+  t.equal(refusal, 'EAGAIN')
+  await t.rejects(app.inside.listen({ path: full }), { code: 'EADDRINUSE' }, 'nor is one whose queue is full')
+  t.ok(existsSync(full))
 
   t.equal(await app.inside.listen({ path }), `unix:${path}`)
   t.equal(statSync(path).mode & 0o777, 0o660)

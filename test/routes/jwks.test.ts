@@ -50,7 +50,7 @@ t.test('/.well-known/jwks.json', async (t) => {
     t.same(part(accessToken, 0), { alg: 'EdDSA', typ: 'at+jwt', kid: jwk?.kid })
     const { jti, sid, ...claims } = part(accessToken, 1)
     const iat = Math.floor(clock.now() / 1_000)
-    t.same(claims, { iss: app.publicOrigin(), aud: app.publicOrigin(), client_id: 'gatehouse', sub: user.id, iat, exp: iat + 300 })
+    t.same(claims, { iss: app.publicOrigin(), aud: app.publicOrigin(), client_id: 'gatehouse', sub: user.id, iat, exp: iat + 300, amr: ['pwd'], acr: 'urn:gatehouse:1fa', auth_time: iat })
     t.match(jti, /^[0-9a-f-]{36}$/)
     t.equal((await database.prisma.session.findFirstOrThrow({ where: { userId: user.id } })).id, sid)
     const [header, body, signature = ''] = accessToken.split('.')

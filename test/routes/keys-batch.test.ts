@@ -1,5 +1,6 @@
 // POST /keys/verify/batch: the same answers as one by one, in order.
 import t from 'tap'
+import { NO_REDIS } from '../support/redis.js'
 import { expectJson, startApp } from '../support/app.js'
 
 interface Answer {
@@ -30,7 +31,7 @@ t.test('/keys/verify/batch', async (t) => {
     t.same(answers.map(({ code }) => code), ['valid', 'valid', 'rate_limited', 'not_found', 'forbidden', 'valid'])
     t.same([answers[0]?.keyId, answers[1]?.keyId, answers[0]?.limits?.[0]?.remaining, answers[5]?.limits?.[0]?.remaining], [limited.id, reader.id, 1, 0])
     await database.pool.query('UPDATE api_keys SET revoked_at = now() WHERE id = $1', [reader.id])
-    await app.revocations.settle()
+    await app.revocations.pollNow()
     t.same((await batch([{ key: reader.key }, { key: reader.key }])).map(({ code }) => code), ['revoked', 'revoked'])
   })
 
@@ -53,4 +54,19 @@ t.test('/keys/verify/batch', async (t) => {
     t.equal((await post([answer], headers)).statusCode, 403)
     t.equal((await post([answer], {})).statusCode, 401)
   })
+})
+
+t.test('on Redis, too, questions about one counter are answered in their order, whatever others wait for', { skip: NO_REDIS }, async (t) => {
+  const { app, as } = await startApp(t, { redis: true })
+  const admin = await as.admin()
+  const keys: string[] = []
+  for (let n = 0; n < 10; n += 1) {
+    const made = await app.inject({ method: 'POST', url: '/api/v1/keys', headers: admin, payload: { name: 'k', limits: [{ name: 'calls', quota: 3, windowSeconds: 600 }] } })
+    keys.push(expectJson<{ key: string }>(made, 201).key)
+  }
+  // 2, 2 and 1 of 3: the second is refused, and so the third fits
+  const requests = [2, 2, 1].flatMap((cost) => keys.map((key) => ({ key, cost })))
+  const answers = expectJson<{ data: Answer[] }>(await app.inject({ method: 'POST', url: '/api/v1/keys/verify/batch', headers: admin, payload: { requests } }), 200).data
+  t.same(answers.map(({ code }) => code), ['valid', 'rate_limited', 'valid'].flatMap((code) => keys.map(() => code)))
+  t.same(answers.slice(20).map(({ limits }) => limits?.[0]?.remaining), keys.map(() => 0))
 })

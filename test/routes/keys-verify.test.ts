@@ -104,7 +104,7 @@ t.test('POST /keys/verify', async (t) => {
       method: 'PATCH', url: `/api/v1/keys/${first.id}`, headers: { ...owner.headers, 'if-match': String(stored.headers.etag) }, payload: { name: 'Renamed' },
     })
     t.equal(changed.statusCode, 200)
-    await app.revocations.settle()
+    await app.revocations.pollNow()
     for (let round = 0; round < 2; round += 1) {
       t.match(await verify({ key: first.key }), { keyId: first.id, name: 'Renamed', permissions: ['reports:read'] })
       t.match(await verify({ key: second.key }), { keyId: second.id, name: 'Plan', permissions: ['reports:read'] })

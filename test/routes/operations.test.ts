@@ -35,6 +35,10 @@ t.test('operations', async (t) => {
     const forwarded = { 'x-forwarded-for': '203.0.113.9' }
     t.equal((await app.inside.inject({ url: '/metrics', headers: forwarded })).statusCode, 401)
     t.equal((await app.inside.inject({ url: '/metrics', remoteAddress: '203.0.113.9' })).statusCode, 401)
+    for (const name of ['Forwarded', 'Via', 'X-Real-IP', 'X-Forwarded-Host', 'X-Forwarded-Proto', 'X-Forwarded-Port', 'X-Forwarded-Prefix', 'X-Forwarded-Server']) {
+      t.equal((await app.inside.inject({ url: '/metrics', headers: { [name]: 'x' } })).statusCode, 401, `${name} alone`)
+    }
+    t.equal((await app.inside.inject('/metrics')).statusCode, 200)
     const member = await as.signUp()
     t.equal((await app.inside.inject({ url: '/metrics', headers: { ...forwarded, ...member.headers } })).statusCode, 403)
     const key = await as.key(['gatehouse:metrics.read'])

@@ -1,6 +1,7 @@
 // POST /users/:id/password-reset and POST /auth/password/reset: a link for somebody else's password, judged when given and when used.
 import t from 'tap'
 import { expectJson, PASSWORD, type SignedIn, startApp } from '../support/app.js'
+import { EXPIRY } from '../../src/database/expiry.js'
 
 const NEW = 'a quiet mountain of paper'
 const HOUR_MS = 3_600_000
@@ -119,7 +120,7 @@ t.test('links that set a password', async (t) => {
     t.equal(await prisma.auditEvent.count(), events)
     clock.advance(HOUR_MS)
     await isVoid(t, token, who)
-    await app.sweep()
+    await app.jobs.run(EXPIRY)
     t.equal(await prisma.passwordReset.count({ where: { userId: who.user.id } }), 0, 'and the sweep takes it away')
   })
 

@@ -2,9 +2,9 @@
 import { fastify, type FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import t, { type Test } from 'tap'
-import errors from '../../plugins/errors.js'
-import rateLimit from '../../plugins/rate-limit.js'
-import { createFast } from '../../src/redis/create-fast.js'
+import errors from '../../plugins/http/errors.js'
+import rateLimit from '../../plugins/security/rate-limit.js'
+import { createSharedStore } from '../../src/limits/assemble.js'
 import { startApp } from '../support/app.js'
 import { fakeClock } from '../support/clock.js'
 import { SILENT } from '../support/redis.js'
@@ -14,8 +14,8 @@ const clock = fakeClock()
 async function open(t: Test): Promise<FastifyInstance> {
   const app = fastify()
   t.teardown(() => app.close())
-  const fast = await createFast({ redisUrl: null, liveNodes: () => 1, clock, log: SILENT })
-  await app.register(fp(async (app) => void app.decorate('fast', fast), { name: 'redis' }))
+  const sharedStore = await createSharedStore({ redisUrl: null, liveNodes: () => 1, clock, log: SILENT })
+  await app.register(fp(async (app) => void app.decorate('sharedStore', sharedStore), { name: 'redis' }))
   // a bare server has no listener but its own
   await app.register(fp(async (app) => void app.decorate('inside', { by: () => undefined, only: { listener: 'inside' } } as unknown as FastifyInstance['inside']), { name: 'inside' }))
   await app.register(errors)
@@ -120,7 +120,7 @@ t.test('routes that ask for a credential', async (t) => {
 t.test('429 for more Idempotency-Keys than a day\'s worth: each takes room for a day', async (t) => {
   const { app, as } = await startApp(t)
   const member = await as.signUp()
-  await app.fast.limits.take([{ key: `idempotency:{user:${member.user.id}}`, quota: 20_000, windowMs: 86_400_000, cost: 19_999 }])
+  await app.sharedStore.limits.take([{ key: `idempotency:{user:${member.user.id}}`, quota: 20_000, windowMs: 86_400_000, cost: 19_999 }])
   const issue = (key: string) => app.inject({ method: 'POST', url: '/api/v1/keys', headers: { ...member.headers, 'idempotency-key': key }, payload: { name: 'k' } })
   t.equal((await issue('one')).statusCode, 201)
   t.match((await issue('two')).json(), { status: 429, code: 'rate.limited' })

@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { FastifyRequest, InjectOptions } from 'fastify'
 import { buildApp } from '../../src/app.js'
-import { createRequestLog } from '../../plugins/request-log.js'
+import { createRequestLog } from '../../plugins/http/request-log.js'
 import type { Config } from '../../src/config.js'
 import { PASSWORD, SECRET, testConfig } from '../support/app.js'
 import { fakeClock } from '../support/clock.js'

@@ -48,7 +48,7 @@ t.test('/sessions', async (t) => {
     t.equal(data[0]?.createdAt, new Date(clock.now()).toISOString())
     t.equal(data[0]?.expiresAt, new Date(clock.now() + app.config.sessionAbsoluteSeconds * 1_000).toISOString())
     t.equal(data[0]?.address, '127.0.0.1')
-    t.same(Object.keys(data[0] ?? {}).toSorted(), ['address', 'createdAt', 'current', 'expiresAt', 'id', 'kind', 'lastSeenAt', 'userAgent'], 'and no secret')
+    t.same(Object.keys(data[0] ?? {}).toSorted(), ['acr', 'address', 'amr', 'authTime', 'createdAt', 'current', 'expiresAt', 'id', 'kind', 'lastSeenAt', 'userAgent'], 'and no secret')
     const byCookie = await list({ cookie })
     t.same(byCookie.data.map(({ current }) => current), [true, false, false])
   })
@@ -89,7 +89,7 @@ t.test('/sessions', async (t) => {
   t.test('204 ends one of the caller\'s: it stops at once, the others go on', async (t) => {
     const { first, second, cookie, user } = await threeTimes()
     const told: [number, string][] = []
-    await app.fast.bus.subscribe('revoked', (message) => told.push(...(JSON.parse(message) as [number, string][])))
+    await app.sharedStore.bus.subscribe('revoked', (message) => told.push(...(JSON.parse(message) as [number, string][])))
     const { data } = await list(first.headers)
     const phone = data.find(({ userAgent }) => userAgent === 'Phone')
     const response = await app.inject({ method: 'DELETE', url: `${URL}/${phone?.id ?? ''}`, headers: first.headers })

@@ -59,5 +59,7 @@ t.test('npm run admin: copy-database, signing-keys rotate, secret status', async
   t.match(await run(['signing-keys', 'rotate']), { status: 0, said: /^Key \S+ signs from / })
   t.match(await run(['signing-keys', 'rotate']), { status: 0, said: /^A key .* waits/ })
   t.match(await run(['signing-keys', 'rotate', '--at-once']), { status: 0, said: /^Key / })
+  const rotations = await database.prisma.auditEvent.findMany({ where: { action: 'signing_key.rotated' }, orderBy: { id: 'asc' } })
+  t.match(rotations, [{ actorType: 'host', actorId: '', details: { atOnce: false } }, { actorType: 'host', actorId: '', details: { atOnce: true } }], 'the log says that the host did it')
   t.match(await run(['secret', 'status']), { status: 0, said: /^Signing keys: 3 under GATEHOUSE_SECRET, 0 .*\nPasswords: 1 of 1 / })
 })

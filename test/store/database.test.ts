@@ -1,7 +1,11 @@
 // Transactions, and what a database error means, on a real server.
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import pg from 'pg'
 import { connectDatabase, type Database } from '../../src/database/connect.js'
+import { tableExpiry } from '../../src/database/expiry.js'
 import { toUtcText } from '../../src/database/instants.js'
 import { isDatabaseUnavailable, isForeignKeyViolation, isUniqueViolation } from '../../src/database/failures.js'
 import type { Tx } from '../../src/database/transaction.js'
@@ -206,6 +210,34 @@ t.test('a connection that breaks off is recognised, and the next one works', asy
   })
 })
 
+t.test('a connection that is reset under a raw query of Prisma\'s is recognised', async (t) => {
+  const { url } = await createTestDatabase(t)
+  const { folder, port } = { folder: new URL(url).searchParams.get('host'), port: new URL(url).port || '5432' }
+  const held = new Set<Socket>()
+  const server = createServer((client) => {
+    held.add(client)
+    const upstream = folder === null ? connect(Number(port), new URL(url).hostname) : connect(`${folder}/.s.PGSQL.${port}`)
+    client.pipe(upstream).pipe(client)
+    for (const socket of [client, upstream]) socket.on('error', () => undefined)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const through = new URL(url)
+  through.searchParams.delete('host')
+  through.hostname = '127.0.0.1'
+  through.port = String((server.address() as AddressInfo).port)
+  const database = connectDatabase({ connection: { connectionString: through.href }, poolMax: 2, onError: () => undefined })
+  t.teardown(async () => {
+    await database.close()
+    server.close()
+  })
+  const slow = thrownBy(() => database.prisma.$queryRaw`SELECT pg_sleep(30)::text`)
+  await untilRunning(url, 1)
+  for (const client of held) client.resetAndDestroy()
+  const error = await slow
+  t.match(error, { code: 'P2010' }, 'which says nothing of it')
+  t.ok(isDatabaseUnavailable(error))
+})
+
 t.test('other errors of the database are not called unavailable', async (t) => {
   const { pool, prisma } = await createTestDatabase(t)
   for (const sql of ['SELEKT 1', 'SELECT 1/0', 'SELECT * FROM nowhere', "SELECT '2031-13-01'::timestamptz"]) {
@@ -261,3 +293,29 @@ async function retried<T>(work: () => Promise<T>): Promise<T> {
   }
   return work()
 }
+
+t.test('a transaction is read committed, also in a session that has another default behind our back', async (t) => {
+  const { pool, transact } = await createTestDatabase(t, { poolMax: 1 })
+  await pool.query("SET default_transaction_isolation = 'serializable'")
+  const level = await transact((tx) => tx.$queryRaw<{ level: string }[]>`SELECT current_setting('transaction_isolation') AS level`)
+  t.same(level, [{ level: 'read committed' }])
+})
+
+t.test('a row that is being renewed is not deleted for its age, and holds up no other', async (t) => {
+  const { pool } = await createTestDatabase(t)
+  await pool.query("INSERT INTO login_counters (key, count, expires_at) VALUES ('renewed', 1, $1), ('old', 1, $1)", [AT])
+  const { work } = tableExpiry(pool, { table: 'login_counters', where: 'expires_at <= $1', before: () => AT.getTime() + 1_000 })
+  const keys = async () => (await pool.query<{ key: string }>('SELECT key FROM login_counters')).rows.map(({ key }) => key)
+  const renewing = await pool.connect()
+  try {
+    await renewing.query('BEGIN')
+    await renewing.query("UPDATE login_counters SET expires_at = $1 WHERE key = 'renewed'", [new Date(AT.getTime() + 2_000)])
+    t.equal(await Promise.race([work().then(() => 'done'), delay(3_000, 'it waits')]), 'done')
+    t.same(await keys(), ['renewed'])
+    await renewing.query('COMMIT')
+  } finally {
+    renewing.release()
+  }
+  await work()
+  t.same(await keys(), ['renewed'])
+})

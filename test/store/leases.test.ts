@@ -2,11 +2,11 @@
 // most of it without asking, and what is not needed is handed back. Redis counts on the test's clock.
 import fc from 'fast-check'
 import t from 'tap'
-import { createLeaseLimitStore, type LeaseLimitStore } from '../../src/limits/lease-limit-store.js'
-import { createMemoryLimitStore } from '../../src/limits/memory-limit-store.js'
-import { planOf } from '../../src/limits/lease.js'
-import { createRedisLimitStore, type RedisLimitStore } from '../../src/limits/redis-limit-store.js'
-import type { LimitCharge } from '../../src/redis/fast.js'
+import { createLeaseLimitStore, type LeaseLimitStore } from '../../src/limits/stores/lease-limit-store.js'
+import { createMemoryLimitStore } from '../../src/limits/stores/memory-limit-store.js'
+import { leasePlanOf } from '../../src/limits/stores/lease.js'
+import { createRedisLimitStore, type RedisLimitStore } from '../../src/limits/stores/redis-limit-store.js'
+import type { LimitCharge } from '../../src/shared-store/shared-store.js'
 import { type Admission, mostInWindow, worstExcess } from '../support/limits.js'
 import { NO_REDIS, ownRedis } from '../support/redis.js'
 
@@ -166,7 +166,7 @@ t.test('leases on Redis', { skip: NO_REDIS }, async (t) => {
     advance(250)
     await node(1).sweep()
     const left = await remaining()
-    t.ok(left < 5_940 && left >= 5_940 - planOf(charge()).units, `${left}`)
+    t.ok(left < 5_940 && left >= 5_940 - leasePlanOf(charge()).units, `${left}`)
     advance(60_250)
     t.equal(await remaining(), 6_000)
   })

@@ -2,7 +2,7 @@
 // the exact log. One real Redis, whose answers the test cuts off or holds back and whose keys it deletes and puts back; one clock for all.
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import type { LimitCharge } from '../../src/redis/fast.js'
+import type { LimitCharge } from '../../src/shared-store/shared-store.js'
 import { EVERYONE, type House, openHouse, sum } from '../support/limit-house.js'
 import { NO_REDIS, ownRedis } from '../support/redis.js'
 

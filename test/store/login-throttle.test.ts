@@ -9,7 +9,7 @@ import { createAuditStore } from '../../src/audit/audit-store.js'
 import { AppError, problem } from '../../src/kernel/errors.js'
 import { createCursors } from '../../src/kernel/page.js'
 import { createSecrets } from '../../src/kernel/secrets.js'
-import type { Cache } from '../../src/redis/fast.js'
+import type { Cache } from '../../src/shared-store/shared-store.js'
 import { fakeClock } from '../support/clock.js'
 import { createTestDatabase, type TestDatabase } from '../support/database.js'
 
@@ -35,14 +35,18 @@ const from = (address: string) => ({ principal: null, address, userAgent: 'test'
 function throttleOn({ prisma, pool, transact }: TestDatabase, cache: Cache = forgetful, clock = fakeClock()) {
   const secrets = createSecrets('a secret of the tests, 32 characters or more')
   const cursors = createCursors(secrets)
-  const transactions = { count: 0 }
+  const asked = { count: 0 }
+  const store = createLoginCounterStore({ pool })
   const throttle = createLoginThrottle({
-    store: createLoginCounterStore(), accounts: createAccountStore({ prisma, pool, cursors }), audit: createAuditStore({ pool, cursors, clock }),
-    cache, secrets, clock,
-    transact: (work) => {
-      transactions.count += 1
-      return transact(work)
+    store: {
+      ...store,
+      reserve: (...reserved) => {
+        asked.count += 1
+        return store.reserve(...reserved)
+      },
     },
+    accounts: createAccountStore({ prisma, pool, cursors }), audit: createAuditStore({ pool, cursors, clock }),
+    cache, secrets, clock, transact,
   })
   const attempt = (email: string, address: string, recognised: Recognised = null) => throttle.reserve(from(address), email, recognised)
   /** 'counted', or the seconds to wait */
@@ -57,7 +61,7 @@ function throttleOn({ prisma, pool, transact }: TestDatabase, cache: Cache = for
     const reservation = await attempt(email, address, recognised)
     await transact((tx) => throttle.succeeded(tx, reservation))
   }
-  return { throttle, clock, attempt, fail, succeed, transactions }
+  return { throttle, clock, attempt, fail, succeed, asked }
 }
 
 async function fails(times: number, one: (at: number) => Promise<'counted' | number>): Promise<number> {
@@ -127,6 +131,35 @@ t.test('the limits', async (t) => {
     t.notMatch(JSON.stringify(rows), /@/)
     const counters = await database.prisma.loginCounter.findMany()
     t.notMatch(JSON.stringify(counters.map(({ key }) => key)), /example|10\.\d/, 'nor do the counters hold e-mail or address')
+  })
+})
+
+t.test('counting in one statement', async (t) => {
+  const database = await createTestDatabase(t)
+
+  t.test('failures that another node counts meanwhile, a statement at a time like the version before, are waited for and seen', async (t) => {
+    const { fail } = throttleOn(database)
+    await fail('beside@one.example', '10.10.0.1')
+    const other = new pg.Client({ connectionString: database.url })
+    await other.connect()
+    t.teardown(() => other.end())
+    const counters = (await database.pool.query<{ key: string }>('SELECT key FROM login_counters')).rows.map(({ key }) => key)
+    t.equal(counters.length, 3)
+    await other.query('BEGIN')
+    await other.query('SELECT pg_advisory_xact_lock(hashtextextended(counter, 0)) FROM unnest($1::text[]) AS counter', [counters.map((key) => key.slice(0, key.lastIndexOf('@'))).toSorted()])
+    await other.query('UPDATE login_counters SET count = count + 8 WHERE key = ANY($1)', [counters])
+    const met = Promise.all([fail('beside@one.example', '10.10.0.1'), fail('beside@one.example', '10.10.0.1')])
+    while ((await database.pool.query("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")).rows.length === 0) await new Promise(setImmediate)
+    await other.query('COMMIT')
+    t.same((await met).map((one) => one === 'counted'), [true, false], 'nine and one are ten')
+  })
+
+  t.test('with an older snapshot than its locks nothing is counted', async (t) => {
+    const client = await database.pool.connect()
+    t.teardown(() => client.release())
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+    await t.rejects(client.query("SELECT login_reserve('{a}', '{1}', '{a@1}', '{a@1}', now(), now())"), { message: /READ COMMITTED/ })
+    await client.query('ROLLBACK')
   })
 })
 
@@ -249,14 +282,14 @@ t.test('a success', async (t) => {
 t.test('a flood of denials does not reach the database', async (t) => {
   const database = await createTestDatabase(t)
   const clock = fakeClock()
-  const { fail, transactions } = throttleOn(database, remembering(clock.now), clock)
+  const { fail, asked } = throttleOn(database, remembering(clock.now), clock)
   await fails(11, () => fail('a@flood.example', '10.0.0.1'))
-  const before = transactions.count
+  const before = asked.count
   for (let round = 0; round < 50; round += 1) t.equal(await fail('a@flood.example', '10.0.0.1'), 900)
-  t.equal(transactions.count, before)
+  t.equal(asked.count, before)
   clock.advance(5_001)
   t.equal(await fail('a@flood.example', '10.0.0.1'), 895)
-  t.ok(transactions.count > before, 'and after five seconds it is asked again')
+  t.equal(asked.count, before + 1, 'and after five seconds it is asked again')
   t.equal(await database.prisma.auditEvent.count({ where: { action: 'login.throttled' } }), 1)
 })
 

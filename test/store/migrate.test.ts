@@ -5,7 +5,7 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { migrate, MigrationError, migrationsFolder, programVersion } from '../../src/database/migrate.js'
 import { pendingMigrations } from '../../src/database/pending-migrations.js'
-import { createBareDatabase } from '../support/database.js'
+import { createBareDatabase, onServer } from '../support/database.js'
 
 async function emptyDatabase(t: Test): Promise<pg.Pool> {
   const { url } = await createBareDatabase(t)
@@ -53,10 +53,12 @@ t.test('a second run does nothing', async (t) => {
   t.same((await pool.query('SELECT * FROM _prisma_migrations ORDER BY migration_name')).rows, before.rows)
 })
 
-t.test('of two nodes at once one migrates, and both find it done', async (t) => {
+t.test('of nodes at once one applies each migration, in order, and all find it done', async (t) => {
   const pool = await emptyDatabase(t)
   const outcomes = await Promise.all([migrate(pool), migrate(pool), migrate(pool)])
-  t.equal(outcomes.filter((names) => names.length > 0).length, 1)
+  const { rows } = await pool.query<{ name: string }>('SELECT migration_name AS name FROM _prisma_migrations ORDER BY finished_at')
+  t.same(rows.map(({ name }) => name), rows.map(({ name }) => name).toSorted(), 'in order')
+  t.same(outcomes.flat().toSorted(), rows.map(({ name }) => name), 'each by one')
   t.same(await pendingMigrations(pool), [])
 })
 
@@ -126,4 +128,23 @@ t.test('the schema refuses what no program may do', async (t) => {
   t.match((await failureOf(pool.query('INSERT INTO installation (id, set_up_at, by_user) VALUES (2, now(), gen_random_uuid())'))).message, /installation_one_row/)
   t.match((await failureOf(pool.query("INSERT INTO roles VALUES ('x', '', NULL)"))).message, /roles_permissions_given/)
   t.equal((await pool.query('SELECT 1 FROM audit_events')).rowCount, 1)
+})
+
+t.test('a user who may not make tables is told what to grant, and is not asked for more when there is nothing to make', async (t) => {
+  const { name, url } = await createBareDatabase(t)
+  const role = `${name}_app`
+  await onServer(`CREATE ROLE "${role}"`)
+  t.teardown(() => onServer(`DROP ROLE "${role}"`))
+  const owner = new pg.Pool({ connectionString: url, max: 1 })
+  const user = new pg.Pool({ connectionString: url, max: 1, options: `-c role=${role}` })
+  for (const pool of [owner, user]) pool.on('error', () => undefined)
+  t.teardown(() => Promise.all([owner.end(), user.end()]))
+  await owner.query('REVOKE CREATE ON SCHEMA public FROM PUBLIC')
+  const error = await failureOf(migrate(user))
+  t.ok(error instanceof MigrationError)
+  t.equal(error.message, `The database user may not make Gatehouse's tables: GRANT CREATE ON SCHEMA public TO ${role}`)
+  await migrate(owner)
+  await owner.query(`GRANT SELECT ON _prisma_migrations TO "${role}"`)
+  t.same(await migrate(user), [], 'nothing is missing')
+  await owner.query(`REVOKE ALL ON _prisma_migrations FROM "${role}"`)
 })

@@ -1,8 +1,8 @@
 // Who is alive: heartbeats in the database, counted by every node.
 import t from 'tap'
 import { newId } from '../../src/kernel/ids.js'
-import { createNodeTable } from '../../src/database/node-table.js'
-import { createNodeRegistry, type NodeStore } from '../../src/nodes/node-registry.js'
+import { createNodeTable } from '../../src/cluster/node-table.js'
+import { createNodeRegistry, type NodeStore } from '../../src/cluster/node-registry.js'
 import { createTestDatabase } from '../support/database.js'
 import { SILENT } from '../support/redis.js'
 

@@ -1,11 +1,11 @@
 // Calendar quotas in blocks from PostgreSQL: never above the quota over nodes, crashes and restarts, exact in the end, and a
 // decision with other limits beside them charges all or none.
 import t from 'tap'
-import { createMemoryLimitStore } from '../../src/limits/memory-limit-store.js'
-import { createQuotaBlocks } from '../../src/limits/quota-blocks.js'
-import { createQuotaCounterStore, type QuotaCounterStore } from '../../src/limits/quota-counter-store.js'
-import { createQuotaLimitStore } from '../../src/limits/quota-limit-store.js'
-import type { LimitCharge, LimitDecision } from '../../src/redis/fast.js'
+import { createMemoryLimitStore } from '../../src/limits/stores/memory-limit-store.js'
+import { createQuotaBlocks } from '../../src/limits/quota/quota-blocks.js'
+import { createQuotaCounterStore, type QuotaCounterStore } from '../../src/limits/quota/quota-counter-store.js'
+import { createQuotaLimitStore } from '../../src/limits/quota/quota-limit-store.js'
+import type { LimitCharge, LimitDecision } from '../../src/shared-store/shared-store.js'
 import { fakeClock } from '../support/clock.js'
 import { createTestDatabase } from '../support/database.js'
 
@@ -182,7 +182,34 @@ t.test('a denial is remembered for a moment, not for a smaller cost', async (t) 
   t.ok(asked() > before)
 })
 
+t.test('a look says what a charge would be told, and charges nothing', async (t) => {
+  const { clock, open } = house()
+  const { limits, blocks, take } = open()
+  const of = charge({ quota: 5 })
+  const look = async (cost = 1): Promise<unknown[]> => {
+    const { allowed, retryAfterMs, states } = await limits.take([{ ...of, cost }], true)
+    return [allowed, retryAfterMs, ...states.map(({ remaining, resetMs }) => `${remaining} for ${resetMs}`)]
+  }
+  t.same(await look(), [true, 0, '5 for 0'], 'nothing ends where nothing was used')
+  await take({ ...of, cost: 3 })
+  clock.advance(600_000)
+  t.same(await look(2), [true, 0, '2 for 3000000'])
+  t.same(await look(3), [false, 3_000_000, '2 for 3000000'])
+  t.same(await look(6), [false, Infinity, '2 for 3000000'])
+  await blocks.giveBack(true)
+  t.equal(await usedOf(of), 3)
+})
+
+t.test('a node sets aside no more than its part of half of what is left', async (t) => {
+  for (const [nodes, used] of [[0, 70], [1, 70], [2, 55]] as const) {
+    const of = charge({ key: `{q}:part${series}:${nodes}`, cost: 40 })
+    await house(nodes).open().take(of)
+    t.equal(await usedOf(of), used, `${nodes} nodes`)
+  }
+})
+
 t.test('says what it guarantees', async (t) => {
   t.same(house(1).open().limits.guarantee(charge()), { guarantee: 'exact', earlyBy: 0 })
   t.same(house(2).open().limits.guarantee(charge()), { guarantee: 'leased', earlyBy: 25 })
+  t.same(house(2).open().limits.guarantee(charge({ quota: 101 })), { guarantee: 'leased', earlyBy: 25 })
 })

@@ -1,6 +1,6 @@
 // The revocation log in a real database: what writes it and what does not, in which order, and how it is read.
 import t from 'tap'
-import { createRevocationStore } from '../../src/access/revocation-store.js'
+import { createRevocationStore } from '../../src/revocation/revocation-store.js'
 import { newId } from '../../src/kernel/ids.js'
 import { sha256 } from '../../src/kernel/secrets.js'
 import { createTestDatabase, type Teardown, type TestDatabase } from '../support/database.js'
@@ -144,8 +144,8 @@ t.test('the log is written by whoever changes what a decision rests on', async (
 
 t.test('numbers are given in the order of commits, and the log is read in one snapshot', async (t) => {
   const { database, user, key } = await createWorld(t)
-  const { pool } = database
-  const store = createRevocationStore({ pool, nodeId: newId() })
+  const { pool, connectAlone } = database
+  const store = createRevocationStore({ pool, connectAlone, nodeId: newId() })
   t.teardown(store.close)
   const owner = await user()
   const ids = await Promise.all(Array.from({ length: 12 }, () => key(owner)))
@@ -175,8 +175,8 @@ t.test('numbers are given in the order of commits, and the log is read in one sn
 
 t.test('the log is cut where it is too long to be of use, and after an hour', async (t) => {
   const { database, user } = await createWorld(t)
-  const { pool } = database
-  const store = createRevocationStore({ pool, nodeId: newId() })
+  const { pool, connectAlone } = database
+  const store = createRevocationStore({ pool, connectAlone, nodeId: newId() })
   t.teardown(store.close)
   const { head } = await store.poll(-1)
   await pool.query("SELECT revoke_tag('x:' || n) FROM generate_series(1, 10001) n")
@@ -193,8 +193,8 @@ t.test('the log is cut where it is too long to be of use, and after an hour', as
 
 t.test('a connection that is lost is replaced at the next question, and a slow answer is given up', async (t) => {
   const { database } = await createWorld(t)
-  const { pool } = database
-  const store = createRevocationStore({ pool, nodeId: newId() })
+  const { pool, connectAlone } = database
+  const store = createRevocationStore({ pool, connectAlone, nodeId: newId() })
   t.teardown(store.close)
   await store.poll(-1)
   await pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gatehouse-revocations' AND datname = current_database()")
@@ -213,9 +213,9 @@ t.test('a connection that is lost is replaced at the next question, and a slow a
 
 t.test('nodes note how far they are', async (t) => {
   const { database } = await createWorld(t)
-  const { pool } = database
+  const { pool, connectAlone } = database
   const [a, b, gone] = [newId(), newId(), newId()]
-  const stores = [a, b].map((nodeId) => createRevocationStore({ pool, nodeId }))
+  const stores = [a, b].map((nodeId) => createRevocationStore({ pool, connectAlone, nodeId }))
   t.equal(await stores[0]?.slowestCursor(15_000), Infinity, 'nobody is there')
   await pool.query("INSERT INTO nodes (id, seen_at, cursor) VALUES ($1, now(), 0), ($2, now(), 0), ($3, now() - interval '16 seconds', 0)", [a, b, gone])
   await stores[0]?.noteCursor(7)

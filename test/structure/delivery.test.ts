@@ -31,6 +31,15 @@ t.test('commands and files that the guides name exist', async (t) => {
   }
 })
 
+t.test('the image and the unit start Node as npm start does', async (t) => {
+  const flags = (JSON.parse(read('package.json')) as { scripts: { start: string } }).scripts.start.match(/--\S+/g) ?? []
+  t.ok(flags.length > 0)
+  for (const flag of flags) {
+    t.match(read('Dockerfile'), `"node", "${flag}"`)
+    t.match(read('deploy/gatehouse.service'), `node ${flag} `)
+  }
+})
+
 t.test('the lock file pins every package by its content; only what another platform alone installs may lack that', async (t) => {
   const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, Locked> }
   const isElsewhere = ({ optional, os = ['linux'], cpu = ['x64'], libc = ['glibc'] }: Locked): boolean =>

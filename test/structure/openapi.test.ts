@@ -1,7 +1,7 @@
 // What makes a client generated from /openapi.json read well: operations and shapes have names, headers are told, choices say what
 // tells them apart, and every example is one that the API takes.
 import t from 'tap'
-import { createShapes, hoist, type Schema } from '../../plugins/openapi-shapes.js'
+import { createShapes, hoist, type Schema } from '../../plugins/http/openapi-shapes.js'
 import { startApp } from '../support/app.js'
 import { none } from '../support/sources.js'
 
@@ -39,7 +39,12 @@ function schemasIn(value: unknown, at: string): [string, Schema][] {
 
 t.test('every operation has a name of its own that is a method name', async (t) => {
   const names = operations.map(({ operation }) => operation.operationId)
-  none(t, operations.filter(({ operation }) => !/^[a-z][A-Za-z0-9]+$/.test(operation.operationId)).map(({ name }) => `${name} has no operationId: declare one in its schema`), 'named')
+  // what routes declare themselves, those of the inside listener, too
+  const declared = app.inventory.filter(({ config }) => config?.asset !== true)
+    .map(({ method, url, schema }) => ({ name: `${[method].flat().join('|')} ${url}`, operationId: schema?.operationId ?? '' }))
+  t.ok(declared.length >= operations.length)
+  none(t, declared.filter(({ operationId }) => !/^[a-z][A-Za-z0-9]+$/.test(operationId)).map(({ name }) => `${name} has no operationId: declare one in its schema`), 'declared')
+  none(t, operations.filter(({ operation }) => !/^[a-z][A-Za-z0-9]+$/.test(operation.operationId)).map(({ name }) => `${name} has no operationId in the document`), 'named')
   none(t, names.filter((name, at) => names.indexOf(name) !== at).map((name) => `${name} is two operations: declare another operationId in one of the schemas`), 'unique')
   for (const name of ['issueKey', 'listKeys', 'revokeKey', 'verifyKey', 'listUsers', 'signUp', 'setUp', 'whoAmI']) t.ok(names.includes(name), name)
 })

@@ -1,6 +1,7 @@
 // The route inventory: what every route declares, that the OpenAPI document holds exactly these routes, and that no
 // route file is silently left out.
 import { join } from 'node:path'
+import { Ajv } from 'ajv'
 import t from 'tap'
 import type { RouteOptions } from 'fastify'
 import { ERRORS } from '../../src/kernel/errors.js'
@@ -70,8 +71,9 @@ t.test('every route file takes part', async (t) => {
     t.equal(path.split('/').at(-1), 'index.ts', `${path} is named index.ts, or schema.ts`)
     const module = await import(join(ROOT, path)) as { default?: unknown }
     t.type(module.default, 'function', `${path} has a default export: autoload skips a file without one and says nothing`)
-    const prefix = `/api/v1/${path.split('/').slice(1, -1).join('/')}`
-    const own = routes.filter(({ url }) => url === prefix || url.startsWith(`${prefix}/`))
+    const folder = path.split('/').slice(1, -1).join('/')
+    const prefix = folder.startsWith('ui') ? `/${folder}` : `/api/v1/${folder}`
+    const own = app.inventory.filter(({ url }) => url === prefix || url.startsWith(`${prefix}/`))
     t.ok(own.length > 0, `${path} adds routes below ${prefix}`)
   }
 })
@@ -86,18 +88,49 @@ t.test('every route says who may call it', async (t) => {
   t.same(open.toSorted(), PUBLIC_ROUTES.toSorted(), 'the public routes are these')
 })
 
+t.test('every page says who may see it, and every form of a page proves where it comes from', async (t) => {
+  const pages = app.inventory.filter(({ url }) => url.startsWith('/ui/'))
+  t.ok(pages.length > 5)
+  none(t, pages.filter(({ config }) => !config?.access?.length).map((route) => `${nameOf(route)} declares no access`), 'access is declared')
+  none(t, pages.filter((route) => methodsOf(route).some((one) => one !== 'GET') && (route.config?.csrfField !== true || [route.preValidation ?? []].flat().length === 0)).map((route) => `${nameOf(route)} takes forms of anybody`), 'forms are ours')
+  none(t, app.inventory.filter(({ url, config }) => config?.csrfField === true && !url.startsWith('/ui/')).map((route) => `${nameOf(route)} is no page`), 'and nothing else is looked at later')
+  const open = pages.filter(({ config }) => config?.access?.includes('public')).flatMap((route) => methodsOf(route).map((method) => `${method} ${route.url.replace(/(.)\/$/, '$1')}`))
+  t.same([...new Set(open)].toSorted(), PUBLIC_PAGES.toSorted(), 'the public pages are these')
+})
+
+// what a stranger may see and send
+const PUBLIC_PAGES = [
+  'GET /ui/account-deleted', 'GET /ui/assets/:name', 'GET /ui/federated', 'GET /ui/problem', 'GET /ui/reset', 'GET /ui/sign-in', 'GET /ui/sign-up', 'GET /ui/signed-out', 'GET /ui/verify', 'POST /ui/reset', 'POST /ui/sign-in', 'POST /ui/sign-up', 'POST /ui/verify',
+]
+
 const PUBLIC_ROUTES = [
   // with every other method, too: a gateway may ask with the client's
   ...['caddy', 'envoy', 'haproxy', 'nginx', 'traefik'].map((gateway) => `GET /gate/${gateway}`),
+  'DELETE /api/v1/auth/providers/link',
   'GET /',
+  'GET /.well-known/change-password',
+  'GET /.well-known/passkey-endpoints',
   'GET /.well-known/jwks.json',
+  'GET /api/v1/auth/providers',
+  'GET /api/v1/auth/providers/:id/callback',
+  'GET /api/v1/auth/providers/link',
   'GET /livez',
   'GET /openapi.json',
   'GET /readyz',
-  'POST /api/v1/auth/login',
+  'POST /api/v1/auth/anonymous', 'POST /api/v1/auth/login',
+  'POST /api/v1/auth/mfa',
+  'POST /api/v1/auth/mfa/passkey-options',
+  'POST /api/v1/auth/passkey',
+  'POST /api/v1/auth/passkey/options',
   'POST /api/v1/auth/password/reset',
+  'POST /api/v1/auth/providers/:id/callback',
+  'POST /api/v1/auth/providers/:id/start',
+  'POST /api/v1/auth/providers/token',
   'POST /api/v1/auth/refresh',
   'POST /api/v1/auth/session',
+  'POST /api/v1/auth/session/mfa',
+  'POST /api/v1/auth/session/passkey',
+  'POST /api/v1/auth/session/passkey/options',
   'POST /api/v1/auth/signup',
   'POST /api/v1/setup',
 ]
@@ -163,4 +196,13 @@ t.test('every route that asks for a credential has its price; only deciding is f
   t.ok(credentialed.length > 20)
   none(t, credentialed.filter((route) => (route.config?.price ?? 0) <= 0 && !FREE.has(nameOf(route))).map((route) => `${nameOf(route)} costs its caller nothing: give it a price`), 'a price each')
   none(t, credentialed.filter((route) => (route.config?.price ?? 0) > 0 && !declares(route, 'rate.limited')).map((route) => `${nameOf(route)} does not declare rate.limited`), 'and its refusal')
+})
+
+t.test('every schema of a request is one: a start does not look', async (t) => {
+  const ajv = new Ajv({ strict: false })
+  const parts = app.inventory.flatMap((route) => ['body', 'querystring', 'params', 'headers'].map((part) => ({ part, name: nameOf(route), schema: (route.schema as Record<string, object | undefined> | undefined)?.[part] })))
+    .filter(({ schema }) => schema !== undefined)
+  t.ok(parts.length > 50, String(parts.length))
+  none(t, parts.filter(({ schema }) => ajv.validateSchema(schema ?? {}) !== true).map(({ name, part }) => `${name}: its ${part} is no JSON Schema`), 'all are')
+  t.not(ajv.validateSchema({ type: 'nothing' }), true, 'one that is none is noticed')
 })

@@ -8,14 +8,14 @@ import { filesBelow, nodesWhere, none, ROOT, type Source, sourcesBelow } from '.
 const THIS = 'test/structure/sources.test.ts' // it spells out what it forbids
 const PROGRAM = sourcesBelow('src', 'plugins', 'routes')
 const TESTS = sourcesBelow('test')
-const ALL = [...PROGRAM, ...TESTS, ...sourcesBelow('bench', 'faults')]
+const ALL = [...PROGRAM, ...TESTS, ...sourcesBelow('bench', 'faults', 'ui')]
 // waits for processes, before there is a clock or a configuration to pass on
-const OUTSIDE = /^src\/(main|kernel\/clock|database\/embedded-postgres.*)\.ts$/
+const OUTSIDE = /^src\/(main|node|kernel\/clock|database\/embedded-postgres.*)\.ts$/
 const INSIDE = PROGRAM.filter(({ path }) => !OUTSIDE.test(path))
 
 function textFiles(): string[] {
-  const folders = ['docs', 'scripts', 'src', 'plugins', 'routes', 'test', 'bench', 'prisma']
-  const found = folders.flatMap((folder) => filesBelow(folder, /\.(ts|mjs|md|sql|prisma|json|ya?ml|conf)$/))
+  const folders = ['docs', 'scripts', 'src', 'plugins', 'routes', 'test', 'bench', 'prisma', 'ui']
+  const found = folders.flatMap((folder) => filesBelow(folder, /\.(tsx?|css|mjs|md|sql|prisma|json|ya?ml|conf)$/))
   return ['README.md', '.ci/run', '.taprc', 'package.json', ...found].filter((path) => path !== THIS && statSync(join(ROOT, path), { throwIfNoEntry: false }))
 }
 
@@ -90,7 +90,7 @@ t.test('every file opens with a comment that says what it decides', async (t) =>
 
 t.test('files are named in kebab-case, and for what they are', async (t) => {
   const paths = ALL.map(({ path }) => path)
-  none(t, paths.filter((path) => !/(^|\/)[a-z0-9.]+(-[a-z0-9.]+)*\.ts$/.test(path)).map((path) => `${path}: use kebab-case`), 'kebab-case')
+  none(t, paths.filter((path) => !/(^|\/)[a-z0-9.]+(-[a-z0-9.]+)*\.tsx?$/.test(path)).map((path) => `${path}: use kebab-case`), 'kebab-case')
   none(t, paths.filter((path) => /(^|[/-])(utils?|helpers?|common|manager|misc)[./-]/.test(path)).map((path) => `${path}: say what it holds`), 'no grab-bags')
 })
 

@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import { expectJson, PASSWORD } from './app.js'
 import { type Answer, type House, send, sendRaw } from './gateway.js'
 
-const IDENTITY = ['x-auth-subject', 'x-auth-type', 'x-auth-key-id', 'x-auth-organization', 'x-auth-permissions']
+const IDENTITY = ['x-auth-subject', 'x-auth-type', 'x-auth-key-id', 'x-auth-organization', 'x-auth-permissions', 'x-auth-actor']
 // ways to say /admin/users that have fooled one server or another; none may reach the application with a key that may not
 const DISGUISES = [
   '/admin/users', '/public/../admin/users', '/public/./../admin/users', '/public/%2e%2e/admin/users', '/public/.%2e/admin/users', '/public/..%2fadmin/users',

@@ -1,12 +1,12 @@
 // Several nodes that share limits through one real Redis, on one clock that the test moves. Each node can be cut off from Redis, alone or
 // with others; what it sends can be held back and arrive when its sender has long given up. What was let through is the exact log.
 import type { Redis } from 'ioredis'
-import { createFailoverLimitStore, type FailoverLimitStore } from '../../src/limits/failover-limit-store.js'
-import { createLeaseLimitStore } from '../../src/limits/lease-limit-store.js'
-import { createMembership, type Membership, presenceKey } from '../../src/limits/membership.js'
-import { createMemoryLimitStore } from '../../src/limits/memory-limit-store.js'
-import { createRedisLimitStore } from '../../src/limits/redis-limit-store.js'
-import type { LimitCharge } from '../../src/redis/fast.js'
+import { createFailoverLimitStore, type FailoverLimitStore } from '../../src/limits/stores/failover-limit-store.js'
+import { createLeaseLimitStore } from '../../src/limits/stores/lease-limit-store.js'
+import { createMembership, type Membership, presenceKey } from '../../src/limits/stores/membership.js'
+import { createMemoryLimitStore } from '../../src/limits/stores/memory-limit-store.js'
+import { createRedisLimitStore } from '../../src/limits/stores/redis-limit-store.js'
+import type { LimitCharge } from '../../src/shared-store/shared-store.js'
 import { type Admission, mostInWindow, worstExcess } from './limits.js'
 
 export const NODES = 3

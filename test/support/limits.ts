@@ -1,7 +1,7 @@
 // What was let through, and whether it was too much: the exact log that limits are held against.
 import fc from 'fast-check'
-import { isSound } from '../../src/limits/sound-limit-store.js'
-import type { LimitCharge } from '../../src/redis/fast.js'
+import { isSound } from '../../src/limits/stores/sound-limit-store.js'
+import type { LimitCharge } from '../../src/shared-store/shared-store.js'
 
 export interface Admission {
   at: number

@@ -1,6 +1,6 @@
 // The built program as a process of its own: started in an empty working folder, read from its two outputs, ended by signals.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Teardown } from './database.js'
@@ -30,10 +30,24 @@ export function emptyFolder(t: Teardown): string {
   return folder
 }
 
+/** Does a process of this id run? One that has ended may still wait to be taken note of. */
+export function isAlive(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.startsWith('Z') === false
+  } catch {
+    return false
+  }
+}
+
 /** Starts the program in `folder` with these variables, and no other of Gatehouse's. It is killed when `t` ends, should it still run. */
 export function launch(t: Teardown, folder: string, variables: Record<string, string> = {}): Program {
+  return launchAt(t, join(ROOT, 'dist/src/main.js'), folder, variables)
+}
+
+/** `launch`, of a program that lies elsewhere. */
+export function launchAt(t: Teardown, main: string, folder: string, variables: Record<string, string> = {}): Program {
   const { PATH, NODE_V8_COVERAGE } = process.env
-  const child = spawn(process.execPath, ['--enable-source-maps', join(ROOT, 'dist/src/main.js')], {
+  const child = spawn(process.execPath, ['--enable-source-maps', main], {
     cwd: folder,
     env: { PATH, ...(NODE_V8_COVERAGE === undefined ? {} : { NODE_V8_COVERAGE }), PORT: '0', INSIDE_PORT: '0', BCRYPT_COST: '10', LOG_LEVEL: 'error', DRAIN_SECONDS: '0', ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -6,14 +6,14 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import type { FastLog } from '../../src/redis/guard.js'
+import type { StoreLog } from '../../src/shared-store/guard.js'
 import type { Teardown } from './database.js'
 
 /** The run's Redis, or null: skip what needs it with `{ skip: NO_REDIS }`. */
 export const REDIS_URL = process.env['GATEHOUSE_TEST_REDIS_URL'] ?? null
 export const NO_REDIS = REDIS_URL === null ? 'no Redis for this run' : false
 
-export const SILENT: FastLog = { info: () => undefined, warn: () => undefined }
+export const SILENT: StoreLog = { info: () => undefined, warn: () => undefined }
 
 /** The run's Redis with a prefix of its own in the URL; what was kept under it is deleted when `t` ends. Throws without Redis. */
 export function ownRedis(t: Teardown): { url: string; keyPrefix: string; client: Redis } {
@@ -41,11 +41,12 @@ export async function freePort(): Promise<number> {
   return address.port
 }
 
-export interface PrivateRedis {
-  url: string
+/** A redis-server of a test's own. */
+export interface Member {
+  port: number
   /** SIGKILL; returns when the process is gone */
   kill: () => Promise<void>
-  /** starts it again on the same port, empty */
+  /** starts it, again on the same port and with the same arguments; returns when it answers */
   start: () => Promise<void>
   /** SIGSTOP: connections stay open and nothing answers */
   pause: () => void
@@ -54,25 +55,26 @@ export interface PrivateRedis {
   command: (name: string, ...args: string[]) => Promise<unknown>
 }
 
-/** A redis-server of this test's own, without persistence, ended with `t`. `running: false` only reserves its port. */
-export async function privateRedis(t: Teardown, { running = true } = {}): Promise<PrivateRedis> {
-  const port = await freePort()
-  const url = `redis://127.0.0.1:${port}`
-  let child: ChildProcess | undefined
+export interface PrivateRedis extends Member {
+  url: string
+}
 
-  async function command(name: string, ...args: string[]): Promise<unknown> {
-    const client = new Redis(url, { retryStrategy: null, lazyConnect: true, connectTimeout: 500 })
+/** A redis-server with these arguments, not started yet; ended with `t`. */
+function member(t: Teardown, port: number, args: readonly string[], password?: string): Member {
+  let child: ChildProcess | undefined
+  async function command(name: string, ...given: string[]): Promise<unknown> {
+    const client = new Redis({ host: '127.0.0.1', port, ...(password === undefined ? {} : { password }), retryStrategy: null, lazyConnect: true, connectTimeout: 500, enableReadyCheck: false })
     client.on('error', () => undefined)
     try {
       await client.connect()
-      return await client.call(name, ...args)
+      return await client.call(name, ...given)
     } finally {
       client.disconnect()
     }
   }
   async function start(): Promise<void> {
-    child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', tmpdir(), '--enable-debug-command', 'local'], { stdio: 'ignore' })
-    await eventually(() => command('PING'), 5_000)
+    child = spawn('redis-server', args, { stdio: 'ignore' })
+    await eventually(() => command('PING'), 10_000)
   }
   async function kill(): Promise<void> {
     if (!child || child.exitCode !== null || child.signalCode !== null) return
@@ -81,8 +83,22 @@ export async function privateRedis(t: Teardown, { running = true } = {}): Promis
     await gone
   }
   t.teardown(kill)
-  if (running) await start()
-  return { url, kill, start, command, pause: () => void child?.kill('SIGSTOP'), resume: () => void child?.kill('SIGCONT') }
+  return { port, kill, start, command, pause: () => void child?.kill('SIGSTOP'), resume: () => void child?.kill('SIGCONT') }
+}
+
+/** A redis-server with these arguments, answering; ended with `t`. */
+export async function startMember(t: Teardown, port: number, args: readonly string[], password?: string): Promise<Member> {
+  const one = member(t, port, args, password)
+  await one.start()
+  return one
+}
+
+/** A redis-server of this test's own, without persistence: a start finds it empty. Ended with `t`. `running: false` only reserves its port. */
+export async function privateRedis(t: Teardown, { running = true } = {}): Promise<PrivateRedis> {
+  const port = await freePort()
+  const one = member(t, port, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', tmpdir(), '--enable-debug-command', 'local'])
+  if (running) await one.start()
+  return { url: `redis://127.0.0.1:${port}`, ...one }
 }
 
 /** Asks again and again until the answer is true (or, for a promise of something, until it does not reject); throws after `limitMs`. */

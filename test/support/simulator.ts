@@ -1,9 +1,9 @@
 // A small world in which the real cache, the real state of revocations and the real poller run: nodes with clocks of their own
 // that drift, jump and stand still, a database that stalls, fails, forgets its log and comes back as an older copy, and a bus
 // that loses, delays, repeats and reorders. Everything is drawn from one seed, and time passes only from event to event.
-import { createDecisionCache, type DecisionCache, type Found } from '../../src/access/decision-cache.js'
-import { createRevocationPoller, type RevocationPoller } from '../../src/access/revocation-poller.js'
-import { createRevocations, type LoggedRevocation, type Rules } from '../../src/access/revocations.js'
+import { createDecisionCache, type DecisionCache, type Found } from '../../src/decisions/decision-cache.js'
+import { createRevocationPoller, type RevocationPoller } from '../../src/revocation/revocation-poller.js'
+import { createRevocations, type LoggedRevocation, type Rules } from '../../src/revocation/revocations.js'
 import { problem } from '../../src/kernel/errors.js'
 
 export const LEASE_MS = 1_500
@@ -285,7 +285,7 @@ class World {
   }
 
   private async tell(revoker: Node, user: boolean, index: number): Promise<void> {
-    if (this.chance(0.5)) return revoker.poller.settle()
+    if (this.chance(0.5)) return revoker.poller.pollNow()
     const keys = [...this.invalidSince].filter(([key]) => (user ? key % USERS === index : key === index))
     await revoker.poller.waitForNodes()
     for (const [key, since] of keys) {

@@ -11,6 +11,8 @@ export interface Import {
   /** path from the root, `.ts`, for a file of ours; null for a package or a Node module */
   file: string | null
   typeOnly: boolean
+  /** the values among what is imported by name */
+  names: string[]
 }
 
 export interface Source {
@@ -37,16 +39,17 @@ export function filesBelow(folder: string, extension: RegExp): string[] {
 
 function importsOf(tree: ts.SourceFile, path: string): Import[] {
   const found: Import[] = []
-  const add = (node: ts.Expression | undefined, typeOnly: boolean): void => {
+  const add = (node: ts.Expression | undefined, typeOnly: boolean, names: string[] = []): void => {
     if (!node || !ts.isStringLiteral(node)) return
     const local = node.text.startsWith('.') ? relative(ROOT, resolve(ROOT, path, '..', node.text)).replace(/\.js$/, '.ts') : null
-    found.push({ specifier: node.text, file: local, typeOnly })
+    found.push({ specifier: node.text, file: local, typeOnly, names: typeOnly ? [] : names })
   }
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node)) {
       const named = node.importClause?.namedBindings
       const allTypes = named !== undefined && ts.isNamedImports(named) && !node.importClause?.name && named.elements.length > 0 && named.elements.every((one) => one.isTypeOnly)
-      add(node.moduleSpecifier, node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword || allTypes)
+      const names = named !== undefined && ts.isNamedImports(named) ? named.elements.filter((one) => !one.isTypeOnly).map((one) => (one.propertyName ?? one.name).text) : []
+      add(node.moduleSpecifier, node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword || allTypes, names)
     } else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly)
     else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) add(node.arguments[0], false)
     ts.forEachChild(node, visit)
@@ -63,7 +66,7 @@ export function readSource(path: string): Source {
 
 /** Every TypeScript file below these folders. */
 export function sourcesBelow(...folders: string[]): Source[] {
-  return folders.flatMap((folder) => filesBelow(folder, /\.ts$/)).map(readSource)
+  return folders.flatMap((folder) => filesBelow(folder, /\.tsx?$/)).map(readSource)
 }
 
 /** `path:line` of every node that the test picks. */

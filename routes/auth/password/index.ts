@@ -1,7 +1,7 @@
 // Setting a password with a link that an administrator gave.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { NoContent, strict } from '../../../plugins/route-kit.js'
+import { NoContent, strict } from '../../../plugins/http/route-kit.js'
 import { NewPassword } from '../../users/schema.js'
 
 const PasswordReset = strict({

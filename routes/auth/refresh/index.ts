@@ -1,7 +1,7 @@
 // Trading a refresh token for the next pair of tokens.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { strict } from '../../../plugins/route-kit.js'
+import { strict } from '../../../plugins/http/route-kit.js'
 
 const Refresh = strict({ refreshToken: Type.String({ minLength: 1, maxLength: 200, description: 'The newest refresh token of the session' }) }, {
   examples: [{ refreshToken: 'gr_AZLwwStqfD2eT1prfI2eDwAAAABsn2CvIcmEdNlqvR7fTGZnVFyGGsJFo3TzEXtTMdYTkw' }],

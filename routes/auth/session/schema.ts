@@ -1,6 +1,6 @@
 // What a browser sends to sign in, and what it is told of its session. The session itself is in the cookie.
 import { Type } from '@sinclair/typebox'
-import { strict } from '../../../plugins/route-kit.js'
+import { strict } from '../../../plugins/http/route-kit.js'
 import { Session, SESSION } from '../../sessions/schema.js'
 import { EndOldest, User, userExample } from '../../users/schema.js'
 
@@ -14,7 +14,7 @@ export const Credentials = strict({
   endOldest: EndOldest,
 }, { examples: [{ email: 'ada@example.com', password: 'correct horse battery staple' }] })
 
-export const Opened = strict({ user: User, csrfToken }, { examples: [{ user: userExample, csrfToken: CSRF }] })
+export const Opened = strict({ status: Type.Literal('signed_in'), user: User, csrfToken }, { examples: [{ status: 'signed_in', user: userExample, csrfToken: CSRF }] })
 
 export const Current = strict({ user: User, session: Session, csrfToken }, {
   examples: [{ user: userExample, session: SESSION, csrfToken: CSRF }],

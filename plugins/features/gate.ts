@@ -1,0 +1,17 @@
+// app.gate and app.gateRules: what a forwarded request needs, and whether it has it.
+import fp from 'fastify-plugin'
+import { createGate, type GateRuleService, type GateService } from '../../src/gate/index.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    gate: GateService
+    gateRules: GateRuleService
+  }
+}
+
+export default fp(async (app) => {
+  const { prisma, cursors, clock, audit, authority, publishRevocations, authorizer, limitStore, knownRevocations, database: { pool, transact } } = app
+  const { gate, gateRules } = createGate({ prisma, pool, cursors, clock, audit, authority, transact, publishRevocations, authorizer, limits: limitStore, known: knownRevocations })
+  app.decorate('gate', gate)
+  app.decorate('gateRules', gateRules)
+}, { name: 'gate', dependencies: ['decisions'] })

@@ -1,0 +1,14 @@
+// app.accountExports: all that is kept of a person, for themselves. A feature that keeps more of them adds its part here.
+import fp from 'fastify-plugin'
+import { createOwnAccount, type ExportService } from '../../src/own-account/index.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    accountExports: ExportService
+  }
+}
+
+export default fp(async (app) => {
+  const { accounts, devices, sessions, keys, identities, factors, audit, clock } = app
+  app.decorate('accountExports', createOwnAccount({ accounts, devices, sessions, keys, audit, clock, sections: { identities: identities.list, factors: factors.list } }).exports)
+}, { name: 'own-account', dependencies: ['accounts', 'keys', 'sessions', 'audit', 'federation', 'factors'] })

@@ -1,0 +1,18 @@
+// app.usage and app.usageLedger: what was decided, counted, kept and shown.
+import fp from 'fastify-plugin'
+import { createUsage, type UsageLedger, type UsageService } from '../../src/usage/index.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    usage: UsageService
+    usageLedger: UsageLedger
+  }
+}
+
+export default fp(async (app) => {
+  const { config, clock, log, nodes, audit, database: { pool, transact } } = app
+  const feature = createUsage({ pool, clock, log, nodeId: nodes.id, config, audit, transact })
+  app.decorate('usage', feature.usage)
+  app.decorate('usageLedger', feature.usageLedger)
+  app.operate(feature)
+}, { name: 'usage', dependencies: ['audit', 'redis'] })

@@ -1,0 +1,25 @@
+// The public keys of access tokens, where verifiers of RFC 9068 tokens look for them. Nothing private can get into the
+// answer: its schema names every member.
+import fp from 'fastify-plugin'
+import { Type } from '@sinclair/typebox'
+import { strict } from '../http/route-kit.js'
+
+const Jwk = strict({
+  kty: Type.Literal('OKP'),
+  crv: Type.Literal('Ed25519'),
+  x: Type.String({ description: 'The public key, base64url' }),
+  kid: Type.String({ description: 'RFC 7638 thumbprint; the `kid` of a token names its key' }),
+  use: Type.Literal('sig'),
+  alg: Type.Literal('EdDSA'),
+})
+
+const Jwks = strict({ keys: Type.Array(Jwk) }, {
+  examples: [{ keys: [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo', kid: 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k', use: 'sig', alg: 'EdDSA' }] }],
+})
+
+export default fp(async (app) => {
+  app.get('/.well-known/jwks.json', {
+    schema: { operationId: 'readJwks', summary: 'Public keys of access tokens (JWKS, RFC 7517)', tags: ['Tokens'], response: { 200: Jwks } },
+    config: { access: ['public'] },
+  }, async (_request, reply) => reply.header('cache-control', 'public, max-age=300').send({ keys: app.tokens.publicKeys() }))
+}, { name: 'jwks', dependencies: ['jwt', 'access'] })

@@ -1,0 +1,28 @@
+// Named statements: PostgreSQL plans each once a connection. Lists and single rows get their names here; for a pooler that does not keep
+// them, clients.ts leaves them out.
+import type pg from 'pg'
+
+/** A statement of a fixed text. `name` is of this text alone. */
+export function prepared(name: string, text: string, values: unknown[]): pg.QueryConfig {
+  return { name, text, values }
+}
+
+export interface Names {
+  /** The statement under a name of its own; without one once `most` other texts have theirs. */
+  prepare: (text: string, values: unknown[]) => pg.QueryConfig
+}
+
+/** Names for texts that are put together from fixed parts: `most` of them, for each connection keeps every plan. */
+export function createNames(prefix: string, most: number): Names {
+  const names = new Map<string, string>()
+  return {
+    prepare(text, values) {
+      const known = names.get(text)
+      if (known !== undefined) return prepared(known, text, values)
+      if (names.size >= most) return { text, values }
+      const name = `${prefix}-${names.size + 1}`
+      names.set(text, name)
+      return prepared(name, text, values)
+    },
+  }
+}

@@ -1,0 +1,232 @@
+// The one way in: every route's authenticate, POST /keys/verify and the gateways come through it. Each call resolves a
+// credential to an entry (held in memory, or one read) and then decides, purely. It fails closed: a source that throws admits nobody.
+// What is at hand is answered at once, without a promise.
+import { hash } from 'node:crypto'
+import type { Clock } from '../kernel/clock.js'
+import { AppError, problem } from '../kernel/errors.js'
+import { checksumOk } from '../keys/index.js'
+import { forRequest } from '../limits/index.js'
+import type { LimitStore } from '../shared-store/shared-store.js'
+import type { UsageLedger } from '../usage/index.js'
+import type { Credential } from './credential.js'
+import type { DecisionCache, Found, Held } from './decision-cache.js'
+import { type CredentialSource, decideKey, decideSession, foundKey, foundSession, type KeyVerdict } from './entry.js'
+import { holds } from '../kernel/permissions.js'
+import type { Principal } from '../kernel/principal.js'
+import type { Moment } from '../revocation/index.js'
+import type { LastUsed } from './last-used.js'
+import { createPendingDecisions, createRoom } from './pending-decisions.js'
+import {
+  boundOf, charge, type Decision, type DenialCode, described, overLimit, refused, type MaybePromise, type Verification, type VerifyInput, type Wanted,
+} from './verification.js'
+
+export type { Decision, Verification, VerifyInput, Wanted } from './verification.js'
+
+export interface Authorizer {
+  /** Who presents this credential, from where. Charges no limit. Throws key.invalid, session.invalid, token.invalid, token.expired, access.denied (a key from elsewhere). */
+  authenticate: (credential: Credential, address: string) => MaybePromise<Principal>
+  /**
+   * May the holder of this key do this, now? The first check that fails is the answer: not_found (also a mistyped key),
+   * revoked, expired, owner_suspended, forbidden, rate_limited. Limits are charged last, so a refused request costs nothing.
+   */
+  verify: (input: VerifyInput) => MaybePromise<Verification>
+  /** The answers to many questions, in their order, as if they had been asked one after the other. */
+  verifyAll: (inputs: readonly VerifyInput[]) => Promise<Verification[]>
+  /** May the holder of this credential do this, now? In the order of `verify`; a session charges its user's limits, and what `wanted` adds. */
+  check: (credential: Credential, wanted: Wanted, address: string) => MaybePromise<Decision>
+}
+
+export interface AuthorizerDeps {
+  store: CredentialSource
+  cache: DecisionCache
+  /** the claims of an access token; throws token.invalid and token.expired */
+  tokens: { verify: (token: string) => Promise<{ userId: string; sessionId: string; expiresAt: Date }> }
+  /** the hash under which a cookie's session is kept; null for a value that was not signed here */
+  readCookie: (value: string) => Buffer | null
+  limits: LimitStore
+  lastUsed: LastUsed
+  /** told of each answered question about a known key */
+  usage?: Pick<UsageLedger, 'record'>
+  clock: Clock
+  config: { sessionIdleSeconds: number }
+}
+
+const NOTHING: readonly string[] = []
+// of all batches together: what Redis answers within a small part of a command's time-out
+const MOST_ASKED = 64
+const WHY: Record<Exclude<KeyVerdict, 'valid' | 'forbidden'>, string> = {
+  revoked: 'It has been revoked',
+  expired: 'It has expired',
+  owner_suspended: 'The account it belongs to is suspended',
+}
+const INVALID = new Set(['token.invalid', 'session.invalid', 'key.invalid'])
+
+/** A credential's name in the cache, which so never holds what opens anything. One byte a character. */
+function nameOf(value: string): string {
+  return hash('sha256', value, 'binary')
+}
+
+export function createAuthorizer({ store, cache, tokens, readCookie, limits, lastUsed, usage, clock, config }: AuthorizerDeps): Authorizer {
+  const idleMs = config.sessionIdleSeconds * 1000
+  const room = createRoom(MOST_ASKED)
+
+  async function readKey(name: string): Promise<Found | null> {
+    const snapshot = await store.keyByHash(Buffer.from(name, 'binary'))
+    return snapshot && foundKey(snapshot)
+  }
+
+  async function readToken(token: string): Promise<Found | null> {
+    const { userId, sessionId, expiresAt } = await tokens.verify(token)
+    const snapshot = await store.sessionById(sessionId)
+    return snapshot?.entry.userId === userId ? foundSession(snapshot, 'token', idleMs, expiresAt.getTime()) : null
+  }
+
+  async function readSession(secretHash: Buffer): Promise<Found | null> {
+    const snapshot = await store.sessionBySecretHash(secretHash)
+    return snapshot && foundSession(snapshot, 'cookie', idleMs)
+  }
+
+  /** What stands behind a credential. A mistyped key and an unsigned cookie cost no read; a token is verified at its first sight only. */
+  function resolve(credential: Credential, at: Moment): MaybePromise<Held | null> {
+    const { kind, value } = credential
+    const name = (credential.name ??= nameOf(value))
+    const held = cache.find(kind, name, at)
+    if (held) return held
+    if (kind === 'key') return checksumOk(value) ? cache.read(kind, name, () => readKey(name)) : null
+    if (kind === 'token') return cache.read(kind, name, () => readToken(value))
+    const secretHash = readCookie(value)
+    return secretHash && cache.read(kind, name, () => readSession(secretHash))
+  }
+
+  function admit(held: Held | null, kind: Credential['kind'], address: string, nowMs: number): Principal {
+    if (held?.key) {
+      const verdict = decideKey(held.key, nowMs, NOTHING, address)
+      if (verdict === 'forbidden') throw problem('access.denied', { detail: 'This key may not be used from this address' })
+      // whoever holds the key may know why it fails; who guesses learns nothing
+      if (verdict !== 'valid') throw problem('key.invalid', { detail: WHY[verdict] })
+      lastUsed.key(held.key.keyId, nowMs)
+      return held.principal
+    }
+    if (!held?.session || decideSession(held.session, nowMs, idleMs) !== 'valid') throw problem(kind === 'key' ? 'key.invalid' : 'session.invalid')
+    lastUsed.session(held.session.sessionId, nowMs)
+    return held.principal
+  }
+
+  function verified(held: Held | null, { permissions = NOTHING, cost = 1, limits: overrides, dryRun = false, address }: VerifyInput, nowMs: number): MaybePromise<Verification> {
+    const entry = held?.key
+    if (!entry) return refused('not_found')
+    const { keyId, ownerUserId } = entry
+    const verdict = decideKey(entry, nowMs, permissions, address)
+    if (verdict !== 'valid') {
+      if (!dryRun) usage?.record(keyId, ownerUserId, verdict, cost)
+      return refused(verdict)
+    }
+    return charge(limits, forRequest(entry.bound, entry, cost, overrides), dryRun, (reports, refusal): Verification => {
+      if (!dryRun) usage?.record(keyId, ownerUserId, refusal ? 'rate_limited' : 'allowed', cost)
+      if (refusal) return { valid: false, ...overLimit(reports, refusal) }
+      if (!dryRun) lastUsed.key(keyId, nowMs)
+      return described(entry, reports)
+    })
+  }
+
+  function denialOf({ key, session, principal }: Held, wanted: readonly string[], address: string, nowMs: number): DenialCode | null {
+    const verdict = key ? decideKey(key, nowMs, NOTHING, address) : session ? decideSession(session, nowMs, idleMs) : 'revoked'
+    if (verdict !== 'valid') return verdict
+    return wanted.every((permission) => holds(principal.permissions, permission)) ? null : 'forbidden'
+  }
+
+  function checked(held: Held | null, wanted: Wanted, address: string, nowMs: number): MaybePromise<Decision> {
+    if (!held) return { allowed: false, code: 'invalid' }
+    const { key, session, principal } = held
+    const { permissions = NOTHING, cost = 1, dryRun = false } = wanted
+    const note = (outcome: Exclude<DenialCode, 'invalid'> | 'allowed'): void => {
+      if (key && !dryRun) usage?.record(key.keyId, key.ownerUserId, outcome, cost)
+    }
+    const denial = denialOf(held, permissions, address, nowMs)
+    if (denial) {
+      if (denial !== 'invalid') note(denial)
+      return { allowed: false, code: denial, principal }
+    }
+    return charge(limits, boundOf(held, wanted), dryRun, (reports, refusal): Decision => {
+      note(refusal ? 'rate_limited' : 'allowed')
+      if (refusal) return { allowed: false, principal, ...overLimit(reports, refusal) }
+      if (!dryRun && key) lastUsed.key(key.keyId, nowMs)
+      if (!dryRun && session) lastUsed.session(session.sessionId, nowMs)
+      return { allowed: true, principal, limits: reports }
+    })
+  }
+
+  /** Reads at once what many questions are about and is not in memory: index -> what was read. */
+  async function readAll(inputs: readonly VerifyInput[]): Promise<ReadonlyMap<number, Held | null>> {
+    const read = new Map<number, Held | null>()
+    const pending: Promise<unknown>[] = []
+    const now = cache.now()
+    inputs.forEach(({ key }, at) => {
+      const held = resolve({ kind: 'key', value: key }, now)
+      if (held instanceof Promise) pending.push(held.then((found) => read.set(at, found)))
+    })
+    await Promise.all(pending)
+    return read
+  }
+
+  /** An override that is refused refuses the whole batch, before any of it is charged. */
+  async function checkOverrides(inputs: readonly VerifyInput[], read: ReadonlyMap<number, Held | null>): Promise<void> {
+    for (const [at, { key, permissions = NOTHING, cost = 1, limits: overrides, address }] of inputs.entries()) {
+      if (!overrides) continue
+      const entry = (read.has(at) ? read.get(at) : await resolve({ kind: 'key', value: key }, cache.now()))?.key
+      if (entry && decideKey(entry, clock.now(), permissions, address) === 'valid') forRequest(entry.bound, entry, cost, overrides)
+    }
+  }
+
+  return {
+    async verifyAll(inputs) {
+      const read = await readAll(inputs)
+      await checkOverrides(inputs, read)
+      const answers: MaybePromise<Verification>[] = []
+      const waiting = createPendingDecisions()
+      for (const [at, input] of inputs.entries()) {
+        for (let full = room.full(); full; full = room.full()) await full
+        // time has passed since the first look: what was in memory then is looked up again
+        const early = read.get(at)
+        const found = early === null || (early && cache.isProof(early)) ? early : resolve({ kind: 'key', value: input.key }, cache.now())
+        const held = found instanceof Promise ? await found : found
+        const counters = held?.key?.bound.charges ?? []
+        // an override may charge any counter of the key's owner
+        const isAlone = (input.limits?.length ?? 0) > 0
+        const before = isAlone ? waiting.all() : waiting.about(counters)
+        if (before) await before
+        const answer = verified(held, input, clock.now())
+        if (answer instanceof Promise) {
+          waiting.add(counters, answer)
+          room.take(answer)
+        }
+        answers.push(isAlone ? await answer : answer)
+      }
+      return Promise.all(answers.map(async (answer) => answer))
+    },
+
+    authenticate(credential, address) {
+      const at = cache.now()
+      const held = resolve(credential, at)
+      return held instanceof Promise ? held.then((read) => admit(read, credential.kind, address, clock.now())) : admit(held, credential.kind, address, at.wallMs)
+    },
+
+    verify(input) {
+      const at = cache.now()
+      const held = resolve({ kind: 'key', value: input.key }, at)
+      return held instanceof Promise ? held.then((read) => verified(read, input, clock.now())) : verified(held, input, at.wallMs)
+    },
+
+    check(credential, wanted, address) {
+      const at = cache.now()
+      const held = resolve(credential, at)
+      if (!(held instanceof Promise)) return checked(held, wanted, address, at.wallMs)
+      return held.then((read) => checked(read, wanted, address, clock.now()), (error: unknown): Decision => {
+        // a refusal, not a failure: the token itself is at fault
+        if (error instanceof AppError && error.code === 'token.expired') return { allowed: false, code: 'expired' }
+        if (error instanceof AppError && INVALID.has(error.code)) return { allowed: false, code: 'invalid' }
+        throw error
+      })
+    },
+  }
+}

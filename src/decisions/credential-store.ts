@@ -1,0 +1,161 @@
+// The look-ups of the authorizer: one named statement a credential, with everything a decision needs (a prepared read costs a
+// fifth of an ORM's). Times come as milliseconds, so no date is parsed. The number of the last revocation is read in the
+// same statement: one snapshot. Reads facts; decides nothing.
+import type pg from 'pg'
+import { type Acr, MULTI_FACTOR, ONE_FACTOR } from '../kernel/assurance.js'
+import type { KeyLimit, Metadata } from '../keys/index.js'
+import type { CredentialSource, KeyFacts, SessionFacts, Snapshot } from './entry.js'
+import type { Uses } from './last-used.js'
+
+const AS_OF = '(SELECT seq::float8 FROM revocation_head WHERE id = 1) AS as_of'
+
+// the plans of an owner's roles, the base role's among them, that say anything
+const plansOf = (user: string): string => `
+         (SELECT jsonb_agg(r.limits ORDER BY r.name) FROM effective_roles er JOIN roles r ON r.name = er.role_name WHERE er.user_id = ${user} AND r.limits <> '[]') AS plans`
+
+const KEY = `
+  SELECT ${AS_OF}, k.id, k.owner_user_id, u.status = 'active' AS owner_active, k.name, k.permissions, k.limits, k.limit_group_id, k.metadata,
+         o.limits AS owner_limits, ${plansOf('k.owner_user_id')}, k.revoked_at IS NOT NULL AS revoked, (extract(epoch FROM least(k.expires_at, k.owner_expires_at)) * 1000)::float8 AS expires_at_ms,
+         k.addresses, k.owner_addresses,
+         ARRAY(SELECT role_name FROM effective_roles WHERE user_id = k.owner_user_id ORDER BY 1) AS roles,
+         -- a row of an older version that has not been judged yet is worth what it was worth there
+         CASE WHEN k.kind = 'bound' AND k.issued_at IS NOT NULL THEN ARRAY(SELECT DISTINCT unnest(r.permissions) FROM effective_roles ur JOIN roles r ON r.name = ur.role_name
+                                            WHERE ur.user_id = k.owner_user_id ORDER BY 1) END AS owner_permissions
+  FROM api_keys k JOIN users u ON u.id = k.owner_user_id LEFT JOIN owner_limits o ON o.id = k.owner_user_id
+  WHERE k.key_hash = $1`
+
+// a role of the user's asks for a second factor, and the session has none
+const wantsMfa = (session: string): string => `(${session}.acr IS DISTINCT FROM '${MULTI_FACTOR}' AND mfa_required(${session}.user_id))`
+
+const SESSION = `
+  SELECT ${AS_OF}, s.id, s.user_id, u.status = 'active' AS user_active, s.ended_at IS NOT NULL AS ended,
+         (extract(epoch FROM s.expires_at) * 1000)::float8 AS expires_at_ms, (extract(epoch FROM s.last_seen_at) * 1000)::float8 AS last_seen_at_ms,
+         coalesce(s.acr, '${ONE_FACTOR}') AS acr, (extract(epoch FROM coalesce(s.auth_time, s.created_at)) * 1000)::float8 AS auth_time_ms,
+         ${wantsMfa('s')} AS wants_mfa,
+         ARRAY(SELECT DISTINCT unnest(r.permissions) FROM effective_roles ur JOIN roles r ON r.name = ur.role_name
+               WHERE ur.user_id = s.user_id ORDER BY 1) AS permissions,
+         ARRAY(SELECT role_name FROM effective_roles WHERE user_id = s.user_id ORDER BY 1) AS roles, o.limits AS owner_limits, ${plansOf('s.user_id')},
+         s.actor_user_id, s.actor_session_id, a.is_live AS actor_is_live, a.expires_at_ms AS actor_expires_at_ms, a.last_seen_at_ms AS actor_last_seen_at_ms,
+         a.permissions AS actor_permissions, a.roles AS actor_roles
+  FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN owner_limits o ON o.id = s.user_id
+  LEFT JOIN LATERAL (
+    SELECT a.ended_at IS NULL AND v.status = 'active' AS is_live, (extract(epoch FROM a.expires_at) * 1000)::float8 AS expires_at_ms,
+           (extract(epoch FROM a.last_seen_at) * 1000)::float8 AS last_seen_at_ms,
+           CASE WHEN ${wantsMfa('a')} THEN '{}' ELSE
+             ARRAY(SELECT DISTINCT unnest(r.permissions) FROM effective_roles ur JOIN roles r ON r.name = ur.role_name WHERE ur.user_id = v.id ORDER BY 1) END AS permissions,
+           ARRAY(SELECT role_name FROM effective_roles WHERE user_id = v.id ORDER BY 1) AS roles
+    FROM sessions a JOIN users v ON v.id = a.user_id WHERE a.id = s.actor_session_id AND a.user_id = s.actor_user_id
+  ) AS a ON s.actor_session_id IS NOT NULL`
+
+// SKIP LOCKED: a use is never worth waiting for, and two nodes that note the same rows cannot block each other
+const NOTE = `
+  WITH used_keys AS (
+    UPDATE api_keys k SET last_used_at = due.at
+    FROM (SELECT k.id, n.at FROM api_keys k JOIN unnest($1::uuid[], $2::timestamptz[]) AS n(id, at) ON n.id = k.id
+          WHERE k.last_used_at IS NULL OR k.last_used_at < n.at FOR NO KEY UPDATE OF k SKIP LOCKED) AS due
+    WHERE k.id = due.id)
+  UPDATE sessions s SET last_seen_at = due.at
+  FROM (SELECT s.id, n.at FROM sessions s JOIN unnest($3::uuid[], $4::timestamptz[]) AS n(id, at) ON n.id = s.id
+        WHERE s.last_seen_at < n.at FOR NO KEY UPDATE OF s SKIP LOCKED) AS due
+  WHERE s.id = due.id`
+
+interface KeyRow {
+  as_of: number
+  id: string
+  owner_user_id: string
+  owner_active: boolean
+  name: string
+  permissions: string[]
+  limits: KeyLimit[]
+  owner_limits: KeyLimit[] | null
+  limit_group_id: string
+  metadata: Metadata
+  revoked: boolean
+  expires_at_ms: number | null
+  addresses: string[]
+  owner_addresses: string[]
+  roles: string[]
+  owner_permissions: string[] | null
+  plans: unknown[] | null
+}
+
+interface SessionRow {
+  as_of: number
+  id: string
+  user_id: string
+  user_active: boolean
+  permissions: string[]
+  roles: string[]
+  ended: boolean
+  expires_at_ms: number
+  last_seen_at_ms: number
+  acr: Acr
+  auth_time_ms: number
+  wants_mfa: boolean
+  owner_limits: KeyLimit[] | null
+  plans: unknown[] | null
+  actor_user_id: string | null
+  actor_session_id: string | null
+  actor_is_live: boolean | null
+  actor_expires_at_ms: number | null
+  actor_last_seen_at_ms: number | null
+  actor_permissions: string[] | null
+  actor_roles: string[] | null
+}
+
+export interface CredentialStore extends CredentialSource {
+  /** Writes the times of last use that are newer than what stands there, in one statement. */
+  noteUses: (uses: Uses) => Promise<void>
+}
+
+function keyFacts(row: KeyRow): Snapshot<KeyFacts> {
+  return {
+    asOf: row.as_of,
+    entry: {
+      keyId: row.id, ownerUserId: row.owner_user_id, ownerActive: row.owner_active, name: row.name, permissions: row.permissions, metadata: row.metadata,
+      revoked: row.revoked, expiresAtMs: row.expires_at_ms, limitGroupId: row.limit_group_id, limits: row.limits, ownerLimits: row.owner_limits ?? [],
+      ownerPermissions: row.owner_permissions, roles: row.roles, addresses: row.addresses, ownerAddresses: row.owner_addresses, plans: row.plans ?? [],
+    },
+  }
+}
+
+/** Who acts in it: somebody who is gone, or whose session is, acts no more. */
+function actorFacts(row: SessionRow): SessionFacts['actor'] {
+  if (row.actor_user_id === null || row.actor_session_id === null) return null
+  return {
+    userId: row.actor_user_id, sessionId: row.actor_session_id, isLive: row.actor_is_live ?? false, expiresAtMs: row.actor_expires_at_ms ?? 0, lastSeenAtMs: row.actor_last_seen_at_ms ?? 0,
+    permissions: row.actor_permissions ?? [], roles: row.actor_roles ?? [],
+  }
+}
+
+function sessionFacts(row: SessionRow): Snapshot<SessionFacts> {
+  return {
+    asOf: row.as_of,
+    entry: {
+      sessionId: row.id, userId: row.user_id, userActive: row.user_active, permissions: row.permissions, roles: row.roles, ended: row.ended,
+      expiresAtMs: row.expires_at_ms, lastSeenAtMs: row.last_seen_at_ms, acr: row.acr, authTimeMs: row.auth_time_ms, wantsMfa: row.wants_mfa, ownerLimits: row.owner_limits ?? [], plans: row.plans ?? [], actor: actorFacts(row),
+    },
+  }
+}
+
+function columnsOf(uses: ReadonlyMap<string, number>): [string[], Date[]] {
+  return [[...uses.keys()], [...uses.values()].map((atMs) => new Date(atMs))]
+}
+
+export function createCredentialStore({ pool }: { pool: pg.Pool }): CredentialStore {
+  async function session(name: string, where: string, value: string | Buffer): Promise<Snapshot<SessionFacts> | null> {
+    const { rows } = await pool.query<SessionRow>({ name, text: `${SESSION} ${where}`, values: [value] })
+    return rows[0] ? sessionFacts(rows[0]) : null
+  }
+  return {
+    async keyByHash(hash) {
+      const { rows } = await pool.query<KeyRow>({ name: 'key-by-hash', text: KEY, values: [hash] })
+      return rows[0] ? keyFacts(rows[0]) : null
+    },
+    sessionById: (id) => session('session-by-id', "WHERE s.id = $1 AND s.kind IN ('token', 'impersonation')", id),
+    sessionBySecretHash: (hash) => session('session-by-secret-hash', "WHERE s.secret_hash = $1 AND s.kind = 'cookie'", hash),
+    async noteUses({ keys, sessions }) {
+      await pool.query({ name: 'note-uses', text: NOTE, values: [...columnsOf(keys), ...columnsOf(sessions)] })
+    },
+  }
+}
