@@ -23,6 +23,8 @@ t.test('the walk of CONTRIBUTING.md ends in a feature that answers', async (t) =
   const folder = emptyFolder(t)
   for (const name of ['src', 'plugins', 'routes', 'prisma', 'test', 'bench', 'faults', 'docs', 'package.json', 'tsconfig.json']) cpSync(join(ROOT, name), join(folder, name), { recursive: true, filter: (path) => !/node_modules|bench\/data/.test(path) })
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+  mkdirSync(join(folder, 'dist'))
+  symlinkSync(join(ROOT, 'dist/ui'), join(folder, 'dist/ui'))
   for (const [path, text] of files) {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
     writeFileSync(join(folder, path), text)

@@ -37,7 +37,7 @@ t.test('anonymous users', async (t) => {
     const { user, headers, refreshToken } = await open()
     t.match(user, { email: null, anonymous: true, roles: ['member'] })
     t.match(expectJson(await app.inject({ url: '/api/v1/me', headers }), 200), { id: user.id, email: null, anonymous: true })
-    t.match(expectJson(await app.inject({ url: '/api/v1/whoami', headers }), 200), { permissions: ['gatehouse:own.keys', 'gatehouse:own.profile', 'gatehouse:own.sessions'] })
+    t.match(expectJson(await app.inject({ url: '/api/v1/whoami', headers }), 200), { permissions: ['gatehouse:own.factors', 'gatehouse:own.keys', 'gatehouse:own.profile', 'gatehouse:own.sessions'] })
     expectJson(await post('/auth/refresh', {}, { refreshToken }), 200)
     t.match(await prisma.auditEvent.findFirst({ where: { action: 'user.created', targetId: user.id } }), { actorId: user.id, details: { anonymous: true, password: false } })
     const admin = await as.admin()

@@ -231,7 +231,7 @@ t.test('the authorizer', async (t) => {
   t.test('a session carries the permissions of all roles of its user', async (t) => {
     const userId = await user('active', ['admin', 'member'])
     const sessionId = await session(userId)
-    const expected = { type: 'user', id: userId, sessionId, permissions: ['*:*', 'gatehouse:*', 'gatehouse:own.keys', 'gatehouse:own.profile', 'gatehouse:own.sessions'], authenticatedBy: 'token' }
+    const expected = { type: 'user', id: userId, sessionId, permissions: ['*:*', 'gatehouse:*', 'gatehouse:own.factors', 'gatehouse:own.keys', 'gatehouse:own.profile', 'gatehouse:own.sessions'], acr: 'urn:gatehouse:1fa', authTimeMs: at().getTime(), authenticatedBy: 'token' }
     t.same(await authenticate('token', `${userId}.${sessionId}`), expected)
     const cookie = `signed.${randomBytes(8).toString('hex')}`
     const cookieId = await session(userId, { kind: 'cookie', refreshSeed: null, secretHash: new Uint8Array(sha256(cookie)) })

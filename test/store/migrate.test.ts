@@ -42,7 +42,7 @@ t.test('an empty database gets the whole schema and the first rows', async (t) =
   t.match(done[0], /^\d{14}_init$/)
   t.same(await pendingMigrations(pool), [])
   const { rows } = await pool.query('SELECT name, permissions FROM roles ORDER BY name')
-  t.same(rows, [{ name: 'admin', permissions: ['gatehouse:*', '*:*'] }, { name: 'member', permissions: ['gatehouse:own.keys', 'gatehouse:own.profile', 'gatehouse:own.sessions'] }])
+  t.same(rows, [{ name: 'admin', permissions: ['gatehouse:*', '*:*'] }, { name: 'member', permissions: ['gatehouse:own.keys', 'gatehouse:own.profile', 'gatehouse:own.sessions', 'gatehouse:own.factors'] }])
 })
 
 t.test('a second run does nothing', async (t) => {
