@@ -19,6 +19,8 @@ import gate from '../plugins/features/gate.js'
 import idempotentAnswers from '../plugins/features/idempotent-answers.js'
 import keys from '../plugins/features/keys.js'
 import limits from '../plugins/features/limits.js'
+import mail from '../plugins/features/mail.js'
+import mailedLinks from '../plugins/features/mailed-links.js'
 import outbound from '../plugins/features/outbound.js'
 import queue from '../plugins/features/queue.js'
 import revocation from '../plugins/features/revocation.js'
@@ -184,6 +186,8 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(outbound)
   await app.register(audit)
   await app.register(queue)
+  await app.register(mail)
+  await app.register(mailedLinks)
   await app.register(authority)
   await app.register(revocation)
   await app.register(sessions)

@@ -60,6 +60,11 @@ export const ConfigSchema = Type.Object({
   AUDIT_REFUSALS_KEPT_DAYS: days(30, 'How long refusals stay in the audit log; security acts stay for ever'),
   SESSIONS_PER_USER: Type.Integer({ minimum: 1, maximum: 10_000, default: 100, description: 'Sessions that one user may have at a time' }),
   REQUESTS_PER_MINUTE: Type.Integer({ minimum: 60, maximum: 10_000_000, default: 6_000, description: 'Requests of one user, or one key, to the routes that manage; deciding about keys is not counted' }),
+  SMTP_URL: Type.Optional(Type.String({ description: 'Mail server: smtp://user:password@host:587 (STARTTLS, insisted on beyond this machine) or smtps://...:465. Without it no mail is sent. Needs PUBLIC_URL' })),
+  MAIL_FROM: Type.Optional(Type.String({ maxLength: 320, pattern: '^[^\\r\\n]+@[^\\r\\n]+$', description: 'Who mails are from: an address, or Name <address>. Without it, no-reply at the host of PUBLIC_URL' })),
+  GATEHOUSE_MAIL_DIR: Type.Optional(Type.String({ minLength: 1, description: 'Folder with words and look of mails: messages/*.json, frame.html. See mail.md' })),
+  EMAIL_VERIFICATION: Type.Optional(Type.Union([Type.Literal('required'), Type.Literal('optional')], { description: 'Is an account opened only once its address has been confirmed by mail? `required` when SMTP_URL is set, else `optional`' })),
+  MAGIC_LINK: Type.Union([Type.Literal('off'), Type.Literal('on')], { default: 'off', description: 'May people sign in by a code or link that is mailed to them, without a password?' }),
   OUTBOUND_ALLOW: Type.String({ default: '', description: 'Comma-separated addresses or CIDR ranges of special use (127.0.0.0/8, 10.0.0.0/8) that Gatehouse may send requests to, also over plain http: identity providers of an intranet. Nothing else but the public Internet is asked, over https; link-local addresses and machines\' metadata never are' }),
   CONNECTIONS_MAX: Type.Integer({ minimum: 16, maximum: 1_000_000, default: 10_000, description: 'Connections of this node at a time' }),
   CONNECTIONS_PER_ADDRESS: Type.Integer({ minimum: 4, maximum: 1_000_000, default: 1_024, description: 'Connections of one address (IPv4 /32, IPv6 /56) at a time; TRUSTED_PROXIES are not counted' }),
@@ -72,7 +77,7 @@ export const variableNames = Object.keys(ConfigSchema.properties) as Name[]
 
 /** Does this variable hold a secret, so that NAME_FILE is read for it? A URL may hold a password. */
 export function isSecretName(name: string): boolean {
-  return /SECRET|PASSWORD|^(DATABASE|DATABASE_DIRECT|REDIS)_URL$/.test(name)
+  return /SECRET|PASSWORD|^(DATABASE|DATABASE_DIRECT|REDIS|SMTP)_URL$/.test(name)
 }
 
 // Kubernetes (and Docker's links) put these into every container for each service beside it, whatever the service is called
@@ -131,6 +136,11 @@ export interface Config {
   auditRefusalsKeptDays: number
   sessionsPerUser: number
   requestsPerMinute: number
+  smtpUrl: string | null
+  mailFrom: string | null
+  mailDir: string | null
+  emailVerification: 'required' | 'optional'
+  magicLink: boolean
   outboundAllow: string[]
   connectionsMax: number
   connectionsPerAddress: number
@@ -179,6 +189,12 @@ function isOrigin(text: string, loopbackHttp: boolean): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && (!loopbackHttp || LOOPBACK.test(url.hostname)))
 }
 
+function isSmtpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname, pathname, search, hash } = new URL(text)
+  return ['smtp:', 'smtps:'].includes(protocol) && hostname !== '' && ['', '/'].includes(pathname) && search === '' && hash === ''
+}
+
 function listOf(text: string): string[] {
   return text.split(',').map((part) => part.trim()).filter((part) => part !== '')
 }
@@ -193,6 +209,9 @@ function messageFor(name: Name, fallback: string): string {
   if (name === 'LIMITS_WITHOUT_REDIS') return 'must be refuse or share'
   if (name === 'WORKERS') return 'must be a whole number from 1 to 256, or auto'
   if (name === 'SIGN_UP') return 'must be closed, invited or open'
+  if (name === 'EMAIL_VERIFICATION') return 'must be required or optional'
+  if (name === 'MAGIC_LINK') return 'must be off or on'
+  if (name === 'MAIL_FROM') return 'must be an address, or Name <address>'
   if (name === 'UI_LOCALE') return 'must be a language tag such as en or de-AT'
   if (name === 'LOG_LEVEL') return 'must be fatal, error, warn, info, debug, trace or silent'
   if (name === 'LOG_REQUESTS') return 'must be errors, all or none'
@@ -244,6 +263,8 @@ function crossChecks(env: Partial<Environment>, given: ReadonlySet<string>): Mis
   if (given.has('GATEHOUSE_ADMIN_EMAIL') && !given.has('GATEHOUSE_ADMIN_PASSWORD')) say('GATEHOUSE_ADMIN_PASSWORD', 'is required with GATEHOUSE_ADMIN_EMAIL')
   if (!listOf(env.TRUSTED_PROXIES ?? '').every(isAddressRange)) say('TRUSTED_PROXIES', 'must be addresses or CIDR ranges, comma-separated')
   else if (listOf(env.TRUSTED_PROXIES ?? '').some(isEverybody)) say('TRUSTED_PROXIES', `must name your proxies: a range wider than /${WIDEST_IPV4} (IPv6: /${WIDEST_IPV6}) would let anybody tell any address`)
+  if (env.SMTP_URL !== undefined && !isSmtpUrl(env.SMTP_URL)) say('SMTP_URL', 'must be smtp:// or smtps:// with a host, and nothing behind it')
+  else if (env.SMTP_URL !== undefined && !given.has('PUBLIC_URL')) say('PUBLIC_URL', 'is required with SMTP_URL: the links in mails begin with it')
   if (!listOf(env.OUTBOUND_ALLOW ?? '').every(isAddressRange)) say('OUTBOUND_ALLOW', 'must be addresses or CIDR ranges, comma-separated')
   if (/\p{Cc}/u.test(env.GATEHOUSE_DATA_DIR ?? '')) say('GATEHOUSE_DATA_DIR', 'must not hold line breaks or other control characters')
   if (!listOf(env.CORS_ORIGINS ?? '').every((origin) => isOrigin(origin, false) && new URL(origin).origin === origin)) say('CORS_ORIGINS', 'must be origins like https://app.example.com, comma-separated, no wildcard, no path')
@@ -305,6 +326,7 @@ function toConfig(env: Environment): Config {
     revocationLeaseMs: env.REVOCATION_LEASE_MS, decisionCacheEntries: env.DECISION_CACHE_ENTRIES, decisionCacheBytes: env.DECISION_CACHE_BYTES,
     keyPrefix: env.KEY_PREFIX, keysPerOwner: env.KEYS_PER_OWNER, soldKeysPerOwner: env.SOLD_KEYS_PER_OWNER, limitsWithoutRedis: env.LIMITS_WITHOUT_REDIS, usageMinutesKeptDays: env.USAGE_MINUTES_KEPT_DAYS, usageHoursKeptDays: env.USAGE_HOURS_KEPT_DAYS,
     usageDaysKeptDays: env.USAGE_DAYS_KEPT_DAYS, auditRefusalsKeptDays: env.AUDIT_REFUSALS_KEPT_DAYS, sessionsPerUser: env.SESSIONS_PER_USER,
-    requestsPerMinute: env.REQUESTS_PER_MINUTE, outboundAllow: listOf(env.OUTBOUND_ALLOW), connectionsMax: env.CONNECTIONS_MAX, connectionsPerAddress: env.CONNECTIONS_PER_ADDRESS,
+    requestsPerMinute: env.REQUESTS_PER_MINUTE, smtpUrl: env.SMTP_URL ?? null, mailFrom: env.MAIL_FROM ?? null, mailDir: env.GATEHOUSE_MAIL_DIR ?? null,
+    emailVerification: env.EMAIL_VERIFICATION ?? (env.SMTP_URL === undefined ? 'optional' : 'required'), magicLink: env.MAGIC_LINK === 'on', outboundAllow: listOf(env.OUTBOUND_ALLOW), connectionsMax: env.CONNECTIONS_MAX, connectionsPerAddress: env.CONNECTIONS_PER_ADDRESS,
   }
 }

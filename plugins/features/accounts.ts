@@ -14,14 +14,15 @@ declare module 'fastify' {
     signIns: AccountFeature['signIns']
     loginThrottle: AccountFeature['loginThrottle']
     passwordResets: AccountFeature['passwordResets']
+    forgottenPasswords: AccountFeature['forgottenPasswords']
     emailRenewal: AccountFeature['emailRenewal']
   }
 }
 
 export default fp(async (app) => {
-  const { config, prisma, cursors, secrets, clock, log, audit, authority, sessions, signInChallenges: challenges, keySweeps, publishRevocations, sharedStore, database: { pool, transact } } = app
+  const { config, prisma, cursors, secrets, clock, log, audit, authority, sessions, signInChallenges: challenges, keySweeps, publishRevocations, sharedStore, queue, mail, mailedLinks, database: { pool, transact } } = app
   const feature = createAccounts({
-    prisma, pool, cursors, secrets, clock, log, audit, authority, sessions, challenges, keySweeps, transact, config, publishRevocations, cache: sharedStore.cache, counters: sharedStore.limits,
+    prisma, pool, cursors, secrets, clock, log, audit, authority, sessions, challenges, keySweeps, transact, config, publishRevocations, cache: sharedStore.cache, counters: sharedStore.limits, queue, mail, mailedLinks,
   })
   app.decorate('accounts', feature.accounts)
   app.decorate('accountChanges', feature.accountChanges)
@@ -33,6 +34,7 @@ export default fp(async (app) => {
   app.decorate('signIns', feature.signIns)
   app.decorate('loginThrottle', feature.loginThrottle)
   app.decorate('passwordResets', feature.passwordResets)
+  app.decorate('forgottenPasswords', feature.forgottenPasswords)
   app.decorate('emailRenewal', feature.emailRenewal)
   app.operate(feature)
-}, { name: 'accounts', dependencies: ['sessions', 'keys'] })
+}, { name: 'accounts', dependencies: ['sessions', 'keys', 'mail', 'mailed-links'] })

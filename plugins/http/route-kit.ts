@@ -26,6 +26,8 @@ export const Time = Type.String({ format: 'date-time', description: 'ISO 8601, U
 /** A time in a query string: no year 0 and no offsets, which the database would refuse. */
 export const TimeFilter = Type.String({ format: 'date-time', pattern: '^[1-9].*Z$', description: 'ISO 8601, UTC' })
 export const NullableTime = Type.Union([Type.String({ format: 'date-time' }), Type.Null()])
+/** Of what is answered for every address alike. */
+export const Accepted = Type.Object({ status: Type.Literal('accepted') }, { examples: [{ status: 'accepted' }] })
 export const NoContent = Type.Null({ description: 'No content' })
 
 /** What a sign-in for tokens answers, with its tokens beside the rest. */
@@ -85,6 +87,8 @@ declare module 'fastify' {
     readonly caller: Caller
     /** The principal. Throws credentials.missing when there is none. */
     signedIn: () => Principal
+    /** Does it come from this very machine, and has no proxy passed it on? */
+    isLocal: () => boolean
     /** Runs `work` at most once for the request's Idempotency-Key and sends its result; a repeat gets the stored answer, unless `beforeReplay` throws. */
     idempotently: <T extends object>(reply: FastifyReply, status: number, work: () => Promise<T>, beforeReplay?: (answer: T) => Promise<void>) => Promise<FastifyReply>
   }

@@ -70,7 +70,10 @@ export default fp(async (app) => {
     return undefined
   }
 
-  /** A request of this very machine that no proxy has passed on. */
+  app.decorateRequest('isLocal', function ofRequest(this: FastifyRequest) {
+    return isLocal(this)
+  })
+
   function isLocal(request: FastifyRequest): boolean {
     const isNear = inside.by(request.raw) === 'file' || LOOPBACK.test(request.socket.remoteAddress ?? '')
     return isNear && !Object.keys(request.headers).some((name) => FORWARDED.test(name))

@@ -8,7 +8,7 @@ import { prepared } from '../database/prepared.js'
 import type { Piece, Tx } from '../database/transaction.js'
 import { problem } from '../kernel/errors.js'
 import type { Cursors, ListQuery, PageText } from '../kernel/page.js'
-import { NO_ADDRESS_DOMAIN } from './email.js'
+import { NO_ADDRESS_DOMAIN, shownEmail } from './email.js'
 import { MOST_FOREIGN_WORK } from './foreign-hash.js'
 import { ADMIN } from './role-rules.js'
 
@@ -59,10 +59,14 @@ export interface AccountStore {
   /** find, and keep everybody else from changing it until the transaction ends */
   lock: (tx: Tx, id: string) => Promise<AccountRow | null>
   findCredentials: (by: { id: string } | { email: string }) => Promise<AccountCredentials | null>
+  /** The active person's account that has the first of these spellings that is one's; locked, so that it does not change beneath what is mailed. */
+  findForMail: (tx: Tx, spellings: readonly string[]) => Promise<{ id: string; email: string; locale: string | null } | null>
   /** Accounts whose e-mail may have had another spelling than new ones get, by id, of those after `id`. */
   listOddEmails: (after: string, limit: number) => Promise<{ id: string; email: string }[]>
   /** Gives an account another spelling of the e-mail it still has; false when it has not. Throws email.taken. */
   renewEmail: (tx: Tx, id: string, email: string, renewed: string, at: Date) => Promise<boolean>
+  /** Notes that mail to the account's address reaches its owner, when it is its address still. */
+  verifyEmail: (tx: Tx, id: string, email: string, at: Date) => Promise<boolean>
   /** Throws email.taken. */
   insert: (tx: Tx, account: NewAccountRow) => Promise<void>
   /** Changes the account when it still has that version; false when not. Throws email.taken. */
@@ -156,6 +160,11 @@ export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaCl
       return row ?? null
     },
     findCredentials: (by) => prisma.user.findUnique({ where: by, select: CREDENTIALS }),
+    async findForMail(tx, spellings) {
+      const found = await tx.$queryRaw<{ id: string; email: string; locale: string | null }[]>`
+        SELECT id, email, locale FROM users WHERE email = ANY(${spellings}) AND status = 'active' AND kind = 'person' FOR NO KEY UPDATE`
+      return spellings.flatMap((spelling) => found.filter(({ email }) => email === spelling && shownEmail(email) !== null))[0] ?? null
+    },
     async listOddEmails(after, limit) {
       const { rows } = await pool.query<{ id: string; email: string }>(
         `SELECT id, email FROM users WHERE id > $1::uuid AND (email ~ '[^ -~]' OR email LIKE '%.') ORDER BY id LIMIT $2`, [after, limit])
@@ -163,6 +172,10 @@ export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaCl
     },
     async renewEmail(tx, id, email, renewed, at) {
       const { count } = await tx.user.updateMany({ where: { id, email }, data: { email: renewed, updatedAt: at, version: { increment: 1 } } }).catch(taken)
+      return count === 1
+    },
+    async verifyEmail(tx, id, email, at) {
+      const { count } = await tx.user.updateMany({ where: { id, email }, data: { emailVerifiedAt: at } })
       return count === 1
     },
     async insert(tx, { roles, issuer, ...account }) {

@@ -33,7 +33,6 @@ export interface DeviceRow {
 
 export interface DueDevice extends Omit<DeviceRow, 'expiresAt' | 'isAsking'> {
   userId: string
-  email: string
 }
 
 export interface DeviceStore {
@@ -68,7 +67,7 @@ export function createDeviceStore({ pool }: { pool: pg.Pool }): DeviceStore {
     takeDue: (tx, most) => tx.$queryRaw<DueDevice[]>`
       WITH due AS (SELECT id FROM known_devices WHERE notice_due ORDER BY id LIMIT ${most} FOR UPDATE SKIP LOCKED)
       UPDATE known_devices d SET notice_due = false FROM due, users u WHERE d.id = due.id AND u.id = d.user_id
-      RETURNING d.id, d.user_id AS "userId", u.email, d.user_agent AS "userAgent", d.address, d.first_seen_at AS "firstSeenAt", d.used_at AS "usedAt"`,
+      RETURNING d.id, d.user_id AS "userId", d.user_agent AS "userAgent", d.address, d.first_seen_at AS "firstSeenAt", d.used_at AS "usedAt"`,
     remembering: ({ knownId, id, secretHash, userId, usedAt, expiresAt, address, userAgent, isAddressKnown }, most) => (when) => {
       const isNew = Prisma.sql`EXISTS (SELECT FROM ${when}) AND NOT EXISTS (SELECT FROM device_renewed)`
       // as it was before this statement: the sign-in itself is not in it

@@ -5,21 +5,25 @@ import type { AuditStore } from '../audit/index.js'
 import type { AuthorityService } from '../authority/index.js'
 import { tableExpiry } from '../database/expiry.js'
 import type { PrismaClient } from '../database/generated/client.js'
-import type { Transact, Tx } from '../database/transaction.js'
+import type { Transact } from '../database/transaction.js'
 import type { Job } from '../jobs/index.js'
 import type { Clock } from '../kernel/clock.js'
 import type { Cursors } from '../kernel/page.js'
 import type { Secrets } from '../kernel/secrets.js'
 import type { KeySweepService } from '../keys/index.js'
+import type { MailService } from '../mail/index.js'
+import type { MailedLinkService } from '../mailed-links/index.js'
+import type { QueueService } from '../queue/index.js'
 import type { ChallengeService, SessionService } from '../sessions/index.js'
 import type { Cache, LimitStore } from '../shared-store/shared-store.js'
 import { type AccountChangeService, createAccountChangeService } from './account-change-service.js'
 import { type AccountService, createAccountService } from './account-service.js'
 import { createAccountStore } from './account-store.js'
-import { createDeviceNotices, type NewDeviceNotice } from './device-notice-service.js'
+import { createDeviceNotices } from './device-notice-service.js'
 import { createDeviceService, type DeviceService } from './device-service.js'
 import { createDeviceStore } from './device-store.js'
 import { createEmailRenewal, type EmailRenewal } from './email-renewal-service.js'
+import { createForgottenPasswordService, type ForgottenPasswordService } from './forgotten-password-service.js'
 import { createGrantService, type GrantService } from './grant-service.js'
 import { createGrantStore } from './grant-store.js'
 import { createHashQueue } from './hash-queue.js'
@@ -39,7 +43,7 @@ export type { AccountDraft, AccountService } from './account-service.js'
 export { type AccountStore, createAccountStore } from './account-store.js'
 export type { UserView } from './account-view.js'
 export { DEVICE_KEPT_SECONDS } from './device-rules.js'
-export { type NewDeviceNotice, TELLING } from './device-notice-service.js'
+export { TELLING } from './device-notice-service.js'
 export type { DeviceView } from './device-service.js'
 export { emailSpellings, noAddress, normaliseEmail } from './email.js'
 export { createHashQueue } from './hash-queue.js'
@@ -71,8 +75,9 @@ export interface AccountNeeds {
   challenges: ChallengeService
   keySweeps: KeySweepService
   publishRevocations: () => Promise<void>
-  /** promises a message to who has signed in from a device that is new, in the transaction that takes note of it */
-  tellNewDevice?: (tx: Tx, notice: NewDeviceNotice) => Promise<void>
+  queue: QueueService
+  mail: MailService
+  mailedLinks: MailedLinkService
 }
 
 export interface AccountFeature {
@@ -86,6 +91,7 @@ export interface AccountFeature {
   signIns: SignIns
   loginThrottle: LoginThrottle
   passwordResets: PasswordResetService
+  forgottenPasswords: ForgottenPasswordService
   emailRenewal: EmailRenewal
   jobs: Job[]
   close: () => Promise<void>
@@ -116,9 +122,10 @@ export function createAccounts({ prisma, pool, cursors, config, cache, counters,
     signIns,
     loginThrottle: throttle,
     passwordResets: createPasswordResetService({ ...all, store: createPasswordResetStore({ prisma }), accounts: store, hasher }),
+    forgottenPasswords: createForgottenPasswordService({ ...all, store }),
     emailRenewal: createEmailRenewal({ ...all, store }),
     jobs: [
-      createDeviceNotices({ ...all, store: deviceStore, tell: all.tellNewDevice }),
+      createDeviceNotices({ ...all, store: deviceStore }),
       ...['login_counters', 'password_resets'].map((table) => tableExpiry(pool, { table, where: 'expires_at <= $1', before: clock.now })),
       tableExpiry(pool, { table: 'known_devices', where: 'expires_at <= $1 AND NOT notice_due', before: clock.now }),
     ],

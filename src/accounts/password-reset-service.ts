@@ -1,6 +1,6 @@
-// Links that set the password of somebody else's account, for when it is forgotten or there is none yet. Whoever gives one could
-// use it, so giving needs everything the account may do; and it is judged again when it is used: the giver must still be active
-// and still reach the account, and the account must be as it was. Why a link will not do is told to nobody: all answer alike.
+// Links that set a password: those that an administrator gives for somebody else's account, and those that are mailed to who has forgotten it.
+// Whoever gives one could use it, so giving needs everything the account may do; and it is judged again when it is used: the giver must still be
+// active and still reach the account, and the account must be as it was. Why a link will not do is told to nobody: all answer alike.
 import { randomBytes } from 'node:crypto'
 import type { Caller } from '../kernel/principal.js'
 import type { AuditStore } from '../audit/index.js'
@@ -10,6 +10,8 @@ import type { Clock } from '../kernel/clock.js'
 import { AppError, problem } from '../kernel/errors.js'
 import { isUuid } from '../kernel/ids.js'
 import { sha256 } from '../kernel/secrets.js'
+import type { MailService } from '../mail/index.js'
+import type { MailedLinkService } from '../mailed-links/index.js'
 import type { SessionService } from '../sessions/index.js'
 import type { AccountStore } from './account-store.js'
 import { newOrigin } from './hash-origin.js'
@@ -41,17 +43,19 @@ export interface PasswordResetService {
 
 export interface PasswordResetServiceDependencies {
   store: PasswordResetStore
-  accounts: Pick<AccountStore, 'lock' | 'findCredentials'>
+  accounts: Pick<AccountStore, 'lock' | 'findCredentials' | 'verifyEmail'>
   authority: AuthorityService
   hasher: PasswordHasher
   sessions: SessionService
+  mailedLinks: MailedLinkService
+  mail: MailService
   audit: AuditStore
   transact: Transact
   clock: Clock
 }
 
 export function createPasswordResetService(dependencies: PasswordResetServiceDependencies): PasswordResetService {
-  const { store, accounts, authority, hasher, sessions, audit, transact, clock } = dependencies
+  const { store, accounts, authority, hasher, sessions, mailedLinks, mail, audit, transact, clock } = dependencies
   const now = (): Date => new Date(clock.now())
 
   async function give(tx: Tx, caller: Caller, userId: string): Promise<GivenReset> {
@@ -97,9 +101,35 @@ export function createPasswordResetService(dependencies: PasswordResetServiceDep
       await audit.record(tx, caller, { action: 'password.reset_refused', ...target })
       return false
     }
-    await sessions.endAll(tx, userId)
+    await ended(tx, userId)
     await audit.record(tx, caller, { action: 'password.reset', ...target, actorUserId: userId })
     return true
+  }
+
+  /** What whoever knew the old password may have begun; second factors stay. */
+  async function ended(tx: Tx, userId: string): Promise<void> {
+    await sessions.endAll(tx, userId)
+    await mail.tell(tx, userId, { kind: 'password.changed', facts: { at: now().toISOString(), path: '/ui/sign-in' } })
+  }
+
+  /** A mailed link was given by nobody: that it reached the account's address is all that it needs. */
+  async function takeMailed(tx: Tx, caller: Caller, token: string, userId: string, passwordHash: string): Promise<boolean> {
+    if (!(await accounts.lock(tx, userId))) return false
+    const link = await mailedLinks.take(tx, 'password.reset', token)
+    if (!link || !(await store.setPassword(tx, userId, passwordHash, now()))) return false
+    await accounts.verifyEmail(tx, userId, link.email, now())
+    await ended(tx, userId)
+    await audit.record(tx, caller, { action: 'password.reset', targetType: 'user', targetId: userId, actorUserId: userId, details: { mailed: true } })
+    return true
+  }
+
+  /** The account that a link is for, and how it is used up. */
+  async function read(token: string): Promise<{ userId: string; use: (tx: Tx, caller: Caller, passwordHash: string) => Promise<boolean> } | null> {
+    const tokenHash = sha256(token)
+    const given = TOKEN.test(token) ? await store.find(tokenHash, now()) : null
+    if (given) return { userId: given.userId, use: (tx, caller, passwordHash) => take(tx, caller, tokenHash, given, passwordHash) }
+    const userId = (await mailedLinks.find('password.reset', token))?.userId ?? null
+    return userId === null ? null : { userId, use: (tx, caller, passwordHash) => takeMailed(tx, caller, token, userId, passwordHash) }
   }
 
   return {
@@ -114,18 +144,17 @@ export function createPasswordResetService(dependencies: PasswordResetServiceDep
       }
     },
     async emailOf(token) {
-      const link = TOKEN.test(token) ? await store.find(sha256(token), now()) : null
+      const link = await read(token)
       return link && ((await accounts.findCredentials({ id: link.userId }))?.email ?? null)
     },
     async take(caller, { token, newPassword }) {
-      // a guess costs one look into an index, and neither a hash nor a row
-      const tokenHash = sha256(token)
-      const link = TOKEN.test(token) ? await store.find(tokenHash, now()) : null
+      // a guess costs a look into two indexes, and neither a hash nor a row
+      const link = await read(token)
       const account = link && (await accounts.findCredentials({ id: link.userId }))
       if (!account) throw problem('reset.void')
       requireStrong(newPassword, [account.email, account.name])
       const passwordHash = await hasher.hash(newPassword, newOrigin(caller))
-      if (!(await transact((tx) => take(tx, caller, tokenHash, link, passwordHash)))) throw problem('reset.void')
+      if (!(await transact((tx) => link.use(tx, caller, passwordHash)))) throw problem('reset.void')
     },
   }
 }

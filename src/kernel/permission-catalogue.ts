@@ -37,6 +37,7 @@ export const CATALOGUE = {
   'gatehouse:metrics.read': { says: 'Read the metrics.' },
   'gatehouse:queue.read': { says: 'See the work that was given up, such as mails that could not be sent.' },
   'gatehouse:queue.write': { says: 'Have given-up work done again, or forget it.' },
+  'gatehouse:outbox.read': { says: 'Read the mails that there was no mail server for. The links in them open accounts.', weight: [ALL_OF_GATEHOUSE] },
   'gatehouse:brake': { says: 'Stop anything: revoke any key, end any session, suspend any account but the last administrator\'s. It gains nothing.' },
 } as const satisfies Record<`gatehouse:${string}`, Entry>
 

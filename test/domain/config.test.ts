@@ -26,7 +26,7 @@ t.test('an empty environment gives the defaults', async (t) => {
     port: 3000, host: '127.0.0.1', publicUrl: null, databaseUrl: null, databaseDirectUrl: null, databasePooling: { isShared: null, prepares: null }, databasePoolMax: 10, redisUrl: null, secret: null, previousSecret: null, dataDir: './data', admin: null,
     trustedProxies: [], corsOrigins: [], corsCredentials: false, workers: 1, logLevel: 'info', logRequests: 'errors', drainSeconds: 5, uiDir: null, uiLocale: 'en', signUp: 'closed', anonymousUsers: false, anonymousUsersMax: 100_000, anonymousUsersKeptDays: 30, bcryptCost: 12, accessTokenSeconds: 300, sessionIdleSeconds: 1_209_600,
     sessionAbsoluteSeconds: 7_776_000, keyPrefix: 'gk', limitsWithoutRedis: 'refuse', revocationLeaseMs: 1_500, decisionCacheEntries: 100_000, decisionCacheBytes: 67_108_864, usageMinutesKeptDays: 7, usageHoursKeptDays: 90, usageDaysKeptDays: 1_096,
-    keysPerOwner: 100, soldKeysPerOwner: 1_000, auditRefusalsKeptDays: 30, sessionsPerUser: 100, requestsPerMinute: 6_000, outboundAllow: [], connectionsMax: 10_000, connectionsPerAddress: 1_024,
+    keysPerOwner: 100, soldKeysPerOwner: 1_000, auditRefusalsKeptDays: 30, sessionsPerUser: 100, requestsPerMinute: 6_000, outboundAllow: [], smtpUrl: null, mailFrom: null, mailDir: null, emailVerification: 'optional', magicLink: false, connectionsMax: 10_000, connectionsPerAddress: 1_024,
   })
   t.same(config(Object.fromEntries(Object.keys(ConfigSchema.properties).map((name) => [name, '']))), config({}), 'an empty value counts as unset')
   t.same(config({ PATH: '/bin', HOME: '/home/x', port: '1', GATEHOUSE_TEST_DATABASE_URL: 'x' }), config({}), 'variables of others are left alone')
@@ -38,13 +38,13 @@ t.test('every variable is read', async (t) => {
     GATEHOUSE_DATA_DIR: '/var/lib/g', GATEHOUSE_ADMIN_EMAIL: 'a@example.com', GATEHOUSE_ADMIN_PASSWORD: 'a long password', TRUSTED_PROXIES: ' 10.0.0.0/8, ::1 ,2001:db8::/32',
     CORS_ORIGINS: 'https://a.example, http://b.example:8080', CORS_CREDENTIALS: 'true', LOG_LEVEL: 'silent', LOG_REQUESTS: 'all', DRAIN_SECONDS: '0', GATEHOUSE_UI_DIR: '/etc/look', UI_LOCALE: 'de', SIGN_UP: 'open', ANONYMOUS_USERS: 'on', ANONYMOUS_USERS_MAX: '10', ANONYMOUS_USERS_KEPT_DAYS: '7', BCRYPT_COST: '15', ACCESS_TOKEN_SECONDS: '30', SESSION_IDLE_SECONDS: '300', SESSION_ABSOLUTE_SECONDS: '300', KEY_PREFIX: 'acme2', LIMITS_WITHOUT_REDIS: 'share',
     USAGE_MINUTES_KEPT_DAYS: '1', USAGE_HOURS_KEPT_DAYS: '2', USAGE_DAYS_KEPT_DAYS: '36500', REVOCATION_LEASE_MS: '500', DECISION_CACHE_ENTRIES: '1', DECISION_CACHE_BYTES: '65536', KEYS_PER_OWNER: '1', SOLD_KEYS_PER_OWNER: '2', AUDIT_REFUSALS_KEPT_DAYS: '3', SESSIONS_PER_USER: '4',
-    REQUESTS_PER_MINUTE: '1000', OUTBOUND_ALLOW: '127.0.0.0/8, fd12::/48', CONNECTIONS_MAX: '200', CONNECTIONS_PER_ADDRESS: '100',
+    REQUESTS_PER_MINUTE: '1000', OUTBOUND_ALLOW: '127.0.0.0/8, fd12::/48', SMTP_URL: 'smtps://u:p%40x@mail.example.com', MAIL_FROM: 'Example <no-reply@example.com>', GATEHOUSE_MAIL_DIR: '/etc/mail', EMAIL_VERIFICATION: 'optional', MAGIC_LINK: 'on', CONNECTIONS_MAX: '200', CONNECTIONS_PER_ADDRESS: '100',
   }), {
     port: 0, host: '::', inside: { host: '::1', port: 0 }, publicUrl: 'https://auth.example.com', databaseUrl: 'postgresql://u:p@db:5432/g', databaseDirectUrl: 'postgres://u:p@db:5433/g', databasePooling: { isShared: true, prepares: true }, databasePoolMax: 500, redisUrl: 'rediss://r:6380/1', secret: SECRET, previousSecret: SECRET,
     dataDir: '/var/lib/g', admin: { email: 'a@example.com', password: 'a long password' }, trustedProxies: ['10.0.0.0/8', '::1', '2001:db8::/32'],
     corsOrigins: ['https://a.example', 'http://b.example:8080'], corsCredentials: true, workers: 1, logLevel: 'silent', logRequests: 'all', drainSeconds: 0, uiDir: '/etc/look', uiLocale: 'de', signUp: 'open', anonymousUsers: true, anonymousUsersMax: 10, anonymousUsersKeptDays: 7, bcryptCost: 15, accessTokenSeconds: 30, sessionIdleSeconds: 300, sessionAbsoluteSeconds: 300, keyPrefix: 'acme2', limitsWithoutRedis: 'share',
     usageMinutesKeptDays: 1, usageHoursKeptDays: 2, usageDaysKeptDays: 36_500, revocationLeaseMs: 500, decisionCacheEntries: 1, decisionCacheBytes: 65_536, keysPerOwner: 1, soldKeysPerOwner: 2, auditRefusalsKeptDays: 3, sessionsPerUser: 4,
-    requestsPerMinute: 1_000, outboundAllow: ['127.0.0.0/8', 'fd12::/48'], connectionsMax: 200, connectionsPerAddress: 100,
+    requestsPerMinute: 1_000, outboundAllow: ['127.0.0.0/8', 'fd12::/48'], smtpUrl: 'smtps://u:p%40x@mail.example.com', mailFrom: 'Example <no-reply@example.com>', mailDir: '/etc/mail', emailVerification: 'optional', magicLink: true, connectionsMax: 200, connectionsPerAddress: 100,
   })
 })
 
@@ -88,6 +88,10 @@ const WRONG: Record<string, string[]> = {
   SESSION_ABSOLUTE_SECONDS: ['299', '31536001', '1d'],
   LOG_REQUESTS: ['error', 'ALL', '1', 'false'],
   DRAIN_SECONDS: ['-1', '301', '5s', '0.5'],
+  SMTP_URL: ['x', 'mail.example.com', 'http://mail.example.com', 'smtp://', 'smtp://mail.example.com/inbox', 'smtp://mail.example.com?tls=no'],
+  MAIL_FROM: ['x', 'a@b\nBcc: c@d', '@', `${'a'.repeat(320)}@b`],
+  EMAIL_VERIFICATION: ['yes', 'REQUIRED'],
+  MAGIC_LINK: ['yes', 'true'],
   UI_LOCALE: ['e', 'de_AT', 'german, please'],
   LIMITS_WITHOUT_REDIS: ['allow', 'SHARE', '1'],
   KEY_PREFIX: ['GK', '1a', 'a_b', 'a'.repeat(17), 'ä', 'g k'],
@@ -97,6 +101,7 @@ const WRONG: Record<string, string[]> = {
 // what a variable needs beside it, so that its own value is all that is wrong
 const BESIDE: Record<string, Record<string, string>> = {
   DATABASE_URL: { GATEHOUSE_SECRET: SECRET },
+  SMTP_URL: { PUBLIC_URL: 'https://auth.example.com' },
   DATABASE_DIRECT_URL: { DATABASE_URL: 'postgres://h/db', GATEHOUSE_SECRET: SECRET },
   GATEHOUSE_ADMIN_EMAIL: { GATEHOUSE_ADMIN_PASSWORD: 'a long password' },
   GATEHOUSE_ADMIN_PASSWORD: { GATEHOUSE_ADMIN_EMAIL: 'a@example.com' },
@@ -126,6 +131,7 @@ t.test('variables that need each other', async (t) => {
     [{ DATABASE_DIRECT_URL: 'postgres://h/db' }, 'DATABASE_DIRECT_URL'],
     [{ GATEHOUSE_ADMIN_EMAIL: 'a@example.com' }, 'GATEHOUSE_ADMIN_PASSWORD'],
     [{ GATEHOUSE_ADMIN_PASSWORD: 'a long password' }, 'GATEHOUSE_ADMIN_EMAIL'],
+    [{ SMTP_URL: 'smtp://mail.example.com' }, 'PUBLIC_URL'],
     [{ SESSION_IDLE_SECONDS: '7776001' }, 'SESSION_IDLE_SECONDS'],
     [{ SESSION_ABSOLUTE_SECONDS: '300' }, 'SESSION_IDLE_SECONDS'],
   ]

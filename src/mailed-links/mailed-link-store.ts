@@ -1,0 +1,79 @@
+// Mailed links at rest. What may happen once (a use) or only so often (a try, a mail) is one conditional statement.
+import { bytes } from '../database/along.js'
+import type { PrismaClient } from '../database/generated/client.js'
+import type { Tx } from '../database/transaction.js'
+
+export interface LinkRow {
+  id: string
+  kind: string
+  email: string
+  userId: string | null
+  codeHash: Uint8Array | null
+  details: unknown
+  givenBy: string | null
+  givenWithKey: string | null
+  createdAt: Date
+  expiresAt: Date
+}
+
+export interface NewLinkRow extends Omit<LinkRow, 'details'> {
+  details: object
+  tokenHash: Uint8Array
+  bindingHash: Uint8Array | null
+}
+
+export interface MailedLinkStore {
+  /** Keeps a link unless `most` of its kind went to its address since `since`; one at a time for an address. Was it kept? */
+  insert: (tx: Tx, link: NewLinkRow, budget: { most: number; since: Date }) => Promise<boolean>
+  /** One that could be used; uses nothing up. `binding`: of the browser that asks. */
+  find: (kind: string, tokenHash: Uint8Array, binding: Uint8Array | null, now: Date) => Promise<LinkRow | null>
+  /** Uses it up. Null for whoever comes second, and for one that was voided, is bound to another browser, or has expired. */
+  take: (tx: Tx, kind: string, tokenHash: Uint8Array, binding: Uint8Array | null, now: Date) => Promise<LinkRow | null>
+  /** The same by its id: for one whose code was found right. */
+  takeById: (tx: Tx, id: string, now: Date) => Promise<LinkRow | null>
+  /** Counts a try at the code of a link; null when there is none, or none is left. Never in another transaction. */
+  takeTry: (kind: string, tokenHash: Uint8Array, binding: Uint8Array | null, now: Date, most: number) => Promise<LinkRow | null>
+  /** Voids the unused ones of a kind and an account, or an address. How many. */
+  void: (tx: Tx, kind: string, of: { userId: string } | { email: string }, now: Date) => Promise<number>
+}
+
+const ROW = { id: true, kind: true, email: true, userId: true, codeHash: true, details: true, givenBy: true, givenWithKey: true, createdAt: true, expiresAt: true } as const
+
+export function createMailedLinkStore({ prisma }: { prisma: PrismaClient }): MailedLinkStore {
+  return {
+    async insert(tx, { tokenHash, codeHash, bindingHash, ...link }, { most, since }) {
+      const { kind, email } = link
+      // locked first: each statement behind it sees what the one before it has kept
+      await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`mailed link ${kind} ${email}`}, 0))`
+      if ((await tx.mailedLink.count({ where: { kind, email, createdAt: { gt: since } } })) >= most) return false
+      await tx.mailedLink.create({ data: { ...link, tokenHash: bytes(tokenHash), codeHash: codeHash && bytes(codeHash), bindingHash: bindingHash && bytes(bindingHash) } })
+      return true
+    },
+    find: (kind, tokenHash, binding, now) => prisma.mailedLink.findFirst({
+      where: { kind, tokenHash: bytes(tokenHash), usedAt: null, expiresAt: { gt: now }, OR: [{ bindingHash: null }, ...(binding ? [{ bindingHash: bytes(binding) }] : [])] },
+      select: ROW,
+    }),
+    async take(tx, kind, tokenHash, binding, now) {
+      const [row] = await tx.mailedLink.updateManyAndReturn({
+        where: { kind, tokenHash: bytes(tokenHash), usedAt: null, expiresAt: { gt: now }, OR: [{ bindingHash: null }, ...(binding ? [{ bindingHash: bytes(binding) }] : [])] },
+        data: { usedAt: now }, select: ROW,
+      })
+      return row ?? null
+    },
+    async takeById(tx, id, now) {
+      const [row] = await tx.mailedLink.updateManyAndReturn({ where: { id, usedAt: null, expiresAt: { gt: now } }, data: { usedAt: now }, select: ROW })
+      return row ?? null
+    },
+    async takeTry(kind, tokenHash, binding, now, most) {
+      const [row] = await prisma.mailedLink.updateManyAndReturn({
+        where: { kind, tokenHash: bytes(tokenHash), usedAt: null, expiresAt: { gt: now }, tries: { lt: most }, OR: [{ bindingHash: null }, ...(binding ? [{ bindingHash: bytes(binding) }] : [])] },
+        data: { tries: { increment: 1 } }, select: ROW,
+      })
+      return row ?? null
+    },
+    async void(tx, kind, of, now) {
+      const { count } = await tx.mailedLink.updateMany({ where: { kind, ...of, usedAt: null, expiresAt: { gt: now } }, data: { usedAt: now } })
+      return count
+    },
+  }
+}
