@@ -88,7 +88,7 @@ const WRONG: Record<string, string[]> = {
   SESSION_ABSOLUTE_SECONDS: ['299', '31536001', '1d'],
   LOG_REQUESTS: ['error', 'ALL', '1', 'false'],
   DRAIN_SECONDS: ['-1', '301', '5s', '0.5'],
-  SMTP_URL: ['x', 'mail.example.com', 'http://mail.example.com', 'smtp://', 'smtp://mail.example.com/inbox', 'smtp://mail.example.com?tls=no'],
+  SMTP_URL: ['x', 'mail.example.com', 'http://mail.example.com', 'smtp:', 'smtp://mail.example.com/inbox', 'smtp://mail.example.com?tls=no'],
   MAIL_FROM: ['x', 'a@b\nBcc: c@d', '@', `${'a'.repeat(320)}@b`],
   EMAIL_VERIFICATION: ['yes', 'REQUIRED'],
   MAGIC_LINK: ['yes', 'true'],

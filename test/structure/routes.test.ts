@@ -122,7 +122,7 @@ const PUBLIC_ROUTES = [
   'POST /api/v1/auth/mfa/passkey-options',
   'POST /api/v1/auth/passkey',
   'POST /api/v1/auth/passkey/options',
-  'POST /api/v1/auth/password/reset',
+  'POST /api/v1/auth/password/forgot', 'POST /api/v1/auth/password/reset',
   'POST /api/v1/auth/providers/:id/callback',
   'POST /api/v1/auth/providers/:id/start',
   'POST /api/v1/auth/providers/token',

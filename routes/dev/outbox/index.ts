@@ -13,8 +13,9 @@ const Letter = Type.Object({
   subject: Type.String(),
   text: Type.String(),
   html: Type.String(),
-}, { examples: [{ id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f44', kind: 'password.reset_link', to: 'ada@example.com', at: '2027-01-01T09:00:00.000Z', subject: 'Choose a new password', text: '...', html: '...' }] })
-const Letters = Type.Object({ data: Type.Array(Letter, { description: 'The newest first, at most 50' }) })
+})
+const EXAMPLE = { id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f44', kind: 'password.reset_link', to: 'ada@example.com', at: '2027-01-01T09:00:00.000Z', subject: 'Choose a new password', text: '...', html: '...' }
+const Letters = Type.Object({ data: Type.Array(Letter, { description: 'The newest first, at most 50' }) }, { examples: [{ data: [EXAMPLE] }] })
 
 const NEAR = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
