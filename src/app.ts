@@ -11,6 +11,7 @@ import { type LoggerOptions, pino, stdSerializers } from 'pino'
 import accounts from '../plugins/features/accounts.js'
 import audit from '../plugins/features/audit.js'
 import authority from '../plugins/features/authority.js'
+import clients from '../plugins/features/clients.js'
 import decisions from '../plugins/features/decisions.js'
 import federation from '../plugins/features/federation.js'
 import factors from '../plugins/features/factors.js'
@@ -194,6 +195,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(keys)
   await app.register(usage)
   await app.register(limits)
+  await app.register(clients)
   await app.register(accounts)
   await app.register(factors)
   await app.register(impersonation)

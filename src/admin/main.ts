@@ -5,6 +5,8 @@ import { text } from 'node:stream/consumers'
 import { Command, CommanderError } from 'commander'
 import { createAccountStore, createHashQueue, createPasswordHasher, pepperIdOf } from '../accounts/index.js'
 import { createAuditStore } from '../audit/index.js'
+import { createAuthority } from '../authority/index.js'
+import { createClientService, createClientStore, createResourceStore } from '../clients/index.js'
 import type { Config } from '../config.js'
 import { connectDatabase, type Database } from '../database/connect.js'
 import { embeddedSecret } from '../database/embedded-secret.js'
@@ -19,9 +21,11 @@ import { parseDatabaseUrl } from '../kernel/database-url.js'
 import { AppError } from '../kernel/errors.js'
 import { createCursors } from '../kernel/page.js'
 import { createSecrets } from '../kernel/secrets.js'
+import { createOutbound } from '../outbound/index.js'
 import { createInstallationStore } from '../setup/index.js'
 import { exitLineOf } from '../start-failure.js'
 import { createSigningKeyStore, isUnder } from '../tokens/index.js'
+import { addClient } from './commands/client.js'
 import { addCopyDatabase } from './commands/copy-database.js'
 import { addCreate } from './commands/create.js'
 import { addGrantAdmin } from './commands/grant-admin.js'
@@ -30,6 +34,7 @@ import { addResetPassword } from './commands/reset-password.js'
 import { addSecret } from './commands/secret.js'
 import { addSigningKeys } from './commands/signing-keys.js'
 import { copyDatabase, CopyError } from './copy-database.js'
+import { HOST } from './host-caller.js'
 import { createHostAccountService } from './host-account-service.js'
 import { createHostAccountStore } from './host-account-store.js'
 import { createHostKeyService } from './host-key-service.js'
@@ -86,8 +91,13 @@ async function onHost<T>(config: Config, log: (message: string) => void, work: (
     const clock = systemClock
     const audit = createAuditStore({ pool, cursors, clock })
     const from = database
+    const clients = createClientService({
+      store: createClientStore({ prisma, pool, cursors }), resources: createResourceStore({ prisma, pool, cursors }), outbound: createOutbound({ config }).outbound, audit,
+      authority: createAuthority({ clock }).authority, transact, clock, publishRevocations: async () => undefined, // nodes that run poll for it
+    })
     return await work({
       keys: createHostKeyService({ store: createHostKeyStore({ prisma }), audit, transact, clock }),
+      clients: { create: (input) => clients.create(HOST, input) },
       copyTo: (url, told) => copyTo(from, url, told),
       accounts: createHostAccountService({
         store: createHostAccountStore(), accounts: createAccountStore({ prisma, pool, cursors }), installation: createInstallationStore({ prisma }),
@@ -124,7 +134,7 @@ export async function runAdmin(args: readonly string[], environment: NodeJS.Proc
     say: err,
     reveal: out,
   }
-  for (const add of [addCreate, addGrantAdmin, addKeys, addResetPassword, addSigningKeys, addSecret, addCopyDatabase]) add(admin)
+  for (const add of [addClient, addCreate, addGrantAdmin, addKeys, addResetPassword, addSigningKeys, addSecret, addCopyDatabase]) add(admin)
   for (const command of [program, ...program.commands, ...program.commands.flatMap((one) => one.commands)]) command.exitOverride().configureOutput({ writeErr: (text) => err(text.trimEnd()), writeOut: (text) => err(text.trimEnd()) })
   try {
     await program.parseAsync(args, { from: 'user' })

@@ -3,6 +3,7 @@
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
+import type { ClientService } from '../clients/index.js'
 import type { HostAccountService } from './host-account-service.js'
 import type { HostKeyService } from './host-key-service.js'
 import type { CopyTo } from './upkeep-program.js'
@@ -11,6 +12,7 @@ import type { UpkeepService } from './upkeep-service.js'
 export interface Host {
   accounts: HostAccountService
   keys: HostKeyService
+  clients: { create: (input: Parameters<ClientService['create']>[1]) => ReturnType<ClientService['create']> }
   upkeep: UpkeepService
   copyTo: CopyTo
 }

@@ -32,6 +32,8 @@ export const CATALOGUE = {
   'gatehouse:gate.write': { says: 'Change what gateways ask for. Whoever may do so may open every application.', weight: [APPLICATION] },
   'gatehouse:providers.read': { says: 'See identity providers, without their secrets.' },
   'gatehouse:providers.write': { says: 'Say whose word on who somebody is counts. Whoever may do so may let anybody in.', weight: [ALL_OF_GATEHOUSE] },
+  'gatehouse:clients.read': { says: 'See OAuth clients and resources, without secrets.' },
+  'gatehouse:clients.write': { says: 'Write OAuth clients and resources whose scopes are worth no more than one holds.' },
   'gatehouse:audit.read': { says: 'Read the audit log.' },
   'gatehouse:usage.read': { says: 'See everybody\'s usage.' },
   'gatehouse:metrics.read': { says: 'Read the metrics.' },

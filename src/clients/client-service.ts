@@ -1,0 +1,199 @@
+// Clients as those see them who let them in: checked, versioned, audited. A client gets no scope that is worth more than whoever writes it holds, and
+// none that is trusted without being asked but by an administrator. A secret is shown once, and only its hash is kept.
+import { randomBytes } from 'node:crypto'
+import type { AuditStore } from '../audit/index.js'
+import { type AuthorityService, type Held, issuerOf, refuseGrant, refuseWithout } from '../authority/index.js'
+import type { Transact, Tx } from '../database/transaction.js'
+import type { Clock } from '../kernel/clock.js'
+import { type FieldError, problem } from '../kernel/errors.js'
+import { newId } from '../kernel/ids.js'
+import type { ListQuery, PageText } from '../kernel/page.js'
+import { ALL_OF_GATEHOUSE } from '../kernel/permissions.js'
+import type { Caller } from '../kernel/principal.js'
+import { sha256 } from '../kernel/secrets.js'
+import { type Outbound, OutboundError } from '../outbound/index.js'
+import { type ClientFields, type ClientPatch, completed, faultsOf, hasSecret, type NewClient } from './client-rules.js'
+import type { ClientRow, ClientStore, SecretRow } from './client-store.js'
+import type { ResourceStore } from './resource-store.js'
+import { isIdentityScope, permissionsOf } from './scope-rules.js'
+
+export interface SecretView {
+  id: string
+  /** its first characters, to tell it by */
+  start: string
+  createdAt: string
+  expiresAt: string | null
+}
+
+export type ClientView = Omit<ClientRow, 'createdAt' | 'updatedAt'> & { createdAt: string; updatedAt: string; secrets: SecretView[] }
+
+export interface ClientService {
+  list: (query: ListQuery) => Promise<PageText>
+  /** Throws client.not_found. */
+  find: (id: string) => Promise<ClientView>
+  /** With its first secret, where it proves itself by one. Throws access.denied, permission.not_held, request.invalid, client.cap_reached. */
+  create: (caller: Caller, input: NewClient) => Promise<ClientView & { clientSecret: string | null }>
+  /** Throws access.denied, permission.not_held, request.invalid, client.not_found, precondition.failed. */
+  update: (caller: Caller, id: string, expected: number | '*', patch: ClientPatch) => Promise<ClientView>
+  /** Its tokens open nothing from then on. Throws access.denied, client.not_found, precondition.failed. */
+  remove: (caller: Caller, id: string, expected: number | '*') => Promise<void>
+  /**
+   * One more secret; with `othersEndInSeconds` those before it end then, which is how one takes over from another.
+   * Throws access.denied, permission.not_held, client.not_found, client.no_secret, client.secrets_full.
+   */
+  addSecret: (caller: Caller, id: string, how: { expiresAt?: Date; othersEndInSeconds?: number }) => Promise<SecretView & { clientSecret: string }>
+  /** Throws access.denied, client.not_found, client.secret_not_found. */
+  removeSecret: (caller: Caller, id: string, secretId: string) => Promise<void>
+}
+
+export interface ClientServiceDeps {
+  store: ClientStore
+  resources: ResourceStore
+  outbound: Pick<Outbound, 'check'>
+  audit: AuditStore
+  authority: Pick<AuthorityService, 'require' | 'guardCap'>
+  transact: Transact
+  clock: Clock
+  publishRevocations: () => Promise<void>
+}
+
+const WRITE = 'gatehouse:clients.write'
+const MOST_CLIENTS = 10_000
+const MOST_SECRETS = 5
+const SHOWN = 8
+
+const secretView = ({ id, start, createdAt, expiresAt }: SecretRow): SecretView => ({ id, start, createdAt: createdAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null })
+
+function viewOf({ createdAt, updatedAt, ...row }: ClientRow, secrets: SecretRow[]): ClientView {
+  return { ...row, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString(), secrets: secrets.map(secretView) }
+}
+
+function newSecret(expiresAt: Date | null, createdAt: Date): { clientSecret: string; row: SecretRow & { hash: Buffer } } {
+  const clientSecret = `gcs_${randomBytes(32).toString('base64url')}`
+  return { clientSecret, row: { id: newId(), start: clientSecret.slice(0, SHOWN), createdAt, expiresAt, hash: sha256(clientSecret) } }
+}
+
+/** Whoever has a hand in what a client does has what it may do; one that is not asked for consent is an administrator's. */
+function refuseHand(held: Held, worth: readonly string[], isFirstParty: boolean): void {
+  refuseGrant(held, worth)
+  if (isFirstParty) refuseWithout(held, ALL_OF_GATEHOUSE)
+}
+
+export function createClientService({ store, resources, outbound, audit, authority, transact, clock, publishRevocations }: ClientServiceDeps): ClientService {
+  const now = (): Date => new Date(clock.now())
+
+  function addressFault(path: string, uri: string | null): FieldError[] {
+    if (uri === null) return []
+    try {
+      outbound.check(uri)
+      return []
+    } catch (error) {
+      if (!(error instanceof OutboundError)) throw error
+      return [{ path, message: `cannot be asked: ${error.message}` }]
+    }
+  }
+
+  function check(client: ClientFields): void {
+    const found = faultsOf(client)
+    const errors = found.length > 0 ? found : [...addressFault('/jwksUri', client.jwksUri), ...addressFault('/backchannelLogoutUri', client.backchannelLogoutUri)]
+    if (errors.length > 0) throw problem('request.invalid', { errors })
+  }
+
+  /** What a client may ask for is worth so much. Throws request.invalid for resources and scopes that there are not. */
+  async function worthOf(tx: Tx, { resources: identifiers, scopes }: Pick<ClientFields, 'resources' | 'scopes'>, isKnown: boolean): Promise<string[]> {
+    const found = await resources.lockAll(tx, identifiers)
+    const known = new Set(found.flatMap((one) => one.scopes.map(({ name }) => name)))
+    const errors = [
+      ...identifiers.flatMap((identifier, at) => (found.some((one) => one.identifier === identifier) ? [] : [{ path: `/resources/${at}`, message: 'is no resource' }])),
+      ...scopes.flatMap((name, at) => (isIdentityScope(name) || known.has(name) ? [] : [{ path: `/scopes/${at}`, message: 'is a scope of none of the resources' }])),
+    ]
+    // a resource or a scope that has gone since is worth nothing, and keeps nobody from taking something away
+    if (errors.length > 0 && !isKnown) throw problem('request.invalid', { errors })
+    return found.flatMap((one) => permissionsOf(one.scopes, scopes))
+  }
+
+  function record(tx: Tx, caller: Caller, verb: string, { id, kind, name, authMethod, grantTypes, redirectUris, scopes, resources: at, firstParty, enabled }: ClientRow, more: Record<string, string | string[]> = {}): Promise<void> {
+    return audit.record(tx, caller, { action: `client.${verb}`, targetType: 'client', targetId: id, details: { kind, name, authMethod, grantTypes, redirectUris, scopes, resources: at, firstParty, enabled, ...more } })
+  }
+
+  async function open(tx: Tx, caller: Caller, id: string, expected: number | '*' = '*'): Promise<{ known: ClientRow; held: Held }> {
+    const held = await authority.require(tx, caller, WRITE)
+    const known = await store.lock(tx, id)
+    if (!known) throw problem('client.not_found')
+    if (expected !== '*' && expected !== known.version) throw problem('precondition.failed')
+    return { known, held }
+  }
+
+  return {
+    list: (query) => store.list(query),
+    async find(id) {
+      const row = await store.find(id)
+      if (!row) throw problem('client.not_found')
+      return viewOf(row, await store.secrets(id, now()))
+    },
+    async create(caller, input) {
+      const fields = completed(input)
+      check(fields)
+      return transact(async (tx) => {
+        const held = await authority.require(tx, caller, WRITE)
+        refuseHand(held, await worthOf(tx, fields, false), fields.firstParty)
+        await authority.guardCap(tx, 'clients')
+        if ((await store.count(tx, 'administrator')) >= MOST_CLIENTS) throw problem('client.cap_reached')
+        const id = newId()
+        const { by, via } = issuerOf(caller)
+        const row = await store.insert(tx, { ...fields, id, clientId: id, registration: 'administrator', issuedBy: by, issuedVia: via }, now())
+        const secret = hasSecret(fields) ? newSecret(null, now()) : null
+        if (secret) await store.insertSecret(tx, id, secret.row)
+        await record(tx, caller, 'created', row)
+        return { ...viewOf(row, secret ? [secret.row] : []), clientSecret: secret?.clientSecret ?? null }
+      })
+    },
+    async update(caller, id, expected, patch) {
+      return transact(async (tx) => {
+        const { known, held } = await open(tx, caller, id, expected)
+        const changed: ClientFields = { ...known, ...patch }
+        check(changed)
+        const isWider = patch.scopes !== undefined || patch.resources !== undefined
+        const [before, after] = [await worthOf(tx, known, true), await worthOf(tx, changed, !isWider)]
+        // taking everything from it is a brake: it gives nobody anything
+        if (!(patch.enabled === false && Object.keys(patch).length === 1)) refuseHand(held, [...before, ...after], known.firstParty || changed.firstParty)
+        const row = await store.update(tx, id, known.version, patch, now())
+        if (!row) throw problem('precondition.failed')
+        await record(tx, caller, 'updated', row, { fields: Object.keys(patch).toSorted() })
+        await publishRevocations()
+        return viewOf(row, await store.secrets(id, now(), tx))
+      })
+    },
+    async remove(caller, id, expected) {
+      await transact(async (tx) => {
+        const { known } = await open(tx, caller, id, expected)
+        if (!(await store.delete(tx, id, known.version))) throw problem('precondition.failed')
+        await record(tx, caller, 'deleted', known)
+        await publishRevocations()
+      })
+    },
+    async addSecret(caller, id, { expiresAt = null, othersEndInSeconds }) {
+      if (expiresAt !== null && expiresAt <= now()) throw problem('request.invalid', { errors: [{ path: '/expiresAt', message: 'must be in the future' }] })
+      return transact(async (tx) => {
+        const { known, held } = await open(tx, caller, id)
+        if (!hasSecret(known)) throw problem('client.no_secret')
+        refuseHand(held, await worthOf(tx, known, true), known.firstParty)
+        const { clientSecret, row } = newSecret(expiresAt, now())
+        if ((await store.secrets(id, now(), tx)).length >= MOST_SECRETS) throw problem('client.secrets_full')
+        await store.insertSecret(tx, id, row)
+        if (othersEndInSeconds !== undefined) await store.endOtherSecrets(tx, id, row.id, new Date(clock.now() + othersEndInSeconds * 1_000))
+        await record(tx, caller, 'secret_added', known, { secret: row.id })
+        await publishRevocations()
+        return { ...secretView(row), clientSecret }
+      })
+    },
+    async removeSecret(caller, id, secretId) {
+      await transact(async (tx) => {
+        const { known } = await open(tx, caller, id)
+        if (!(await store.deleteSecret(tx, id, secretId))) throw problem('client.secret_not_found')
+        await record(tx, caller, 'secret_removed', known, { secret: secretId })
+        await publishRevocations()
+      })
+    },
+  }
+}

@@ -1,0 +1,34 @@
+// Scopes: how they are written (RFC 6749 3.3), which of them say something about a person (OpenID Connect Core 5.4), and what the others are worth. Pure.
+
+export interface ResourceScope {
+  name: string
+  /** shown to whoever is asked for consent */
+  description: string
+  /** of the application: what the scope is worth, to who holds it */
+  permissions: string[]
+}
+
+/** What says who somebody is, and `offline_access`: a refresh token that outlives the sign-in. */
+export const IDENTITY_SCOPES = ['openid', 'profile', 'email', 'address', 'phone', 'offline_access'] as const
+
+export const SCOPE_PATTERN = '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$'
+export const SCOPE_LENGTH = 100
+/** A text of scopes is no longer than that, however many there are. */
+export const SCOPES_LENGTH = 2_000
+const FORM = new RegExp(SCOPE_PATTERN)
+
+/** The scopes of a text, each once, in its order. Null: it is none. */
+export function parseScope(text: string): string[] | null {
+  if (text.length > SCOPES_LENGTH) return null
+  const names = text.split(' ').filter((one) => one !== '')
+  return names.every((name) => name.length <= SCOPE_LENGTH && FORM.test(name)) ? [...new Set(names)] : null
+}
+
+export function isIdentityScope(name: string): boolean {
+  return (IDENTITY_SCOPES as readonly string[]).includes(name)
+}
+
+/** What a resource's scopes of these names are worth, each permission once. */
+export function permissionsOf(scopes: readonly ResourceScope[], names: readonly string[]): string[] {
+  return [...new Set(scopes.flatMap(({ name, permissions }) => (names.includes(name) ? permissions : [])))]
+}
