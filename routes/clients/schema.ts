@@ -12,8 +12,12 @@ const GrantTypes = Type.Array(words(['authorization_code', 'refresh_token', 'cli
 const Uris = (description: string) => Type.Array(Type.String({ minLength: 1, maxLength: 1_000 }), { maxItems: 50, uniqueItems: true, description })
 const Scopes = Type.Array(Type.String({ minLength: 1, maxLength: 100, pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$' }), { maxItems: 100, uniqueItems: true, description: 'What it may ask for: openid, profile, email, address, phone, offline_access, and scopes of its resources' })
 const Resources = Type.Array(Type.String({ minLength: 1, maxLength: 500 }), { maxItems: 50, uniqueItems: true, description: 'Identifiers of the resources it may ask tokens for; of kind resource: those whose tokens it may ask about' })
-const Jwk = Type.Object({ kty: Type.String({ maxLength: 10 }) }, { additionalProperties: Type.Union([Type.String({ maxLength: 8_000 }), Type.Array(Type.String({ maxLength: 200 }), { maxItems: 10 })]) })
-const Jwks = Type.Union([strict({ keys: Type.Array(Type.Unsafe<Record<string, unknown>>(Jwk), { minItems: 1, maxItems: 10 }) }), Type.Null()], { description: 'Its public keys (RFC 7517)' })
+const text = (maxLength: number) => Type.Optional(Type.String({ maxLength }))
+const Jwk = strict({
+  kty: Type.String({ maxLength: 10 }), crv: text(20), x: text(100), y: text(100), n: text(1_000), e: text(20), kid: text(200), use: text(10), alg: text(20),
+  key_ops: Type.Optional(Type.Array(Type.String({ maxLength: 20 }), { maxItems: 10 })), x5c: Type.Optional(Type.Array(Type.String({ maxLength: 8_000 }), { maxItems: 10 })), x5t: text(100), 'x5t#S256': text(100), x5u: text(1_000),
+})
+const Jwks = Type.Union([strict({ keys: Type.Array(Jwk, { minItems: 1, maxItems: 10 }) }), Type.Null()], { description: 'Its public keys (RFC 7517)' })
 const Uri = (description: string) => Type.Union([Type.String({ minLength: 1, maxLength: 1_000 }), Type.Null()], { description })
 const Algorithm = words(['RS256', 'ES256', 'EdDSA'], 'What its id tokens are signed with. Default: RS256')
 const FirstParty = Type.Boolean({ description: 'Nobody is asked for consent. Only whoever holds gatehouse:* may set it, or change a client that has it' })
