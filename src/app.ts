@@ -14,6 +14,7 @@ import authority from '../plugins/features/authority.js'
 import clients from '../plugins/features/clients.js'
 import decisions from '../plugins/features/decisions.js'
 import federation from '../plugins/features/federation.js'
+import events from '../plugins/features/events.js'
 import factors from '../plugins/features/factors.js'
 import forwardAuth from '../plugins/features/forward-auth.js'
 import gate from '../plugins/features/gate.js'
@@ -189,6 +190,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(queue)
   await app.register(mail)
   await app.register(mailedLinks)
+  await app.register(events)
   await app.register(authority)
   await app.register(revocation)
   await app.register(sessions)

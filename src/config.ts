@@ -57,6 +57,9 @@ export const ConfigSchema = Type.Object({
   USAGE_MINUTES_KEPT_DAYS: days(7, 'How long usage is kept by the minute'),
   USAGE_HOURS_KEPT_DAYS: days(90, 'How long usage is kept by the hour'),
   USAGE_DAYS_KEPT_DAYS: days(1_096, 'How long usage is kept by the day (three years)'),
+  EVENTS_KEPT_DAYS: days(30, 'How long events are kept to be read and replayed; the audit log keeps what happened'),
+  EVENT_STREAMS_MAX: Type.Integer({ minimum: 1, maximum: 100_000, default: 4_000, description: 'Event streams (GET /events) that one node holds open' }),
+  EVENT_STREAMS_PER_OWNER: Type.Integer({ minimum: 1, maximum: 100_000, default: 20, description: 'Of those, by one user and their keys' }),
   AUDIT_REFUSALS_KEPT_DAYS: days(30, 'How long refusals stay in the audit log; security acts stay for ever'),
   SESSIONS_PER_USER: Type.Integer({ minimum: 1, maximum: 10_000, default: 100, description: 'Sessions that one user may have at a time' }),
   REQUESTS_PER_MINUTE: Type.Integer({ minimum: 60, maximum: 10_000_000, default: 6_000, description: 'Requests of one user, or one key, to the routes that manage; deciding about keys is not counted' }),
@@ -134,6 +137,9 @@ export interface Config {
   usageHoursKeptDays: number
   usageDaysKeptDays: number
   auditRefusalsKeptDays: number
+  eventsKeptDays: number
+  eventStreamsMax: number
+  eventStreamsPerOwner: number
   sessionsPerUser: number
   requestsPerMinute: number
   smtpUrl: string | null
@@ -328,5 +334,6 @@ function toConfig(env: Environment): Config {
     usageDaysKeptDays: env.USAGE_DAYS_KEPT_DAYS, auditRefusalsKeptDays: env.AUDIT_REFUSALS_KEPT_DAYS, sessionsPerUser: env.SESSIONS_PER_USER,
     requestsPerMinute: env.REQUESTS_PER_MINUTE, smtpUrl: env.SMTP_URL ?? null, mailFrom: env.MAIL_FROM ?? null, mailDir: env.GATEHOUSE_MAIL_DIR ?? null,
     emailVerification: env.EMAIL_VERIFICATION ?? (env.SMTP_URL === undefined ? 'optional' : 'required'), magicLink: env.MAGIC_LINK === 'on', outboundAllow: listOf(env.OUTBOUND_ALLOW), connectionsMax: env.CONNECTIONS_MAX, connectionsPerAddress: env.CONNECTIONS_PER_ADDRESS,
+    eventsKeptDays: env.EVENTS_KEPT_DAYS, eventStreamsMax: env.EVENT_STREAMS_MAX, eventStreamsPerOwner: env.EVENT_STREAMS_PER_OWNER,
   }
 }

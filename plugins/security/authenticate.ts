@@ -2,7 +2,7 @@
 // credential, and a cookie on an unsafe method must prove where it comes from. Nothing here looks at URLs.
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Credential } from '../../src/decisions/index.js'
+import type { Credential, MaybePromise } from '../../src/decisions/index.js'
 import { isMet, MULTI_FACTOR, type StepUp, stepUpChallenge } from '../../src/kernel/assurance.js'
 import { type Access, type Principal, satisfies } from '../../src/kernel/principal.js'
 import { problem } from '../../src/kernel/errors.js'
@@ -19,6 +19,13 @@ function wanted({ acr, maxAgeSeconds }: StepUp): string {
   return `Prove ${how}${maxAgeSeconds === undefined ? '' : ` anew, if that is more than ${maxAgeSeconds} seconds ago`}: POST /api/v1/auth/stepup. An API key cannot`
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Would the request be admitted now? For answers that go on for long: asked anew each time, charged nothing. Throws, or rejects, when it would not. */
+    stillAdmitted: () => MaybePromise<Principal>
+  }
+}
+
 export default fp(async (app) => {
   const { authorizer, audit, clock, csrf, inside } = app
   const findPresented = createFindPresented(app)
@@ -33,6 +40,18 @@ export default fp(async (app) => {
     getter(this: FastifyRequest) {
       return { principal: this.principal, address: this.ip, userAgent: (this.headers['user-agent'] ?? '').slice(0, 400), requestId: this.id }
     },
+  })
+
+  app.decorateRequest('stillAdmitted', function stillAdmitted(this: FastifyRequest): MaybePromise<Principal> {
+    const { access = [] } = this.declared
+    const credential = findPresented(this)
+    if (!credential) throw problem('credentials.missing')
+    const check = (principal: Principal): Principal => {
+      if (!satisfies(principal, access)) throw problem('access.denied')
+      return principal
+    }
+    const found = authorizer.authenticate(credential, this.ip)
+    return found instanceof Promise ? found.then(check) : check(found)
   })
 
   async function refuse(request: FastifyRequest, principal: Principal, access: Access[]): Promise<never> {

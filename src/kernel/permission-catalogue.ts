@@ -35,6 +35,7 @@ export const CATALOGUE = {
   'gatehouse:clients.read': { says: 'See OAuth clients and resources, without secrets.' },
   'gatehouse:clients.write': { says: 'Write OAuth clients and resources whose scopes are worth no more than one holds.' },
   'gatehouse:audit.read': { says: 'Read the audit log.' },
+  'gatehouse:events.read': { says: 'Be told of events as they happen: of each kind what one may see of its subject anyhow (docs/events.md).' },
   'gatehouse:usage.read': { says: 'See everybody\'s usage.' },
   'gatehouse:metrics.read': { says: 'Read the metrics.' },
   'gatehouse:queue.read': { says: 'See the work that was given up, such as mails that could not be sent.' },

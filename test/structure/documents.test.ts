@@ -3,7 +3,9 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { REFUSALS } from '../../src/audit/refusal-folds.js'
 import { ConfigSchema } from '../../src/config.js'
+import { EVENT_TYPES, NO_EVENTS } from '../../src/events/event-catalogue.js'
 import { ERRORS } from '../../src/kernel/errors.js'
 import { filesBelow, none, ROOT, sourcesBelow } from '../support/sources.js'
 
@@ -31,6 +33,17 @@ t.test('every error code can happen', async (t) => {
 t.test('docs/permissions.md is what the catalogue says', async (t) => {
   const { status, stderr } = spawnSync(process.execPath, [join(ROOT, 'scripts/permissions-page.mjs'), '--check'], { encoding: 'utf8' })
   t.equal(status, 0, stderr)
+})
+
+t.test('docs/events.md is what the catalogue says, and each change that is written down is in it', async (t) => {
+  const { status, stderr } = spawnSync(process.execPath, [join(ROOT, 'scripts/events-page.mjs'), '--check'], { encoding: 'utf8' })
+  t.equal(status, 0, stderr)
+  const known = new Set<string>([...EVENT_TYPES, ...NO_EVENTS, ...REFUSALS, 'impersonation.request'])
+  const written = sourcesBelow('src', 'plugins', 'routes').flatMap(({ path, text }) => [...text.matchAll(/\baction: '([a-z_.]+)'/g)].map(([, action = '']) => ({ path, action })))
+  t.ok(written.length > 30)
+  const begun = sourcesBelow('src').flatMap(({ path, text }) => [...text.matchAll(/\baction: `([a-z_]+\.)\$\{/g)].map(([, noun = '']) => ({ path, noun })))
+  none(t, begun.filter(({ noun }) => ![...known].some((action) => action.startsWith(noun))).map(({ path, noun }) => `${path}: nothing of ${noun}* is an event: add each to src/events/event-catalogue.ts and run npm run events:page`), 'nor is one left out that is put together')
+  none(t, written.filter(({ action }) => !known.has(action)).map(({ path, action }) => `${path}: ${action} is no event: add it to src/events/event-catalogue.ts and run npm run events:page`), 'each is an event')
 })
 
 t.test('docs/configuration.md lists every variable with its default', async (t) => {

@@ -1,0 +1,102 @@
+// Every kind of event: what has happened, which of an audit row's details it tells, and what somebody must be able to read to be told of it.
+// docs/events.md is made of it. A change whose action is not in here is no event; test/structure/documents.test.ts finds what was forgotten.
+import type { GatehousePermission } from '../kernel/permission-catalogue.js'
+
+interface Entry {
+  says: string
+  /** besides gatehouse:events.read: the permission that shows the subject anyhow */
+  needs: GatehousePermission
+  /** of the details in the audit row; no other is told */
+  data?: readonly string[]
+}
+
+const PEOPLE = 'gatehouse:users.read'
+const KEYS = 'gatehouse:keys.read'
+const ROLES = 'gatehouse:roles.read'
+const LIMITS = 'gatehouse:limits.read'
+const GATE = 'gatehouse:gate.read'
+const PROVIDERS = 'gatehouse:providers.read'
+const CLIENTS = 'gatehouse:clients.read'
+const QUEUE = 'gatehouse:queue.read'
+const AUDIT = 'gatehouse:audit.read'
+
+const RULE = ['host', 'path', 'methods', 'public', 'permissions'] as const
+const CLIENT = ['name', 'kind', 'enabled', 'scopes', 'resources'] as const
+const PROVIDER = ['name', 'issuer', 'enabled', 'signUp'] as const
+
+export const EVENTS = {
+  'user.created': { says: 'An account was opened', needs: PEOPLE, data: ['kind', 'roles', 'anonymous'] },
+  'user.updated': { says: 'An account was changed', needs: PEOPLE, data: ['fields', 'status', 'roles'] },
+  'user.suspended': { says: 'An account was suspended: its sessions have ended and its keys stopped', needs: PEOPLE, data: ['fields', 'status', 'roles'] },
+  'user.upgraded': { says: 'An anonymous account became somebody\'s', needs: PEOPLE },
+  'user.deleted': { says: 'An account was deleted, with its sessions and keys', needs: PEOPLE, data: ['roles', 'own'] },
+  'users.anonymous_expired': { says: 'Anonymous accounts that nobody came back to were deleted', needs: PEOPLE, data: ['count'] },
+  'password.changed': { says: 'Somebody changed their password', needs: PEOPLE },
+  'password.reset': { says: 'A password was set by a link, or by the host', needs: PEOPLE },
+  'password.reset_asked': { says: 'Somebody asked for a link that sets a password', needs: PEOPLE },
+  'password.reset_given': { says: 'A link that sets a password was given', needs: PEOPLE, data: ['expiresAt'] },
+  'password.reset_refused': { says: 'A link that sets a password was used after whoever gave it had lost the right to', needs: PEOPLE },
+  'login.succeeded': { says: 'Somebody signed in', needs: PEOPLE, data: ['amr', 'acr'] },
+  'login.challenged': { says: 'Somebody gave a right password, and is asked for a second factor', needs: PEOPLE, data: ['amr'] },
+  'login.proven': { says: 'Somebody proved once more who they are', needs: PEOPLE, data: ['amr', 'acr'] },
+  'session.ended': { says: 'A session was ended', needs: PEOPLE },
+  'sessions.ended': { says: 'Several sessions of an account were ended', needs: PEOPLE, data: ['count', 'cap'] },
+  'refresh.reused': { says: 'A refresh token came a second time: its session was ended', needs: PEOPLE },
+  'device.new': { says: 'Somebody signed in on a device that was not known', needs: PEOPLE, data: ['device'] },
+  'device.forgotten': { says: 'A device was forgotten', needs: PEOPLE, data: ['device'] },
+  'factor.added': { says: 'A second factor was added', needs: PEOPLE, data: ['kind', 'factorId'] },
+  'factor.removed': { says: 'A second factor was removed', needs: PEOPLE, data: ['kind', 'factorId'] },
+  'factor.codes_made': { says: 'A set of recovery codes was made', needs: PEOPLE },
+  'factor.code_used': { says: 'A recovery code was used', needs: PEOPLE },
+  'identity.linked': { says: 'An identity of another system was linked to an account', needs: PEOPLE, data: ['identityId', 'providerId', 'issuer'] },
+  'identity.unlinked': { says: 'An identity of another system was taken from an account', needs: PEOPLE, data: ['identityId', 'providerId', 'issuer'] },
+  'impersonation.started': { says: 'Somebody acts for an account', needs: PEOPLE, data: ['session', 'expiresAt'] },
+  'role.taken_back': { says: 'A role was taken back from whom somebody had given it', needs: PEOPLE, data: ['role', 'givenBy'] },
+  'key.issued': { says: 'A key was issued', needs: KEYS, data: ['ownerUserId', 'kind', 'permissions'] },
+  'key.updated': { says: 'A key was changed', needs: KEYS, data: ['fields', 'widened', 'permissions'] },
+  'key.rotated': { says: 'A key got a successor', needs: KEYS, data: ['rotatedToId', 'graceSeconds'] },
+  'key.revoked': { says: 'A key was revoked', needs: KEYS, data: ['ownerUserId', 'sweep'] },
+  'key.adopted': { says: 'A key of an older version was judged', needs: KEYS },
+  'keys.swept': { says: 'The revocation of many keys began', needs: KEYS },
+  'role.created': { says: 'A role was created', needs: ROLES, data: ['name', 'permissions', 'requiresMfa'] },
+  'role.updated': { says: 'A role was changed', needs: ROLES, data: ['name', 'fields', 'permissions', 'requiresMfa'] },
+  'role.deleted': { says: 'A role was deleted', needs: ROLES, data: ['name'] },
+  'limits.created': { says: 'Limits were set', needs: LIMITS },
+  'limits.updated': { says: 'Limits were changed', needs: LIMITS },
+  'limits.deleted': { says: 'Limits were removed', needs: LIMITS },
+  'gate_rule.created': { says: 'A gate rule was made', needs: GATE, data: RULE },
+  'gate_rule.updated': { says: 'A gate rule was changed', needs: GATE, data: RULE },
+  'gate_rule.deleted': { says: 'A gate rule was deleted', needs: GATE, data: RULE },
+  'provider.created': { says: 'An identity provider was added', needs: PROVIDERS, data: PROVIDER },
+  'provider.updated': { says: 'An identity provider was changed', needs: PROVIDERS, data: PROVIDER },
+  'provider.deleted': { says: 'An identity provider was removed', needs: PROVIDERS, data: PROVIDER },
+  'client.created': { says: 'An OAuth client was made', needs: CLIENTS, data: CLIENT },
+  'client.updated': { says: 'An OAuth client was changed', needs: CLIENTS, data: ['fields', ...CLIENT] },
+  'client.deleted': { says: 'An OAuth client was deleted', needs: CLIENTS, data: CLIENT },
+  'client.secret_added': { says: 'An OAuth client got a secret more', needs: CLIENTS, data: ['name', 'secret'] },
+  'client.secret_removed': { says: 'A secret of an OAuth client was taken away', needs: CLIENTS, data: ['name', 'secret'] },
+  'resource.created': { says: 'An API was described that tokens are for', needs: CLIENTS, data: ['identifier', 'name'] },
+  'resource.updated': { says: 'Such an API was changed', needs: CLIENTS, data: ['identifier', 'name', 'fields'] },
+  'resource.deleted': { says: 'Such an API was deleted', needs: CLIENTS, data: ['identifier', 'name'] },
+  'dead_letter.replayed': { says: 'Given-up work is done again', needs: QUEUE },
+  'dead_letter.deleted': { says: 'Given-up work was forgotten', needs: QUEUE },
+  'signing_key.rotated': { says: 'A signing key was rotated', needs: AUDIT, data: ['atOnce'] },
+  'installation.set_up': { says: 'The installation was set up', needs: AUDIT },
+  'usage.exported': { says: 'Somebody took a copy of others\' usage', needs: AUDIT, data: ['granularity'] },
+} as const satisfies Record<string, Entry>
+
+/** A kind of event that exists. */
+export type EventType = keyof typeof EVENTS
+
+/** Changes that are written down and are no events: somebody only looked. */
+export const NO_EVENTS: readonly string[] = ['gate_rule.explained']
+
+const ENTRIES: ReadonlyMap<string, Entry> = new Map(Object.entries<Entry>(EVENTS))
+
+/** The entry of a type; undefined: no event. */
+export function entryOf(type: string): Entry | undefined {
+  return ENTRIES.get(type)
+}
+
+/** All types, in the order of the catalogue. */
+export const EVENT_TYPES: readonly string[] = [...ENTRIES.keys()]

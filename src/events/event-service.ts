@@ -1,0 +1,76 @@
+// Events as their readers ask for them: a stream that goes on, or a list that ends at now. Both go on from a place that was told before, on any node.
+import type { Readable } from 'node:stream'
+import { problem } from '../kernel/errors.js'
+import type { Principal } from '../kernel/principal.js'
+import type { EventFeed } from './event-feed.js'
+import { type EventFilter, type EventView, type Point, pointAfter, pointText, readPoint, readTypes, typesFor, viewOf } from './event-rules.js'
+import type { EventStore } from './event-store.js'
+import type { EventStreams } from './event-streams.js'
+
+/** The text of a stream, which ends when its reader may not be told any more. */
+export type EventBody = Readable
+
+export interface EventQuery {
+  types?: string
+  subject?: string
+  /** a place that was told before; `0`: the first event that is kept */
+  after?: string
+}
+
+export interface EventList {
+  data: EventView[]
+  /** where to go on: also when nothing is there yet */
+  next: string
+  /** is there more to be had at once? */
+  more: boolean
+}
+
+export interface EventService {
+  /** From a place, or from now on. `admitted` is asked again and again: see EventStreams. Throws request.invalid, cursor.invalid, events.expired, events.too_many_streams, server.busy. */
+  stream: (principal: Principal, query: EventQuery, admitted: () => Principal | Promise<Principal>) => Promise<EventBody>
+  /** At most `limit` from a place, or from the first that is kept. Throws like `stream`. */
+  list: (principal: Principal, query: EventQuery, limit: number) => Promise<EventList>
+}
+
+export interface EventServiceDeps {
+  store: EventStore
+  feed: EventFeed
+  streams: EventStreams
+}
+
+const filterOf = ({ types, subject }: EventQuery): EventFilter => ({ types: readTypes(types), subject: subject ?? null })
+
+export function createEventService({ store, feed, streams }: EventServiceDeps): EventService {
+  /** The place after an event that is still there. Throws cursor.invalid, events.expired. */
+  async function placeOf(text: string): Promise<Point> {
+    const point = readPoint(text)
+    if (point.position === 0) return { position: await store.beginning(), tail: '' }
+    const head = feed.head()
+    // the last one may have been deleted with age; it is known all the same
+    const id = head.position === point.position ? head.id : await store.idAt(point.position)
+    if (id === null || !id.endsWith(point.tail)) throw problem('events.expired')
+    return point
+  }
+
+  return {
+    async stream(principal, query, admitted) {
+      const filter = filterOf(query)
+      await feed.look()
+      const from = query.after === undefined ? pointAfter(feed.head()) : await placeOf(query.after)
+      return streams.open({ filter, from, admitted, owner: principal.id })
+    },
+
+    async list(principal, query, limit) {
+      const filter = filterOf(query)
+      await feed.look()
+      const from = await placeOf(query.after ?? '0')
+      const head = feed.head()
+      const { rows, end } = await store.page(from.position, head.position, { types: typesFor(filter, principal.permissions), subject: filter.subject }, limit)
+      const data = rows.map(viewOf)
+      if (end >= head.position) return { data, next: pointText(pointAfter(head)), more: false }
+      const id = await store.idAt(end)
+      // the events of that place are gone: the first that is kept comes next
+      return { data, next: id === null ? '0' : pointText(pointAfter({ position: end, id })), more: true }
+    },
+  }
+}

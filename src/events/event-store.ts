@@ -1,0 +1,78 @@
+// Events at rest: numbered after their commit (prisma/migrations/*_events says how), read by their numbers.
+import type pg from 'pg'
+import { prepared } from '../database/prepared.js'
+import type { EventRow } from './event-rules.js'
+
+/** The last number that was given, and whose it is. */
+export interface Head {
+  position: number
+  id: string
+}
+
+export interface EventPage {
+  rows: EventRow[]
+  /** all up to here has been looked at */
+  end: number
+}
+
+export interface EventSelection {
+  /** null: of every type */
+  types: readonly string[] | null
+  subject: string | null
+}
+
+export interface EventStore {
+  /** Numbers at most `most` events that have committed; nothing where another node is about it. The head afterwards, and how many it were. */
+  number: (most: number) => Promise<Head & { numbered: number }>
+  head: () => Promise<Head>
+  /** The id of the event at a position; null: it is not kept any more, or was never given. */
+  idAt: (position: number) => Promise<string | null>
+  /** The place before the first event that is kept. */
+  beginning: () => Promise<number>
+  /** The first that are selected after a position, at most `most` of them, out of the next 5,000 and none beyond `head`. */
+  page: (after: number, head: number, selection: EventSelection, most: number) => Promise<EventPage>
+  /** The last position of what happened before a time. */
+  positionBefore: (time: Date) => Promise<number>
+}
+
+// what one statement looks through for events that are rare
+const WINDOW = 5_000
+const COLUMNS = 'position, id, at, type, subject_type AS "subjectType", subject_id AS "subjectId", actor_type AS "actorType", actor_id AS "actorId", request_id AS "requestId", details'
+
+type StoredRow = Omit<EventRow, 'position'> & { position: string }
+
+export function createEventStore({ pool }: { pool: pg.Pool }): EventStore {
+  const store: EventStore = {
+    async number(most) {
+      const { rows: [row] } = await pool.query<{ head: string; headId: string; numbered: number }>(prepared('events-number', 'SELECT head, head_id AS "headId", numbered FROM number_events($1)', [most]))
+      return { position: Number(row?.head ?? 0), id: row?.headId ?? '', numbered: row?.numbered ?? 0 }
+    },
+    async head() {
+      const { rows: [row] } = await pool.query<{ position: string; id: string }>('SELECT position, last_id AS id FROM event_head')
+      return { position: Number(row?.position ?? 0), id: row?.id ?? '' }
+    },
+    async idAt(position) {
+      const { rows: [row] } = await pool.query<{ id: string }>('SELECT id FROM events WHERE position = $1', [position])
+      return row?.id ?? null
+    },
+    async beginning() {
+      const { rows: [row] } = await pool.query<{ position: string | null }>('SELECT min(position) - 1 AS position FROM events')
+      return row?.position == null ? (await store.head()).position : Number(row.position)
+    },
+    async page(after, head, { types, subject }, most) {
+      const until = Math.min(after + WINDOW, head)
+      const { rows } = await pool.query<StoredRow>(prepared('events-page', `
+        SELECT ${COLUMNS} FROM events WHERE position > $1 AND position <= $2 AND ($3::text[] IS NULL OR type = ANY ($3)) AND ($4::text IS NULL OR subject_id = $4)
+        ORDER BY position LIMIT $5`, [after, until, types, subject, most]))
+      const found = rows.map((row) => ({ ...row, position: Number(row.position) }))
+      return { rows: found, end: found.length < most ? Math.max(until, after) : found.at(-1)?.position ?? after }
+    },
+    async positionBefore(time) {
+      // by the index on the time; what is told later than it happened, by a slow commit or another clock, is taken in rather than left out
+      const { rows: [row] } = await pool.query<{ position: string | null }>('SELECT min(position) - 1 AS position FROM events WHERE at >= $1', [time])
+      if (row?.position != null) return Number(row.position)
+      return (await store.head()).position
+    },
+  }
+  return store
+}
