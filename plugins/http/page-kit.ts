@@ -1,7 +1,7 @@
 // What the routes of hosted pages share: how a form is described, and what of an error is said beside it.
 import { Type } from '@sinclair/typebox'
 import { AppError, type ErrorCode } from '../../src/kernel/errors.js'
-import { DONE, type Done, type FormFault, type FormProblem } from '../../src/pages/index.js'
+import { DONE, type Done, type FormFault, type FormProblem, SENT, type Sent } from '../../src/pages/index.js'
 
 interface FieldOptions {
   maxLength: number
@@ -32,6 +32,11 @@ export function doneOf(asked: string): Done | null {
 }
 
 type Known = Partial<Record<ErrorCode, FormFault | readonly [FormFault, string]>>
+
+/** After which form it is that a mail is said to be on its way: one of our words, or nothing. */
+export function sentOf(asked: string): Sent | null {
+  return SENT.find((one) => one === asked) ?? null
+}
 
 // what any form may meet
 const ANYWHERE: Known = { 'server.busy': 'busy', 'rate.limited': 'rate' }

@@ -2,7 +2,7 @@
 // nobody. A page with passkeys alone may run our own script. Registered in the scope of the pages.
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { acceptedLanguages, localPath, type View, type ViewName, type Views } from '../../src/pages/index.js'
+import { acceptedLanguages, localPath, type Sent, type View, type ViewName, type Views } from '../../src/pages/index.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -19,12 +19,15 @@ declare module 'fastify' {
     show: <Name extends ViewName>(name: Name, props: Views[Name]) => Promise<FastifyReply>
     /** After a form: to another page, by GET (303). */
     onward: (path: string) => FastifyReply
+    /** After a form that may have sent a mail: to the page that says to look for it. The address goes there in a cookie, and stands in no log. */
+    mailed: (what: Sent, email: string) => FastifyReply
   }
 }
 
 const POLICY = ["default-src 'none'", "style-src 'self'", "font-src 'self'", "img-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"].join('; ')
 // of pages with passkeys: our script, which makes no markup out of text
 const SCRIPT_POLICY = `${POLICY}; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'`
+const SENT_KEPT_SECONDS = 600
 const LANGUAGE_KEPT_SECONDS = 31_536_000
 
 /** What the address, the browser's cookie and the browser itself wish for, in this order. */
@@ -49,6 +52,9 @@ export default fp(async (app) => {
 
   app.decorateReply('onward', function onward(this: FastifyReply, path: string) {
     return this.header('location', path).code(303).send(null)
+  })
+  app.decorateReply('mailed', function mailed(this: FastifyReply, what: Sent, email: string) {
+    return this.keep('sent', email, SENT_KEPT_SECONDS).onward(`/ui/sent?what=${what}`)
   })
   app.decorateReply('show', async function show<Name extends ViewName>(this: FastifyReply, name: Name, props: Views[Name]) {
     const { request } = this

@@ -40,12 +40,16 @@ function storeOf(limits: LimitStore, windows: WeakMap<RouteOptions, number>) {
   }
   return class PublicLimits {
     readonly #scope: string
+    readonly #groupId: string
 
-    constructor(scope: unknown) {
+    constructor(scope: unknown, groupId = '') {
       this.#scope = typeof scope === 'string' ? scope : ''
+      this.#groupId = groupId
     }
 
-    incr(address: string, done: Counted, windowMs: number, quota: number): void {
+    incr(key: string, done: Counted, windowMs: number, quota: number): void {
+      // the plugin puts a route's group behind the address: the route that the group is named after has none, and shares its counter
+      const address = key.slice(0, key.length - this.#groupId.length)
       // take never rejects: a lost Redis means this node's own count
       void (async () => done(null, await count(`public:${this.#scope}:{${address}}`, quota, windowMs)))()
     }
@@ -53,7 +57,7 @@ function storeOf(limits: LimitStore, windows: WeakMap<RouteOptions, number>) {
     child(options: unknown): PublicLimits {
       const { groupId, routeInfo, timeWindow } = options as ChildOptions
       windows.set(routeInfo, Math.ceil(timeWindow / 1000))
-      return new PublicLimits(groupId ?? routeInfo.url)
+      return new PublicLimits(groupId ?? routeInfo.url, groupId)
     }
   }
 }

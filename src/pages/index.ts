@@ -9,7 +9,7 @@ import type { PagesModule } from './views.js'
 export { localPath } from './return-to.js'
 export { acceptedLanguages } from './language.js'
 export type { PageFile, PagesService } from './pages-service.js'
-export { DONE, type Done } from './views.js'
+export { DONE, type Done, SENT, type Sent } from './views.js'
 export type { FormFault, FormProblem, PageFault, View, ViewName, Views } from './views.js'
 
 export interface PagesNeeds {

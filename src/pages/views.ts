@@ -6,7 +6,7 @@ export type FormFault =
   | 'sign-in.wrong' | 'sign-in.throttled' | 'sessions.full' | 'busy' | 'rate'
   | 'missing' | 'stale' | 'password.weak' | 'password.wrong' | 'reset.void' | 'changed' | 'keys.full' | 'keys.permission' | 'keys.expiry' | 'admin.last'
   | 'provider.unavailable' | 'provider.denied' | 'provider.failed' | 'provider.no-account' | 'identity.taken' | 'identity.full' | 'identity.other' | 'identity.last' | 'link.void' | 'email.unusable'
-  | 'factor.invalid' | 'factor.throttled' | 'factor.wanted' | 'factor.needed' | 'factor.none' | 'factor.late' | 'factor.full' | 'factor.taken' | 'passkey.invalid' | 'challenge.void'
+  | 'email.malformed' | 'factor.invalid' | 'factor.throttled' | 'factor.wanted' | 'factor.needed' | 'factor.none' | 'factor.late' | 'factor.full' | 'factor.taken' | 'passkey.invalid' | 'challenge.void'
 
 export interface FormProblem {
   code: FormFault
@@ -106,6 +106,10 @@ export interface KeyForm {
 export const DONE = ['saved', 'password', 'session-ended', 'sessions-ended', 'device-forgotten', 'key-revoked', 'reset', 'link', 'linked', 'unlinked', 'factor-added', 'factor-removed'] as const
 export type Done = (typeof DONE)[number]
 
+/** After which form `/ui/sent` is shown. Its words are the same for all of them; where it leads back to is not. */
+export const SENT = ['forgot', 'sign-up'] as const
+export type Sent = (typeof SENT)[number]
+
 export interface Views {
   'sign-in': { returnTo: string; email: string; problem: FormProblem | null; done: Done | null; providers: ProviderFacts[]; canSignUp: boolean; passkey: PasskeyAsk | null }
   'sign-up': { returnTo: string; email: string; name: string; problem: FormProblem | null }
@@ -129,6 +133,9 @@ export interface Views {
   'key-issued': { name: string; secret: string; expiresAt: string | null }
   'delete-account': { email: string; keys: string; sessions: string; problem: FormProblem | null }
   'account-deleted': object
+  forgot: { returnTo: string; email: string; problem: FormProblem | null }
+  /** `email`: as it was typed; empty where the browser does not know it any more */
+  sent: { what: Sent | null; email: string }
   reset: { email: string; problem: FormProblem | null }
   'reset-void': object
   problem: { fault: PageFault; status: number; until?: string }

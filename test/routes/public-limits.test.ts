@@ -20,7 +20,7 @@ async function open(t: Test): Promise<FastifyInstance> {
   await app.register(fp(async (app) => void app.decorate('inside', { by: () => undefined, only: { listener: 'inside' } } as unknown as FastifyInstance['inside']), { name: 'inside' }))
   await app.register(errors)
   await app.register(rateLimit)
-  const rateLimits = { '/a': { max: 3, timeWindow: '1 minute' }, '/b': { max: 3, timeWindow: 60_000 }, '/c': { max: 2, timeWindow: 60_000, groupId: 'shared' }, '/d': { max: 2, timeWindow: 60_000, groupId: 'shared' } }
+  const rateLimits = { '/a': { max: 3, timeWindow: '1 minute' }, '/b': { max: 3, timeWindow: 60_000 }, '/c': { max: 2, timeWindow: 60_000, groupId: 'shared' }, '/d': { max: 2, timeWindow: 60_000, groupId: 'shared' }, '/e': { max: 2, timeWindow: 60_000, groupId: '/c2' }, '/c2': { max: 2, timeWindow: 60_000 } }
   for (const [url, limit] of Object.entries(rateLimits)) app.get(url, { config: { rateLimit: limit } }, async () => ({ ok: true }))
   app.get('/free', async () => ({ ok: true }))
   return app
@@ -63,6 +63,8 @@ t.test('counted by address (IPv6 by /56) and by route, or by group', async (t) =
   t.equal((await ask(app, '/b', '2001:db8:0:1::1')).statusCode, 200)
   for (const url of ['/c', '/d']) t.equal((await ask(app, url)).statusCode, 200)
   for (const url of ['/c', '/d']) t.equal((await ask(app, url)).statusCode, 429)
+  for (const url of ['/e', '/c2']) t.equal((await ask(app, url)).statusCode, 200)
+  for (const url of ['/e', '/c2']) t.equal((await ask(app, url)).statusCode, 429, 'also where the group is named after a route that names none')
 })
 
 t.test('a route without a limit has none, and says nothing of one', async (t) => {

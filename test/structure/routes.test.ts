@@ -100,7 +100,7 @@ t.test('every page says who may see it, and every form of a page proves where it
 
 // what a stranger may see and send
 const PUBLIC_PAGES = [
-  'GET /ui/account-deleted', 'GET /ui/assets/:name', 'GET /ui/federated', 'GET /ui/problem', 'GET /ui/reset', 'GET /ui/sign-in', 'GET /ui/sign-up', 'GET /ui/signed-out', 'GET /ui/verify', 'POST /ui/reset', 'POST /ui/sign-in', 'POST /ui/sign-up', 'POST /ui/verify',
+  'GET /ui/account-deleted', 'GET /ui/assets/:name', 'GET /ui/federated', 'GET /ui/forgot', 'GET /ui/problem', 'GET /ui/reset', 'GET /ui/sent', 'GET /ui/sign-in', 'GET /ui/sign-up', 'GET /ui/signed-out', 'GET /ui/verify', 'POST /ui/forgot', 'POST /ui/reset', 'POST /ui/sign-in', 'POST /ui/sign-up', 'POST /ui/verify',
 ]
 
 const PUBLIC_ROUTES = [

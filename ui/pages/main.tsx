@@ -7,6 +7,7 @@ import { PageProvider } from '../kit/page-context.js'
 import { createTexts, TextProvider } from '../kit/text.js'
 import { Account, AccountDeleted, DeleteAccount, Password, Profile, Sessions } from './account.js'
 import { AddApp, AddPasskey, Factors, RecoveryCodes, StepUp, Verify } from './factors.js'
+import { Forgot, Sent } from './forgot.js'
 import { Identities, Leave, Link } from './identities.js'
 import { KeyIssued, Keys } from './keys.js'
 import { ProblemPage } from './problem.js'
@@ -36,6 +37,8 @@ const PAGES: { [Name in ViewName]: ComponentType<Views[Name]> } = {
   'key-issued': KeyIssued,
   'delete-account': DeleteAccount,
   'account-deleted': AccountDeleted,
+  forgot: Forgot,
+  sent: Sent,
   reset: Reset,
   'reset-void': ResetVoid,
   problem: ProblemPage,

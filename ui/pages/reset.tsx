@@ -22,7 +22,7 @@ export function ResetVoid() {
   const { t } = useText()
   return (
     <Shell title="reset-void.title" isProblem lead={t('reset-void.lead')}>
-      <p><a href="/ui/sign-in">{t('signed-out.again')}</a></p>
+      <p><a href="/ui/forgot">{t('reset-void.again')}</a></p>
     </Shell>
   )
 }

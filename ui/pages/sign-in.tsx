@@ -29,7 +29,10 @@ export function SignIn({ returnTo, email, problem, done, providers, canSignUp, p
           <div class="form">{providers.map(({ id, name }) => <ProviderButton key={id} field="provider" id={id} name={name} action={onward('/ui/sign-in', returnTo)} isWide />)}</div>
         </>
       )}
-      {canSignUp && <p class="aside"><a href={onward('/ui/sign-up', returnTo)}>{t('sign-in.new')}</a></p>}
+      <p class="aside">
+        <a href={onward('/ui/forgot', returnTo)}>{t('sign-in.forgot')}</a>
+        {canSignUp && <a href={onward('/ui/sign-up', returnTo)}>{t('sign-in.new')}</a>}
+      </p>
     </Shell>
   )
 }
