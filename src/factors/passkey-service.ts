@@ -1,9 +1,8 @@
 // Passkeys (WebAuthn), checked by @simplewebauthn/server: the challenge is one of ours and made for this, origin and relying party are PUBLIC_URL's, the
 // signature is the credential's, and a counter that an authenticator keeps has gone up. Whose passkey it is, is judged here as well: the one
 // that was asked for, and no other. Verifying changes nothing; `consume` does, once.
-import {
-  type AuthenticationResponseJSON, generateAuthenticationOptions, generateRegistrationOptions, type PublicKeyCredentialCreationOptionsJSON,
-  type PublicKeyCredentialRequestOptionsJSON, type RegistrationResponseJSON, verifyAuthenticationResponse, verifyRegistrationResponse,
+import type {
+  AuthenticationResponseJSON, PublicKeyCredentialCreationOptionsJSON, PublicKeyCredentialRequestOptionsJSON, RegistrationResponseJSON,
 } from '@simplewebauthn/server'
 import type { Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
@@ -17,6 +16,9 @@ export type Assertion = AuthenticationResponseJSON
 export type Registration = RegistrationResponseJSON
 export type CreationOptions = PublicKeyCredentialCreationOptionsJSON
 export type RequestOptions = PublicKeyCredentialRequestOptionsJSON
+
+// some 270 files: loaded when the first passkey is asked for, for the start waits for none of them
+const library = () => import('@simplewebauthn/server')
 
 const RP_NAME = 'Gatehouse'
 const TIMEOUT_MS = PASSKEY_SECONDS * 1_000
@@ -79,7 +81,7 @@ export function createPasskeyService({ store, challenges, origin, clock }: Passk
 
   return {
     async creationOptions({ id, email, name }, purpose) {
-      return generateRegistrationOptions({
+      return (await library()).generateRegistrationOptions({
         rpName: RP_NAME, rpID: rpId(), userID: Uint8Array.from(handleOf(id)), userName: email, userDisplayName: name === '' ? email : name, challenge: bytesOf(challenges.make(purpose)),
         timeout: TIMEOUT_MS, attestationType: 'none', excludeCredentials: await credentials(id), supportedAlgorithmIDs: ALGORITHMS,
         authenticatorSelection: { residentKey: 'preferred', userVerification: 'preferred' },
@@ -87,8 +89,8 @@ export function createPasskeyService({ store, challenges, origin, clock }: Passk
     },
     async readRegistration(registration, purpose) {
       const { challenge, options } = expected(registration.response.clientDataJSON, purpose)
-      const { registrationInfo } = await verified(() =>
-        verifyRegistrationResponse({ response: registration, ...options, requireUserVerification: false, supportedAlgorithmIDs: ALGORITHMS }))
+      const { registrationInfo } = await verified(async () =>
+        (await library()).verifyRegistrationResponse({ response: registration, ...options, requireUserVerification: false, supportedAlgorithmIDs: ALGORITHMS }))
       if (!registrationInfo) throw problem('factor.invalid')
       const { credential, aaguid, credentialDeviceType, credentialBackedUp, userVerified } = registrationInfo
       const passkey = {
@@ -100,7 +102,7 @@ export function createPasskeyService({ store, challenges, origin, clock }: Passk
       return { passkey, isUserVerified: userVerified, challenge }
     },
     async requestOptions(userId, purpose) {
-      return generateAuthenticationOptions({
+      return (await library()).generateAuthenticationOptions({
         rpID: rpId(), challenge: bytesOf(challenges.make(purpose)), timeout: TIMEOUT_MS,
         // by itself a passkey is two factors only with its owner's finger or PIN
         userVerification: userId === null ? 'required' : 'preferred',
@@ -115,7 +117,7 @@ export function createPasskeyService({ store, challenges, origin, clock }: Passk
       // a passkey that names somebody else than whose it is; one that is to say who signs in must name them
       const isNamed = userHandle !== undefined && userHandle !== ''
       if (isNamed ? userHandle !== handleOf(passkey.userId).toString('base64url') : userId === null) throw problem('factor.invalid')
-      const { authenticationInfo } = await verified(() => verifyAuthenticationResponse({
+      const { authenticationInfo } = await verified(async () => (await library()).verifyAuthenticationResponse({
         response: assertion, ...options, requireUserVerification: userId === null,
         credential: { id: assertion.id, publicKey: passkey.publicKey, counter: passkey.counter, transports: passkey.transports },
       }))
