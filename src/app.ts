@@ -23,6 +23,7 @@ import keys from '../plugins/features/keys.js'
 import limits from '../plugins/features/limits.js'
 import mail from '../plugins/features/mail.js'
 import mailedLinks from '../plugins/features/mailed-links.js'
+import ownEmail from '../plugins/features/own-email.js'
 import outbound from '../plugins/features/outbound.js'
 import queue from '../plugins/features/queue.js'
 import revocation from '../plugins/features/revocation.js'
@@ -199,6 +200,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(limits)
   await app.register(clients)
   await app.register(accounts)
+  await app.register(ownEmail)
   await app.register(factors)
   await app.register(impersonation)
   await app.register(setup)

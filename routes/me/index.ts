@@ -1,11 +1,12 @@
 // The signed-in user's own account.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
 import { NoContent, RECENT, strict, WaitQuery } from '../../plugins/http/route-kit.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
-import { NewPassword, NullableName, Password, User } from '../users/schema.js'
+import { NewPassword, NullableLocale, NullableName, Password, User } from '../users/schema.js'
 
 const tags = ['Account']
-const Rename = strict({ name: NullableName }, { examples: [{ name: 'Ada Lovelace' }] })
+const OwnChanges = strict({ name: Type.Optional(NullableName), locale: Type.Optional(NullableLocale) }, { minProperties: 1, examples: [{ name: 'Ada Lovelace', locale: 'en-GB' }] })
 const PasswordChange = strict({ currentPassword: Password, newPassword: NewPassword }, {
   examples: [{ currentPassword: 'correct horse battery staple', newPassword: 'a quiet mountain of paper' }],
 })
@@ -19,11 +20,11 @@ export default (async (app) => {
   }, async (request, reply) => reply.versioned(await accounts.find(request.signedIn().id)))
 
   app.patch('/', {
-    schema: { operationId: 'renameMe', summary: 'Change my name', tags, body: Rename, response: { 200: User } },
+    schema: { operationId: 'changeMe', summary: 'Change my name or language', tags, body: OwnChanges, response: { 200: User } },
     config: { access: ['gatehouse:own.profile'], impersonated: true, errors: ['user.not_found', 'precondition.required', 'precondition.failed'] },
   }, async (request, reply) => {
     const { id } = request.signedIn()
-    return reply.versioned(await accounts.rename(request.caller, id, expectedVersion(request.headers['if-match'], id), request.body.name))
+    return reply.versioned(await accounts.changeOwn(request.caller, id, expectedVersion(request.headers['if-match'], id), request.body))
   })
 
   app.delete('/', {

@@ -14,6 +14,7 @@ export const NewPassword = Type.String({
 export const Password = Type.String({ minLength: 1, maxLength: 1024 })
 export const Name = Type.String({ maxLength: 200, 'x-text': 'name' })
 export const NullableName = Type.Union([Name, Type.Null()], { description: 'null for none' })
+export const NullableLocale = Type.Union([Type.String({ minLength: 2, maxLength: 35, description: 'A language tag (RFC 5646): of the mails to me' }), Type.Null()], { description: 'null: the language of the installation' })
 const Status = Type.Unsafe<'active' | 'suspended'>({
   type: 'string', enum: ['active', 'suspended'], description: 'A suspended user can neither sign in nor use a key',
 })
@@ -21,7 +22,7 @@ const RoleName = Type.String({ pattern: '^[a-z0-9_.-]{1,64}$' })
 const Roles = Type.Array(RoleName, { maxItems: 20, uniqueItems: true, description: 'Names from GET /roles' })
 
 export const userExample = {
-  id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00', email: EMAIL, kind: 'person', anonymous: false, name: 'Ada', status: 'active', roles: ['member'], version: 2,
+  id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00', email: EMAIL, kind: 'person', anonymous: false, emailVerified: true, locale: 'en', name: 'Ada', status: 'active', roles: ['member'], version: 2,
   createdAt: '2027-01-01T09:00:00.000Z', updatedAt: '2027-01-01T09:00:00.000Z', lastLoginAt: '2027-01-02T08:30:00.000Z',
 }
 export const tokensExample = {
@@ -52,6 +53,8 @@ const userFields = {
   email: Type.Union([Type.String(), Type.Null()], { description: 'null: a service account, an anonymous one, or a person from another system whose address may not be believed' }),
   kind: Kind,
   anonymous: Type.Boolean({ description: 'Nobody has said whose it is yet: no address, no password' }),
+  emailVerified: Type.Boolean({ description: 'Mail to the address has reached whoever uses the account' }),
+  locale: Type.Union([Type.String(), Type.Null()], { description: 'The language of mails to them; null: that of the installation' }),
   name: Type.Union([Type.String(), Type.Null()]),
   status: Status,
   roles: Type.Array(Type.String()),
@@ -156,6 +159,9 @@ export const SetUp = strict({
 }, {
   examples: [{ token: 'gs_QmVuZXZvbGVudEFkbWluaXN0cmF0b3JUb2tlbjEyMzQ1', email: 'admin@example.com', password: PASSWORD }],
 })
+
+/** What a mailed link carries. */
+export const MailedToken = strict({ token: Type.String({ minLength: 1, maxLength: 256, description: 'Of the mail' }) }, { examples: [{ token: 'gl_3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' }] })
 
 /** What giving a link that sets a password answers, once. */
 export const GivenPasswordReset = Type.Object({

@@ -8,10 +8,11 @@ import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { holds } from '../kernel/permissions.js'
+import type { MailService } from '../mail/index.js'
 import type { SessionService } from '../sessions/index.js'
 import type { AccountRow, AccountStore, UserStatus } from './account-store.js'
 import { type UserView, viewOf } from './account-view.js'
-import { normaliseEmail, refuseServiceAddress } from './email.js'
+import { normaliseEmail, refuseServiceAddress, shownEmail } from './email.js'
 import { ADMIN, givenBy } from './role-rules.js'
 import type { RoleStore } from './role-store.js'
 
@@ -45,6 +46,7 @@ export interface AccountChangeDeps {
   sessions: SessionService
   authority: AuthorityService
   grants: GrantService
+  mail: MailService
   audit: AuditStore
   transact: Transact
   clock: Clock
@@ -59,7 +61,7 @@ const BRAKE = 'gatehouse:brake'
 const onlySuspends = ({ status, ...rest }: AccountPatch): boolean => status === 'suspended' && Object.keys(rest).length === 0
 
 export function createAccountChangeService(deps: AccountChangeDeps): AccountChangeService {
-  const { store, roles, sessions, authority, grants, audit, transact, clock, publishRevocations } = deps
+  const { store, roles, sessions, authority, grants, mail, audit, transact, clock, publishRevocations } = deps
   const now = (): Date => new Date(clock.now())
 
   async function open(tx: Tx, caller: Caller, id: string, given: readonly string[]): Promise<{ held: Held; before: AccountRow; target: TargetFacts }> {
@@ -70,12 +72,14 @@ export function createAccountChangeService(deps: AccountChangeDeps): AccountChan
   }
 
   /** Refuses what the caller may not do to this account. */
-  async function judge(tx: Tx, { held, before, target }: { held: Held; before: AccountRow; target: TargetFacts }, patch: AccountPatch): Promise<void> {
+  async function judge(tx: Tx, { held, before, target }: { held: Held; before: AccountRow; target: TargetFacts }, patch: AccountPatch, callerId: string | undefined): Promise<void> {
     if (onlySuspends(patch) && holds(held.permissions, BRAKE)) return
     refuseWithout(held, WRITE)
     refuseEnd(held, partOf(target))
     // whoever decides where the mail goes, or brings back what was stopped, gains all of it
     if (patch.email !== undefined || (patch.status === 'active' && before.status !== 'active')) refuseGain(held, target)
+    // whoever stole a session, or a key, would take the account with it
+    if (patch.email !== undefined && callerId === before.id) throw problem('access.denied', { detail: 'Change your own address at /me/email' })
     if (before.kind === 'service' && patch.email !== undefined) throw problem('request.invalid', { errors: [{ path: '/email', message: 'a service account has none' }] })
     if (before.anonymous && patch.email !== undefined) throw problem('request.invalid', { errors: [{ path: '/email', message: 'whoever uses an anonymous account gives it one, with a password' }] })
     if (!patch.roles) return
@@ -103,8 +107,10 @@ export function createAccountChangeService(deps: AccountChangeDeps): AccountChan
         if (changes.email !== undefined) refuseServiceAddress(changes.email)
         const opened = await open(tx, caller, id, patch.roles ?? [])
         const { before, held } = opened
-        await judge(tx, opened, patch)
+        await judge(tx, opened, patch, caller.principal?.id)
         if (!(await store.update(tx, id, expected, changes, now()))) throw problem('precondition.failed')
+        const old = shownEmail(before.email)
+        if (changes.email !== undefined && changes.email !== before.email && old !== null) await mail.send(tx, { kind: 'email.changed', to: old, locale: before.locale, facts: { at: now().toISOString() } })
         if (patch.roles) await store.setRoles(tx, id, patch.roles, issuerOf(caller), now())
         if (patch.status === 'suspended') await sessions.endAll(tx, id)
         const takes = patch.status === 'suspended' || (patch.roles !== undefined && before.roles.some((name) => !patch.roles?.includes(name)))

@@ -2,11 +2,12 @@
 // Every change is one transaction with its audit row.
 import type { Caller } from '../kernel/principal.js'
 import type { AuditStore } from '../audit/index.js'
-import { type AuthorityService, issuerOf, refuseGrant, refuseWithout, UNFENCED } from '../authority/index.js'
+import { type AuthorityService, type Held, type Issuer, issuerOf, refuseGrant, refuseWithout, UNFENCED } from '../authority/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { isUuid, newId } from '../kernel/ids.js'
+import { languageTag } from '../kernel/language-tag.js'
 import type { ListQuery, PageText } from '../kernel/page.js'
 import type { SessionService } from '../sessions/index.js'
 import type { AccountStore, UserKind } from './account-store.js'
@@ -37,6 +38,11 @@ export interface NewAccount extends Omit<AccountInput, 'email'> {
   roles?: string[]
 }
 
+export interface OwnChanges {
+  name?: string | null
+  locale?: string | null
+}
+
 /** An account that is ready to be opened: everything slow or refusable has been done, outside any transaction. */
 export interface AccountDraft {
   email: string
@@ -52,6 +58,12 @@ export interface AccountDraft {
   id?: string
   /** set when opening it signs in */
   signsIn?: boolean
+  /** set when mail to the address has reached whoever opens it, or a provider that is believed says so */
+  emailVerified?: true
+  /** of the mails to them */
+  locale?: string | null
+  /** set when somebody else vouches for its roles than who opens it */
+  issuer?: Issuer
 }
 
 export interface AccountService {
@@ -70,8 +82,10 @@ export interface AccountService {
   create: (caller: Caller, input: NewAccount) => Promise<UserView>
   /** Opens a drafted account as a part of something larger; the caller's right to do so has been decided. Throws email.taken. */
   createIn: (tx: Tx, caller: Caller, draft: AccountDraft) => Promise<UserView>
-  /** Changes a user's own name. Throws user.not_found and precondition.failed. */
-  rename: (caller: Caller, id: string, expected: number | '*', name: string | null) => Promise<UserView>
+  /** Refuses to give roles that what is held does not cover. Throws permission.not_held, role.unknown. */
+  refuseRoles: (tx: Tx, held: Held, names: readonly string[]) => Promise<void>
+  /** Changes what a user says of themselves. Throws user.not_found, precondition.failed, and request.invalid for a locale that is no language tag. */
+  changeOwn: (caller: Caller, id: string, expected: number | '*', changes: OwnChanges) => Promise<UserView>
   /**
    * Replaces the caller's own password and ends every other session of theirs. Guesses of the current one count like failed sign-ins.
    * Throws credentials.invalid, password.weak, login.throttled, server.busy.
@@ -92,6 +106,12 @@ export interface AccountServiceDependencies {
 }
 
 const IMPORT = 'gatehouse:users.import'
+
+function keptLocale(text: string): string {
+  const tag = languageTag(text)
+  if (tag === null) throw problem('request.invalid', { errors: [{ path: '/locale', message: 'must be a language tag (RFC 5646)' }] })
+  return tag
+}
 
 function serviceDraft({ email, password, passwordHash, name }: Omit<NewAccount, 'kind' | 'roles'>): AccountDraft {
   const errors = [
@@ -158,24 +178,27 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
 
     create: async (caller, input) => service.open(caller, await service.draftFor(caller, input)),
 
-    async createIn(tx, caller, { id = newId(), email, name, passwordHash, imported, roles: names, kind = 'person', anonymous = false, signsIn = false }) {
+    async createIn(tx, caller, { id = newId(), email, name, passwordHash, imported, roles: names, kind = 'person', anonymous = false, signsIn = false, emailVerified = false, locale = null, issuer }) {
       const at = now()
       await store.insert(tx, {
         // a machine has no address; .invalid can never be one (RFC 2606)
-        id, email: kind === 'service' ? `${id}@${SERVICE_DOMAIN}` : anonymous ? noAddress(id) : email, name, passwordHash, roles: names, kind, anonymous, issuer: issuerOf(caller), createdAt: at,
-        ...(signsIn ? { lastLoginAt: at } : {}),
+        id, email: kind === 'service' ? `${id}@${SERVICE_DOMAIN}` : anonymous ? noAddress(id) : email, name, passwordHash, roles: names, kind, anonymous, issuer: issuer ?? issuerOf(caller), createdAt: at, locale,
+        ...(signsIn ? { lastLoginAt: at } : {}), ...(emailVerified ? { emailVerifiedAt: at } : {}),
       })
       await audit.record(tx, caller, {
-        action: 'user.created', targetType: 'user', targetId: id, details: { kind, roles: names, password: passwordHash !== null, ...(imported === undefined ? {} : { imported }), ...(anonymous ? { anonymous } : {}) },
+        action: 'user.created', targetType: 'user', targetId: id, details: { kind, roles: names, password: passwordHash !== null, ...(imported === undefined ? {} : { imported }), ...(anonymous ? { anonymous } : {}), ...(emailVerified ? { emailVerified } : {}) },
         ...(signsIn ? { actorUserId: id } : {}),
       })
       return viewIn(tx, id)
     },
 
-    rename: (caller, id, expected, name) => transact(async (tx) => {
+    refuseRoles: async (tx, held, names) => refuseGrant(held, givenBy(names, await roles.list(tx))),
+
+    changeOwn: (caller, id, expected, { name, locale }) => transact(async (tx) => {
+      const changes = { ...(name === undefined ? {} : { name: name?.trim() ?? '' }), ...(locale === undefined ? {} : { locale: locale === null ? null : keptLocale(locale) }) }
       if (!(await store.find(id, tx))) throw problem('user.not_found')
-      if (!(await store.update(tx, id, expected, { name: name?.trim() ?? '' }, now()))) throw problem('precondition.failed')
-      await audit.record(tx, caller, { action: 'user.updated', targetType: 'user', targetId: id, details: { fields: ['name'] } })
+      if (!(await store.update(tx, id, expected, changes, now()))) throw problem('precondition.failed')
+      await audit.record(tx, caller, { action: 'user.updated', targetType: 'user', targetId: id, details: { fields: Object.keys(changes).toSorted() } })
       return viewIn(tx, id)
     }),
 

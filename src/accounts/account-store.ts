@@ -22,6 +22,9 @@ export type AccountRow = {
   status: UserStatus
   kind: UserKind
   anonymous: boolean
+  /** has mail to the address reached them? */
+  emailVerified: boolean
+  locale: string | null
   roles: string[]
   version: number
   createdAt: Date
@@ -41,6 +44,8 @@ export interface NewAccountRow {
   issuer: Issuer
   createdAt: Date
   lastLoginAt?: Date
+  emailVerifiedAt?: Date
+  locale?: string | null
 }
 
 export interface AccountCredentials {
@@ -70,7 +75,7 @@ export interface AccountStore {
   /** Throws email.taken. */
   insert: (tx: Tx, account: NewAccountRow) => Promise<void>
   /** Changes the account when it still has that version; false when not. Throws email.taken. */
-  update: (tx: Tx, id: string, expected: number | '*', changes: { email?: string; name?: string; status?: UserStatus }, at: Date) => Promise<boolean>
+  update: (tx: Tx, id: string, expected: number | '*', changes: { email?: string; name?: string; status?: UserStatus; locale?: string | null }, at: Date) => Promise<boolean>
   /** Roles as a whole; what stays keeps its issuer. */
   setRoles: (tx: Tx, id: string, roles: readonly string[], issuer: Issuer, at: Date) => Promise<void>
   delete: (tx: Tx, id: string, expected: number | '*') => Promise<boolean>
@@ -86,7 +91,7 @@ export interface AccountStore {
 
 const ROLES = 'ARRAY(SELECT role_name FROM user_roles WHERE user_id = users.id ORDER BY role_name)'
 const COLUMNS: Record<keyof AccountRow, string> = {
-  id: 'id', email: 'email', name: 'name', status: 'status', kind: 'kind::text', anonymous: 'anonymous', version: 'version', createdAt: 'created_at', updatedAt: 'updated_at', lastLoginAt: 'last_login_at',
+  id: 'id', email: 'email', name: 'name', status: 'status', kind: 'kind::text', anonymous: 'anonymous', emailVerified: 'email_verified_at IS NOT NULL', locale: 'locale', version: 'version', createdAt: 'created_at', updatedAt: 'updated_at', lastLoginAt: 'last_login_at',
   roles: ROLES,
 }
 
@@ -99,6 +104,8 @@ const LIST = createList({
     email: { sql: `CASE WHEN kind <> 'service' AND email NOT LIKE '%@${NO_ADDRESS_DOMAIN}' THEN email END`, as: 'value' },
     kind: { sql: 'kind', as: 'word' },
     anonymous: { sql: 'anonymous::text', as: 'plain' },
+    emailVerified: { sql: '(email_verified_at IS NOT NULL)::text', as: 'plain' },
+    locale: { sql: 'locale', as: 'value' },
     name: { sql: "nullif(name, '')", as: 'value' },
     status: { sql: 'status', as: 'word' },
     roles: { sql: ROLES, as: 'value' },
@@ -175,7 +182,7 @@ export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaCl
       return count === 1
     },
     async verifyEmail(tx, id, email, at) {
-      const { count } = await tx.user.updateMany({ where: { id, email }, data: { emailVerifiedAt: at } })
+      const { count } = await tx.user.updateMany({ where: { id, email }, data: { emailVerifiedAt: at, version: { increment: 1 } } })
       return count === 1
     },
     async insert(tx, { roles, issuer, ...account }) {

@@ -10,6 +10,10 @@ export interface UserView {
   email: string | null
   kind: UserKind
   anonymous: boolean
+  /** has mail to the address reached them? */
+  emailVerified: boolean
+  /** a language tag: of the mails to them */
+  locale: string | null
   name: string | null
   status: UserStatus
   roles: string[]
@@ -21,7 +25,7 @@ export interface UserView {
 
 export function viewOf(row: AccountRow): UserView {
   return {
-    id: row.id, email: shownEmail(row.email), kind: row.kind, anonymous: row.anonymous, name: row.name === '' ? null : row.name, status: row.status, roles: row.roles, version: row.version,
+    id: row.id, email: shownEmail(row.email), kind: row.kind, anonymous: row.anonymous, emailVerified: row.emailVerified, locale: row.locale, name: row.name === '' ? null : row.name, status: row.status, roles: row.roles, version: row.version,
     createdAt: row.createdAt.toISOString(), updatedAt: row.updatedAt.toISOString(),
     lastLoginAt: row.lastLoginAt.getTime() === 0 ? null : row.lastLoginAt.toISOString(),
   }

@@ -92,6 +92,7 @@ export const ERRORS = {
   'link.void': [410, 'Nothing waits to be linked here'],
   'reset.void': [410, 'The link is wrong, used, expired or void'],
   'events.expired': [410, 'What came after this place is not kept any more'],
+  'confirmation.void': [410, 'The link that confirms an address is wrong, used, expired or void'],
   'precondition.failed': [412, 'The resource has changed since it was read'],
   'body.too_large': [413, 'The request body is too large'],
   'uri.too_long': [414, 'The request target is too long'],

@@ -50,6 +50,10 @@ export interface MailedLinkService {
    */
   guess: (kind: LinkKind, token: string, code: string, binding?: Buffer) => Promise<MailedLink | null>
   takeById: (tx: Tx, id: string) => Promise<MailedLink | null>
+  /** How many of a kind were made for an account in the last hour, used or not. */
+  countOf: (tx: Tx, kind: LinkKind, userId: string) => Promise<number>
+  /** How many of a kind that somebody has given could still be used. */
+  countLive: (tx: Tx, kind: LinkKind, givenBy: string) => Promise<number>
   /** Voids the unused ones of a kind, of an account or an address. */
   void: (tx: Tx, kind: LinkKind, of: { userId: string } | { email: string }) => Promise<number>
 }
@@ -98,6 +102,8 @@ export function createMailedLinkService({ store, clock, secrets }: { store: Mail
       return row?.codeHash && secrets.isMac(PURPOSE, `${row.id} ${code}`, row.codeHash) ? shown(row) : null
     },
     takeById: async (tx, id) => shown(await store.takeById(tx, id, now())),
+    countOf: (tx, kind, userId) => store.countOf(tx, kind, userId, new Date(clock.now() - HOUR_MS)),
+    countLive: (tx, kind, givenBy) => store.countLive(tx, kind, givenBy, now()),
     void: (tx, kind, of) => store.void(tx, kind, of, now()),
   }
 }

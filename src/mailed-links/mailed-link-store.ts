@@ -33,6 +33,10 @@ export interface MailedLinkStore {
   takeById: (tx: Tx, id: string, now: Date) => Promise<LinkRow | null>
   /** Counts a try at the code of a link; null when there is none, or none is left. Never in another transaction. */
   takeTry: (kind: string, tokenHash: Uint8Array, binding: Uint8Array | null, now: Date, most: number) => Promise<LinkRow | null>
+  /** How many of a kind were made for an account since then, used or not. */
+  countOf: (tx: Tx, kind: string, userId: string, since: Date) => Promise<number>
+  /** How many of a kind that somebody has given could still be used. */
+  countLive: (tx: Tx, kind: string, givenBy: string, now: Date) => Promise<number>
   /** Voids the unused ones of a kind and an account, or an address. How many. */
   void: (tx: Tx, kind: string, of: { userId: string } | { email: string }, now: Date) => Promise<number>
 }
@@ -71,6 +75,8 @@ export function createMailedLinkStore({ prisma }: { prisma: PrismaClient }): Mai
       })
       return row ?? null
     },
+    countOf: (tx, kind, userId, since) => tx.mailedLink.count({ where: { kind, userId, createdAt: { gt: since } } }),
+    countLive: (tx, kind, givenBy, now) => tx.mailedLink.count({ where: { kind, givenBy, usedAt: null, expiresAt: { gt: now } } }),
     async void(tx, kind, of, now) {
       const { count } = await tx.mailedLink.updateMany({ where: { kind, ...of, usedAt: null, expiresAt: { gt: now } }, data: { usedAt: now } })
       return count

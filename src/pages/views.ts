@@ -6,7 +6,8 @@ export type FormFault =
   | 'sign-in.wrong' | 'sign-in.throttled' | 'sessions.full' | 'busy' | 'rate'
   | 'missing' | 'stale' | 'password.weak' | 'password.wrong' | 'reset.void' | 'changed' | 'keys.full' | 'keys.permission' | 'keys.expiry' | 'admin.last'
   | 'provider.unavailable' | 'provider.denied' | 'provider.failed' | 'provider.no-account' | 'identity.taken' | 'identity.full' | 'identity.other' | 'identity.last' | 'link.void' | 'email.unusable'
-  | 'email.malformed' | 'factor.invalid' | 'factor.throttled' | 'factor.wanted' | 'factor.needed' | 'factor.none' | 'factor.late' | 'factor.full' | 'factor.taken' | 'passkey.invalid' | 'challenge.void'
+  | 'email.malformed' | 'email.taken' | 'email.unusable-new' | 'mail.void'
+  | 'factor.invalid' | 'factor.throttled' | 'factor.wanted' | 'factor.needed' | 'factor.none' | 'factor.late' | 'factor.full' | 'factor.taken' | 'passkey.invalid' | 'challenge.void'
 
 export interface FormProblem {
   code: FormFault
@@ -103,7 +104,7 @@ export interface KeyForm {
 }
 
 /** What a form has done, said on the page that it leads to. Its words are `done.DONE`. */
-export const DONE = ['saved', 'password', 'session-ended', 'sessions-ended', 'device-forgotten', 'key-revoked', 'reset', 'link', 'linked', 'unlinked', 'factor-added', 'factor-removed'] as const
+export const DONE = ['saved', 'password', 'session-ended', 'sessions-ended', 'device-forgotten', 'key-revoked', 'reset', 'link', 'linked', 'unlinked', 'factor-added', 'factor-removed', 'mailed', 'address'] as const
 export type Done = (typeof DONE)[number]
 
 /** After which form `/ui/sent` is shown. Its words are the same for all of them; where it leads back to is not. */
@@ -126,7 +127,10 @@ export interface Views {
   'sign-out': { email: string }
   'signed-out': object
   account: { user: AccountFacts }
-  profile: { name: string; version: number; problem: FormProblem | null; done: Done | null }
+  profile: { email: string | null; name: string; version: number; problem: FormProblem | null; done: Done | null }
+  email: { email: string; isProven: boolean; wanted: string; problem: FormProblem | null; done: Done | null }
+  'confirm-address': { kind: 'verify' | 'change'; email: string; problem: FormProblem | null }
+  'link-void': object
   password: { email: string; problem: FormProblem | null; done: Done | null }
   sessions: { sessions: SessionFacts[]; devices: DeviceFacts[]; isCut: boolean; done: Done | null }
   keys: { keys: KeyFacts[]; isCut: boolean; mayIssue: boolean; held: string[]; filled: KeyForm; problem: FormProblem | null; done: Done | null }

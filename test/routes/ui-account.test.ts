@@ -18,7 +18,7 @@ async function member(): Promise<Pages & { email: string; id: string; headers: {
 }
 
 t.test('every page of an account is for whoever is signed in', async (t) => {
-  for (const path of ['', '/profile', '/password', '/sessions', '/identities', '/keys', '/delete']) {
+  for (const path of ['', '/profile', '/email', '/password', '/sessions', '/identities', '/keys', '/delete']) {
     const answer = await pagesOf(app).open(`/ui/account${path}`)
     t.equal(answer.statusCode, 303, path)
     t.equal(answer.headers.location, `/ui/sign-in?return_to=${encodeURIComponent(`/ui/account${path}`)}`)

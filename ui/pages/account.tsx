@@ -27,7 +27,8 @@ export function Account({ user: { email, name, createdAt, lastLoginAt } }: Views
   )
 }
 
-export function Profile({ name, version, problem, done }: Views['profile']) {
+export function Profile({ email, name, version, problem, done }: Views['profile']) {
+  const { t } = useText()
   return (
     <Shell title="profile.title" at="profile" isProblem={problem !== null}>
       <DoneNotice done={done} />
@@ -36,6 +37,11 @@ export function Profile({ name, version, problem, done }: Views['profile']) {
         <Field id="name" label="field.name" hint="profile.hint" value={name} problem={problem} autocomplete="name" maxlength={200} />
         <div class="actions"><Button label="save" /></div>
       </Form>
+      <section class="section">
+        <h2>{t('field.email')}</h2>
+        <p>{email ?? t('email.lead.none')}</p>
+        <a class="button" href="/ui/account/email">{t('email.title')}</a>
+      </section>
     </Shell>
   )
 }

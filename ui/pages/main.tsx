@@ -6,6 +6,7 @@ import type { PagesModule, Renderer, View, ViewName, Views } from '../../src/pag
 import { PageProvider } from '../kit/page-context.js'
 import { createTexts, TextProvider } from '../kit/text.js'
 import { Account, AccountDeleted, DeleteAccount, Password, Profile, Sessions } from './account.js'
+import { ConfirmAddress, Email, LinkVoid } from './address.js'
 import { AddApp, AddPasskey, Factors, RecoveryCodes, StepUp, Verify } from './factors.js'
 import { Forgot, Sent } from './forgot.js'
 import { Identities, Leave, Link } from './identities.js'
@@ -31,6 +32,9 @@ const PAGES: { [Name in ViewName]: ComponentType<Views[Name]> } = {
   identities: Identities,
   account: Account,
   profile: Profile,
+  email: Email,
+  'confirm-address': ConfirmAddress,
+  'link-void': LinkVoid,
   password: Password,
   sessions: Sessions,
   keys: Keys,

@@ -8,20 +8,20 @@ export default (async (app) => {
   const { accounts, clock } = app
 
   app.get('/', { config: { access: ['user'] } }, async (request, reply) => {
-    const { name, version } = await accounts.find(request.signedIn().id)
-    return reply.show('profile', { name: name ?? '', version, problem: null, done: doneOf(request.asked('done')) })
+    const { email, name, version } = await accounts.find(request.signedIn().id)
+    return reply.show('profile', { email, name: name ?? '', version, problem: null, done: doneOf(request.asked('done')) })
   })
 
   app.post('/', { schema: { body: ProfileForm }, config: { access: ['gatehouse:own.profile'] } }, async (request, reply) => {
     const { id } = request.signedIn()
     const { name, version } = request.body
     try {
-      await accounts.rename(request.caller, id, Number(version), name.trim() === '' ? null : name)
+      await accounts.changeOwn(request.caller, id, Number(version), { name: name.trim() === '' ? null : name })
       return reply.onward('/ui/account/profile?done=saved')
     } catch (error) {
       const problem = formProblem(error, clock.now(), { 'precondition.failed': 'changed' })
       const now = await accounts.find(id)
-      return reply.code(422).show('profile', { name, version: now.version, problem, done: null })
+      return reply.code(422).show('profile', { email: now.email, name, version: now.version, problem, done: null })
     }
   })
 }) satisfies FastifyPluginAsyncTypebox

@@ -1,0 +1,59 @@
+// The pages of mailed links, without a browser: each does what the API does, uses nothing up by being looked at, and keeps the token out of the address.
+import t from 'tap'
+import { QUEUED_WORK } from '../../src/queue/index.js'
+import { PASSWORD, startApp } from '../support/app.js'
+import { pagesOf } from '../support/pages.js'
+import { startMailServer } from '../support/smtp.js'
+
+const server = await startMailServer(t)
+const { app, as } = await startApp(t, { config: { smtpUrl: server.url, publicUrl: 'https://auth.example.com' } })
+await as.admin()
+const pathOf = (to: string, subject: RegExp): string => /https:\/\/auth\.example\.com(\/ui\/\S+)/.exec(server.last(to, subject).text)?.[1] ?? ''
+const work = async (): Promise<void> => {
+  await app.jobs.run(QUEUED_WORK)
+  await app.jobs.run(QUEUED_WORK)
+}
+
+t.test('the address of an account is changed by a page, from the browser that asked and from another', async (t) => {
+  await as.signUp('ada@example.com')
+  const [ada, phone] = [pagesOf(app), pagesOf(app)]
+  await ada.submit('/ui/sign-in', { email: 'ada@example.com', 'current-password': PASSWORD })
+  t.match((await ada.open('/ui/account/profile')).body, 'ada@example.com')
+  for (const email of ['', 'no address', 'ada@example.com']) t.equal((await ada.submit('/ui/account/email', { email })).statusCode, 422, email)
+  t.equal((await ada.submit('/ui/account/email', { email: 'new@example.com' })).headers.location, '/ui/account/email?done=mailed')
+  await work()
+  const link = pathOf('new@example.com', /Confirm your new address/)
+  for (let n = 0; n < 3; n += 1) {
+    const opened = await phone.open(link)
+    t.same([opened.statusCode, opened.headers.location], [303, '/ui/confirm-address'], 'the token leaves the address')
+  }
+  t.match((await phone.open('/ui/confirm-address')).body, 'new@example.com becomes the address of your account')
+  const done = await phone.submit('/ui/confirm-address', { kind: 'change' })
+  t.equal(done.headers.location, '/ui/sign-in?done=address')
+  t.match((await ada.open('/ui/account/email')).body, 'It is new@example.com')
+  t.equal((await phone.open('/ui/confirm-address')).statusCode, 410)
+})
+
+t.test('an address is proven by a page', async (t) => {
+  await as.signUp('lea@example.com')
+  const lea = pagesOf(app)
+  await lea.submit('/ui/sign-in', { email: 'lea@example.com', 'current-password': PASSWORD })
+  t.match((await lea.open('/ui/account/email')).body, 'Not confirmed yet')
+  t.equal((await lea.submit('/ui/account/email', { prove: 'true' })).statusCode, 303)
+  await work()
+  await lea.open(pathOf('lea@example.com', /Confirm your address/))
+  t.equal((await lea.submit('/ui/confirm-address', { kind: 'verify' })).headers.location, '/ui/account/email?done=address')
+  t.notMatch((await lea.open('/ui/account/email')).body, 'Not confirmed yet')
+})
+
+t.test('an address that is another\'s by now is told to who has the link', async (t) => {
+  await as.signUp('max@example.com')
+  const max = pagesOf(app)
+  await max.submit('/ui/sign-in', { email: 'max@example.com', 'current-password': PASSWORD })
+  await max.submit('/ui/account/email', { email: 'lea@example.com' })
+  await work()
+  await max.open(pathOf('lea@example.com', /Confirm your new address/))
+  const answer = await max.submit('/ui/confirm-address', { kind: 'change' })
+  t.equal(answer.statusCode, 422)
+  t.match(answer.body, 'belongs to another account')
+})
