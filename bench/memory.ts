@@ -66,7 +66,7 @@ async function fill({ entries, withLimit }: MemoryOrder): Promise<Filled> {
   revocations.applyPoll({ startedAt: revocations.now(), server: 'memory', head: 1, rows: [] })
   const cache = createDecisionCache({ revocations, restore: async () => {}, maxEntries: entries, maxBytes: 2 ** 32 })
   const authorizer = createAuthorizer({
-    store: createCredentialStore({ pool: fakePool(withLimit) }), cache, tokens: { verify: unused }, readCookie: unused, limits: { take: unused, guarantee: unused },
+    store: createCredentialStore({ pool: fakePool(withLimit) }), cache, tokens: { verify: unused }, userinfo: unused, readCookie: unused, limits: { take: unused, guarantee: unused },
     lastUsed: { key: () => {}, session: unused, flush: unused, close: unused }, clock: systemClock, config: { sessionIdleSeconds: 60 },
   })
   for (let done = 0; done < entries; done += AT_ONCE) {

@@ -24,6 +24,7 @@ import limits from '../plugins/features/limits.js'
 import mail from '../plugins/features/mail.js'
 import mailedLinks from '../plugins/features/mailed-links.js'
 import ownEmail from '../plugins/features/own-email.js'
+import oauth from '../plugins/features/oauth.js'
 import outbound from '../plugins/features/outbound.js'
 import queue from '../plugins/features/queue.js'
 import revocation from '../plugins/features/revocation.js'
@@ -51,6 +52,8 @@ import inside, { createArrivals } from '../plugins/http/inside.js'
 import idempotency from '../plugins/http/idempotency.js'
 import jwks from '../plugins/security/jwks.js'
 import jwt from '../plugins/security/jwt.js'
+import oauthMetadata from '../plugins/http/oauth-metadata.js'
+import oauthRoutes from '../plugins/http/oauth-routes.js'
 import openapi from '../plugins/http/openapi.js'
 import prisma, { type Foundations } from '../plugins/foundation/prisma.js'
 import rateLimit from '../plugins/security/rate-limit.js'
@@ -208,6 +211,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(federation)
   await app.register(ownAccount)
   await app.register(decisions)
+  await app.register(oauth)
   await app.register(gate)
   await app.register(idempotentAnswers)
   await app.register(csrf)
@@ -221,11 +225,13 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(health)
   await app.register(root)
   await app.register(jwks)
+  await app.register(oauthMetadata)
   await app.register(forwardAuth)
   await app.register(emails)
   await app.register(pages)
   await app.register(pageFiles)
   await app.register(pageRoutes, { prefix: '/ui', dir: PAGES })
-  await app.register(autoload, { dir: ROUTES, options: { prefix: '/api/v1' }, forceESM: true, ignorePattern: /^ui$/, ignoreFilter: (path) => /schema\.[jt]s$/.test(path) })
+  await app.register(oauthRoutes, { prefix: '/oauth', dir: join(ROUTES, 'oauth') })
+  await app.register(autoload, { dir: ROUTES, options: { prefix: '/api/v1' }, forceESM: true, ignorePattern: /^(ui|oauth)$/, ignoreFilter: (path) => /schema\.[jt]s$/.test(path) })
   return app
 }

@@ -12,7 +12,7 @@ declare module 'fastify' {
 export default fp(async (app) => {
   const { config, clock, log, tokens, usageLedger, limitStore, knownRevocations, revocations, readSessionCookie, database: { pool } } = app
   const feature = createDecisions({
-    pool, clock, log, tokens, config, known: knownRevocations, restore: revocations.restore, readCookie: readSessionCookie, limits: limitStore, usage: usageLedger,
+    pool, clock, log, tokens, config, userinfo: () => `${app.publicOrigin()}/oauth/userinfo`, known: knownRevocations, restore: revocations.restore, readCookie: readSessionCookie, limits: limitStore, usage: usageLedger,
   })
   app.decorate('authorizer', feature.authorizer)
   app.decorate('decisionCache', feature.decisionCache)

@@ -23,7 +23,7 @@ function identityHeaders(subject: string, type: string, keyId: string, permissio
 const NOBODY = identityHeaders('-', '-', '-', '-')
 const ERRORS: ErrorCode[] = [
   'expectation.failed', 'gate.untrusted', 'gate.headers_missing', 'gate.header_refused', 'gate.upgrade_refused', 'gate.target_refused', 'gate.no_rule', 'credentials.missing', 'credentials.malformed', 'key.invalid',
-  'token.invalid', 'token.expired', 'session.invalid', 'access.denied', 'csrf.invalid', 'rate.limited', 'headers.too_large', 'expectation.failed',
+  'token.invalid', 'token.expired', 'session.invalid', 'access.denied', 'scope.insufficient', 'csrf.invalid', 'rate.limited', 'headers.too_large', 'expectation.failed',
 ]
 const DESCRIPTION = `On the inside listener only. For the gateway's configuration, see docs/gateways. The request is judged by its original method, host and target, which the gateway tells in
 headers, against the gate rules; its credential is that of any other request. A denial is an answer of 400 and above (nginx: always 401 or 403, the status is in

@@ -11,7 +11,8 @@ declare module 'fastify' {
 
 export default fp(async (app) => {
   const { prisma, cursors, clock, audit, authority, publishRevocations, authorizer, limitStore, knownRevocations, database: { pool, transact } } = app
-  const { gate, gateRules } = createGate({ prisma, pool, cursors, clock, audit, authority, transact, publishRevocations, authorizer, limits: limitStore, known: knownRevocations })
+  const resourceMetadataUrl = (identifier: string): string => `${app.publicOrigin()}/oauth/protected-resource?resource=${encodeURIComponent(identifier)}`
+  const { gate, gateRules } = createGate({ resourceMetadataUrl, prisma, pool, cursors, clock, audit, authority, transact, publishRevocations, authorizer, limits: limitStore, known: knownRevocations })
   app.decorate('gate', gate)
   app.decorate('gateRules', gateRules)
 }, { name: 'gate', dependencies: ['decisions'] })

@@ -69,7 +69,7 @@ function challenge(error: AppError): string {
 
 /** Sends an error as a problem (RFC 9457), with WWW-Authenticate (RFC 6750 3, RFC 9470 3) and Retry-After where they belong. `status`: another one than the error's. */
 export function sendProblem(error: AppError, request: FastifyRequest, reply: FastifyReply, status: number = error.statusCode): FastifyReply {
-  if (error.statusCode === 401) void reply.header('www-authenticate', challenge(error))
+  if (error.statusCode === 401 || (error.statusCode === 403 && error.authenticate !== undefined)) void reply.header('www-authenticate', challenge(error))
   if (error.retryAfterSeconds !== undefined) void reply.header('retry-after', String(Math.max(1, Math.ceil(error.retryAfterSeconds))))
   return reply.code(status).type('application/problem+json').serializer(JSON.stringify).send(problemBody(error, request.id))
 }

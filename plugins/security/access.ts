@@ -56,7 +56,7 @@ export default fp(async (app) => {
     const { config } = route
     if (!config) return
     // a public route is the one anybody can call at will: it is limited by address unless it says otherwise
-    if (config.access?.includes('public') && /^\/(api|ui)\//.test(route.url)) config.rateLimit ??= { max: 1200, timeWindow: 60_000 }
+    if (config.access?.includes('public') && /^\/(api|ui|oauth)\//.test(route.url)) config.rateLimit ??= { max: 1200, timeWindow: 60_000 }
     if (!config.access?.includes('public')) config.price ??= [route.method].flat().every((one) => SAFE.has(one)) ? 1 : 2
     config.declares = new Set<string>([...automaticCodes(route), ...(config.errors ?? [])])
   })

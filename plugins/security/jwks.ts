@@ -1,16 +1,20 @@
-// The public keys of access tokens, where verifiers of RFC 9068 tokens look for them. Nothing private can get into the
+// The public keys of tokens, where verifiers of RFC 9068 tokens look for them. Nothing private can get into the
 // answer: its schema names every member.
 import fp from 'fastify-plugin'
 import { Type } from '@sinclair/typebox'
 import { strict } from '../http/route-kit.js'
 
+const OPTIONAL = (description: string) => Type.Optional(Type.String({ description }))
 const Jwk = strict({
-  kty: Type.Literal('OKP'),
-  crv: Type.Literal('Ed25519'),
-  x: Type.String({ description: 'The public key, base64url' }),
+  kty: Type.String({ description: 'OKP, EC or RSA' }),
+  crv: OPTIONAL('Ed25519 or P-256'),
+  x: OPTIONAL('base64url'),
+  y: OPTIONAL('base64url'),
+  n: OPTIONAL('The modulus, base64url'),
+  e: OPTIONAL('base64url'),
   kid: Type.String({ description: 'RFC 7638 thumbprint; the `kid` of a token names its key' }),
   use: Type.Literal('sig'),
-  alg: Type.Literal('EdDSA'),
+  alg: Type.String({ description: 'EdDSA, ES256 or RS256' }),
 })
 
 const Jwks = strict({ keys: Type.Array(Jwk) }, {
@@ -19,7 +23,7 @@ const Jwks = strict({ keys: Type.Array(Jwk) }, {
 
 export default fp(async (app) => {
   app.get('/.well-known/jwks.json', {
-    schema: { operationId: 'readJwks', summary: 'Public keys of access tokens (JWKS, RFC 7517)', tags: ['Tokens'], response: { 200: Jwks } },
+    schema: { operationId: 'readJwks', summary: 'Public keys of tokens (JWKS, RFC 7517)', tags: ['Tokens'], response: { 200: Jwks } },
     config: { access: ['public'] },
-  }, async (_request, reply) => reply.header('cache-control', 'public, max-age=300').send({ keys: app.tokens.publicKeys() }))
+  }, async (_request, reply) => reply.header('cache-control', 'public, max-age=300').send({ keys: await app.tokens.publicKeys() }))
 }, { name: 'jwks', dependencies: ['jwt', 'access'] })

@@ -13,6 +13,8 @@ const Methods = Type.Array(Type.String({ pattern: '^[A-Z][A-Z-]{0,19}$' }), { ma
 const Permissions = Type.Array(Type.String({ maxLength: PERMISSION_LENGTH, pattern: PERMISSION_PATTERN }), {
   maxItems: 50, uniqueItems: true, description: 'All of these must be covered. None: any valid credential will do',
 })
+const Audience = Type.Union([Type.String({ minLength: 1, maxLength: 500 }), Type.Null()], { description: 'Identifier of a resource: tokens of OAuth clients that were issued for it will do, and nothing else. null (default): no token that was issued for a resource will do' })
+const Scopes = Type.Array(Type.String({ minLength: 1, maxLength: 100, pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$' }), { maxItems: 50, uniqueItems: true, description: 'All of which such a token must have: 403 insufficient_scope otherwise' })
 const Per = Type.Unsafe<'owner' | 'credential' | 'address'>({
   type: 'string', enum: ['owner', 'credential', 'address'],
   description: 'Default: owner. What is counted together: all keys and sessions of an owner; each key (with those it was rotated from) and the sessions of a user; each address (IPv6: /56). A public rule always counts addresses',
@@ -24,7 +26,7 @@ const Limit = Type.Union([
 const Public = Type.Boolean({ description: 'Nobody is asked for a credential' })
 const Priority = Type.Integer({ minimum: -1000, maximum: 1000, description: 'The higher rule holds. Among equals the more specific: host, then path, then methods' })
 
-const rule = { host: 'api.example.com', path: '/reports/*', methods: ['GET'], permissions: ['reports:read'], public: false, limit: { quota: 600, windowSeconds: 60, per: 'owner' }, priority: 0 }
+const rule = { host: 'api.example.com', path: '/reports/*', methods: ['GET'], permissions: ['reports:read'], audience: null, scopes: [], public: false, limit: { quota: 600, windowSeconds: 60, per: 'owner' }, priority: 0 }
 const view = {
   id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f21', ...rule, version: 1, createdAt: '2027-01-01T09:00:00.000Z', updatedAt: '2027-01-01T09:00:00.000Z',
 }
@@ -36,6 +38,8 @@ export const GateRuleView = Type.Object({
   methods: Type.Array(Type.String()),
   public: Type.Boolean(),
   permissions: Type.Array(Type.String()),
+  audience: Type.Union([Type.String(), Type.Null()]),
+  scopes: Type.Array(Type.String()),
   limit: Type.Union([Type.Object({ quota: Type.Integer(), windowSeconds: Type.Integer(), per: Per }), Type.Null()]),
   priority: Type.Integer(),
   version: Type.Integer({ description: 'Second half of the ETag' }),
@@ -50,6 +54,8 @@ const optional = {
   host: Type.Optional(Host),
   methods: Type.Optional(Methods),
   permissions: Type.Optional(Permissions),
+  audience: Type.Optional(Audience),
+  scopes: Type.Optional(Scopes),
   public: Type.Optional(Public),
   limit: Type.Optional(Limit),
   priority: Type.Optional(Priority),
@@ -75,11 +81,13 @@ export const GateExplanation = Type.Object({
     alsoIds: Type.Array(Type.String({ format: 'uuid' }), { description: 'Rules that go first, whose path it is to servers that do not tell its letters apart: their needs count, too' }),
   })),
   permissions: Type.Array(Type.String()),
+  audience: Type.Union([Type.String(), Type.Null()], { description: 'The token must be for this resource' }),
+  scopes: Type.Array(Type.String()),
   rules: Type.Array(Type.Object({
     id: Type.String({ format: 'uuid' }), host: Type.String(), path: Type.String(), methods: Type.Array(Type.String()), priority: Type.Integer(), holds: Type.Boolean(), why: Type.String(),
   }), { description: 'Those that hold, then those that came closest' }),
   more: Type.Integer({ description: 'Rules that are not shown' }),
 }, { examples: [{
-  method: 'GET', host: 'api.example.com', target: '/reports/1', outcome: 'credential', refused: null, readings: [{ path: '/reports/1', ruleId: view.id, alsoIds: [] }], permissions: ['reports:read'],
+  method: 'GET', host: 'api.example.com', target: '/reports/1', outcome: 'credential', refused: null, readings: [{ path: '/reports/1', ruleId: view.id, alsoIds: [] }], permissions: ['reports:read'], audience: null, scopes: [],
   rules: [{ id: view.id, host: rule.host, path: rule.path, methods: rule.methods, priority: 0, holds: true, why: 'holds for /reports/1' }], more: 0,
 }] })

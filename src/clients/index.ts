@@ -4,14 +4,27 @@ import { tableExpiry } from '../database/expiry.js'
 import type { PrismaClient } from '../database/generated/client.js'
 import type { Job } from '../jobs/index.js'
 import type { Cursors } from '../kernel/page.js'
+import type { Outbound } from '../outbound/index.js'
+import { createHeldRows, type Revocations } from '../revocation/index.js'
+import { type ClientAuthentication, createClientAuthentication } from './client-authentication-service.js'
+import { type ClientDirectory, createClientDirectory } from './client-directory.js'
 import { type ClientService, type ClientServiceDeps, createClientService } from './client-service.js'
 import { createClientStore } from './client-store.js'
+import { createKeyDirectory } from './key-directory.js'
 import { createResourceService, type ResourceService, type ResourceServiceDeps } from './resource-service.js'
 import { createResourceStore } from './resource-store.js'
+import { createUsedStore, type UsedStore } from './used-store.js'
 
 export type { NewClient } from './client-rules.js'
-export { completed, faultsOf } from './client-rules.js'
+export { isIdentityScope, parseScope, permissionsOf, type ResourceScope } from './scope-rules.js'
+export type { ClientAuthentication } from './client-authentication-service.js'
+export type { ClientDirectory, KnownClient, KnownResource } from './client-directory.js'
+export { isConfidential } from './client-rules.js'
 export { type ClientService, createClientService } from './client-service.js'
+export { OAuthError, type OAuthErrorCode } from './oauth-error.js'
+export { type Parameters, parametersOf, readParameters } from './parameters.js'
+export { isOwnMachine, isRegistered } from './redirect-rules.js'
+export type { UsedStore } from './used-store.js'
 export { createClientStore } from './client-store.js'
 export { createResourceStore } from './resource-store.js'
 export type { ResourceService } from './resource-service.js'
@@ -20,20 +33,31 @@ export interface ClientsNeeds extends Omit<ClientServiceDeps, 'store' | 'resourc
   prisma: PrismaClient
   pool: pg.Pool
   cursors: Cursors
+  outbound: Outbound
+  known: Revocations
 }
 
 export interface ClientsFeature {
   clients: ClientService
   resources: ResourceService
+  /** clients and resources as requests find them */
+  directory: ClientDirectory
+  authentication: ClientAuthentication
+  used: UsedStore
   jobs: Job[]
 }
 
-export function createClients({ prisma, pool, cursors, ...deps }: ClientsNeeds): ClientsFeature {
+export function createClients({ prisma, pool, cursors, known, ...deps }: ClientsNeeds): ClientsFeature {
   const store = createClientStore({ prisma, pool, cursors })
   const resources = createResourceStore({ prisma, pool, cursors })
+  const directory = createClientDirectory({ pool, hold: (how) => createHeldRows({ revocations: known, ...how }) })
+  const used = createUsedStore({ pool })
   return {
+    directory,
+    used,
+    authentication: createClientAuthentication({ directory, keys: createKeyDirectory(deps), used, clock: deps.clock, issuer: deps.publicOrigin }),
     clients: createClientService({ ...deps, store, resources }),
     resources: createResourceService({ ...deps, store: resources }),
-    jobs: [tableExpiry(pool, { table: 'oauth_client_secrets', where: 'expires_at <= $1', before: deps.clock.now })],
+    jobs: ['oauth_client_secrets', 'oauth_used'].map((table) => tableExpiry(pool, { table, where: 'expires_at <= $1', before: deps.clock.now })),
   }
 }

@@ -8,6 +8,8 @@ import { checksumOk } from '../keys/index.js'
 import { forRequest } from '../limits/index.js'
 import type { LimitStore } from '../shared-store/shared-store.js'
 import type { UsageLedger } from '../usage/index.js'
+import type { AccessToken } from '../tokens/index.js'
+import { foundClientToken, foundGrantToken, type TokenEntry } from './client-token-entry.js'
 import type { Credential } from './credential.js'
 import type { DecisionCache, Found, Held } from './decision-cache.js'
 import { type CredentialSource, decideKey, decideSession, foundKey, foundSession, type KeyVerdict } from './entry.js'
@@ -32,6 +34,8 @@ export interface Authorizer {
   verify: (input: VerifyInput) => MaybePromise<Verification>
   /** The answers to many questions, in their order, as if they had been asked one after the other. */
   verifyAll: (inputs: readonly VerifyInput[]) => Promise<Verification[]>
+  /** What an access token of an OAuth client is worth now, whatever its audience; null: nothing. Charges no limit. */
+  inspect: (token: string) => Promise<{ token: TokenEntry; principal: Principal } | null>
   /** May the holder of this credential do this, now? In the order of `verify`; a session charges its user's limits, and what `wanted` adds. */
   check: (credential: Credential, wanted: Wanted, address: string) => MaybePromise<Decision>
 }
@@ -40,7 +44,9 @@ export interface AuthorizerDeps {
   store: CredentialSource
   cache: DecisionCache
   /** the claims of an access token; throws token.invalid and token.expired */
-  tokens: { verify: (token: string) => Promise<{ userId: string; sessionId: string; expiresAt: Date }> }
+  tokens: { verify: (token: string) => Promise<AccessToken> }
+  /** the audience of tokens that say who somebody is */
+  userinfo: () => string
   /** the hash under which a cookie's session is kept; null for a value that was not signed here */
   readCookie: (value: string) => Buffer | null
   limits: LimitStore
@@ -66,7 +72,7 @@ function nameOf(value: string): string {
   return hash('sha256', value, 'binary')
 }
 
-export function createAuthorizer({ store, cache, tokens, readCookie, limits, lastUsed, usage, clock, config }: AuthorizerDeps): Authorizer {
+export function createAuthorizer({ store, cache, tokens, userinfo, readCookie, limits, lastUsed, usage, clock, config }: AuthorizerDeps): Authorizer {
   const idleMs = config.sessionIdleSeconds * 1000
   const room = createRoom(MOST_ASKED)
 
@@ -76,7 +82,16 @@ export function createAuthorizer({ store, cache, tokens, readCookie, limits, las
   }
 
   async function readToken(token: string): Promise<Found | null> {
-    const { userId, sessionId, expiresAt } = await tokens.verify(token)
+    const verified = await tokens.verify(token)
+    if (verified.kind === 'client') {
+      if (verified.sessionId === null) {
+        const client = await store.clientById(verified)
+        return client && foundClientToken(client, verified)
+      }
+      const grant = await store.grantById(verified.sessionId, verified)
+      return grant && foundGrantToken(grant, verified, { idleMs, userinfo: userinfo() })
+    }
+    const { userId, sessionId, expiresAt } = verified
     const snapshot = await store.sessionById(sessionId)
     return snapshot?.entry.userId === userId ? foundSession(snapshot, 'token', idleMs, expiresAt.getTime()) : null
   }
@@ -107,6 +122,8 @@ export function createAuthorizer({ store, cache, tokens, readCookie, limits, las
       lastUsed.key(held.key.keyId, nowMs)
       return held.principal
     }
+    // the audience is compared at every decision, never only when the token is first seen
+    if (held?.token) throw problem('token.invalid', { detail: 'It was issued for another audience' })
     if (!held?.session || decideSession(held.session, nowMs, idleMs) !== 'valid') throw problem(kind === 'key' ? 'key.invalid' : 'session.invalid')
     lastUsed.session(held.session.sessionId, nowMs)
     return held.principal
@@ -129,22 +146,27 @@ export function createAuthorizer({ store, cache, tokens, readCookie, limits, las
     })
   }
 
-  function denialOf({ key, session, principal }: Held, wanted: readonly string[], address: string, nowMs: number): DenialCode | null {
-    const verdict = key ? decideKey(key, nowMs, NOTHING, address) : session ? decideSession(session, nowMs, idleMs) : 'revoked'
+  /** A credential of one audience opens nothing at another, and what has none nothing that wants one. */
+  function denialOf({ key, session, token, principal }: Held, { permissions = NOTHING, audience, scopes = NOTHING }: Wanted, address: string, nowMs: number): DenialCode | null {
+    if (token?.audience !== audience) return 'invalid'
+    if (token && token.expiresAtMs <= nowMs) return 'expired'
+    const verdict = key ? decideKey(key, nowMs, NOTHING, address) : session ? decideSession(session, nowMs, idleMs) : token ? 'valid' : 'revoked'
     if (verdict !== 'valid') return verdict
-    return wanted.every((permission) => holds(principal.permissions, permission)) ? null : 'forbidden'
+    if (!scopes.every((scope) => token?.scopes.includes(scope))) return 'insufficient_scope'
+    return permissions.every((permission) => holds(principal.permissions, permission)) ? null : 'forbidden'
   }
 
   function checked(held: Held | null, wanted: Wanted, address: string, nowMs: number): MaybePromise<Decision> {
     if (!held) return { allowed: false, code: 'invalid' }
     const { key, session, principal } = held
-    const { permissions = NOTHING, cost = 1, dryRun = false } = wanted
-    const note = (outcome: Exclude<DenialCode, 'invalid'> | 'allowed'): void => {
+    const { cost = 1, dryRun = false } = wanted
+    const note = (outcome: Exclude<DenialCode, 'invalid' | 'insufficient_scope'> | 'allowed'): void => {
       if (key && !dryRun) usage?.record(key.keyId, key.ownerUserId, outcome, cost)
     }
-    const denial = denialOf(held, permissions, address, nowMs)
+    const denial = denialOf(held, wanted, address, nowMs)
+    if (denial === 'invalid') return { allowed: false, code: denial }
     if (denial) {
-      if (denial !== 'invalid') note(denial)
+      if (denial !== 'insufficient_scope') note(denial)
       return { allowed: false, code: denial, principal }
     }
     return charge(limits, boundOf(held, wanted), dryRun, (reports, refusal): Decision => {
@@ -215,6 +237,18 @@ export function createAuthorizer({ store, cache, tokens, readCookie, limits, las
       const at = cache.now()
       const held = resolve({ kind: 'key', value: input.key }, at)
       return held instanceof Promise ? held.then((read) => verified(read, input, clock.now())) : verified(held, input, at.wallMs)
+    },
+
+    async inspect(value) {
+      try {
+        const held = await resolve({ kind: 'token', value }, cache.now())
+        const nowMs = clock.now()
+        if (!held?.token || held.token.expiresAtMs <= nowMs || (held.session && decideSession(held.session, nowMs, idleMs) !== 'valid')) return null
+        return { token: held.token, principal: held.principal }
+      } catch (error) {
+        if (error instanceof AppError && (error.code === 'token.expired' || INVALID.has(error.code))) return null
+        throw error
+      }
     },
 
     check(credential, wanted, address) {

@@ -4,6 +4,8 @@
 import type pg from 'pg'
 import { type Acr, MULTI_FACTOR, ONE_FACTOR } from '../kernel/assurance.js'
 import type { KeyLimit, Metadata } from '../keys/index.js'
+import type { ResourceScope } from '../clients/index.js'
+import type { ClientFacts, GrantFacts } from './client-token-entry.js'
 import type { CredentialSource, KeyFacts, SessionFacts, Snapshot } from './entry.js'
 import type { Uses } from './last-used.js'
 
@@ -27,7 +29,7 @@ const KEY = `
 // a role of the user's asks for a second factor, and the session has none
 const wantsMfa = (session: string): string => `(${session}.acr IS DISTINCT FROM '${MULTI_FACTOR}' AND mfa_required(${session}.user_id))`
 
-const SESSION = `
+const sessionText = (columns = '', joins = ''): string => `
   SELECT ${AS_OF}, s.id, s.user_id, u.status = 'active' AS user_active, s.ended_at IS NOT NULL AS ended,
          (extract(epoch FROM s.expires_at) * 1000)::float8 AS expires_at_ms, (extract(epoch FROM s.last_seen_at) * 1000)::float8 AS last_seen_at_ms,
          coalesce(s.acr, '${ONE_FACTOR}') AS acr, (extract(epoch FROM coalesce(s.auth_time, s.created_at)) * 1000)::float8 AS auth_time_ms,
@@ -36,8 +38,8 @@ const SESSION = `
                WHERE ur.user_id = s.user_id ORDER BY 1) AS permissions,
          ARRAY(SELECT role_name FROM effective_roles WHERE user_id = s.user_id ORDER BY 1) AS roles, o.limits AS owner_limits, ${plansOf('s.user_id')},
          s.actor_user_id, s.actor_session_id, a.is_live AS actor_is_live, a.expires_at_ms AS actor_expires_at_ms, a.last_seen_at_ms AS actor_last_seen_at_ms,
-         a.permissions AS actor_permissions, a.roles AS actor_roles
-  FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN owner_limits o ON o.id = s.user_id
+         a.permissions AS actor_permissions, a.roles AS actor_roles${columns}
+  FROM sessions s JOIN users u ON u.id = s.user_id ${joins} LEFT JOIN owner_limits o ON o.id = s.user_id
   LEFT JOIN LATERAL (
     SELECT a.ended_at IS NULL AND v.status = 'active' AS is_live, (extract(epoch FROM a.expires_at) * 1000)::float8 AS expires_at_ms,
            (extract(epoch FROM a.last_seen_at) * 1000)::float8 AS last_seen_at_ms,
@@ -46,6 +48,26 @@ const SESSION = `
            ARRAY(SELECT role_name FROM effective_roles WHERE user_id = v.id ORDER BY 1) AS roles
     FROM sessions a JOIN users v ON v.id = a.user_id WHERE a.id = s.actor_session_id AND a.user_id = s.actor_user_id
   ) AS a ON s.actor_session_id IS NOT NULL`
+
+// what a client may ask for, and the resource it may still have that the token is for; $2: the audience, $3: the client's name, $4: the token's id
+const CLIENT_COLUMNS = `
+  c.id AS client_row_id, c.enabled AS client_enabled, 'client_credentials' = ANY(c.grant_types) AS acts_alone, c.scopes AS client_scopes,
+  r.id AS resource_id, r.scopes AS resource_scopes, coalesce(c.registration <> 'administrator' AND r.open_to_all, false) AS is_open,
+  EXISTS (SELECT 1 FROM oauth_revoked_tokens WHERE jti = $4::uuid) AS token_revoked`
+const CLIENT_RESOURCE = `
+  LEFT JOIN oauth_resources r ON r.identifier = $2 AND (r.identifier = ANY(c.resources) OR (c.registration <> 'administrator' AND r.open_to_all))`
+
+const CLIENT = `
+  SELECT ${AS_OF}, ${CLIENT_COLUMNS}
+  FROM oauth_clients c ${CLIENT_RESOURCE}
+  WHERE c.client_id = $3 AND $1::uuid IS NULL`
+
+const SESSION = sessionText()
+const GRANT = sessionText(`, ${CLIENT_COLUMNS}, g.scopes AS grant_scopes, g.offline, p.id AS parent_id,
+         coalesce(p.ended_at IS NULL, false) AS parent_is_live, (extract(epoch FROM p.expires_at) * 1000)::float8 AS parent_expires_at_ms,
+         (extract(epoch FROM p.last_seen_at) * 1000)::float8 AS parent_last_seen_at_ms`, `
+  JOIN oauth_grants g ON g.id = s.id JOIN oauth_clients c ON c.id = g.client_id LEFT JOIN sessions p ON p.id = g.parent_session_id AND p.user_id = s.user_id
+  ${CLIENT_RESOURCE} AND r.identifier = ANY(g.resources)`)
 
 // SKIP LOCKED: a use is never worth waiting for, and two nodes that note the same rows cannot block each other
 const NOTE = `
@@ -103,6 +125,27 @@ interface SessionRow {
   actor_roles: string[] | null
 }
 
+interface ClientTokenRow {
+  as_of: number
+  client_row_id: string
+  client_enabled: boolean
+  acts_alone: boolean
+  client_scopes: string[]
+  resource_id: string | null
+  resource_scopes: ResourceScope[] | null
+  is_open: boolean
+  token_revoked: boolean
+}
+
+interface GrantRow extends SessionRow, ClientTokenRow {
+  grant_scopes: string[]
+  offline: boolean
+  parent_id: string | null
+  parent_is_live: boolean
+  parent_expires_at_ms: number | null
+  parent_last_seen_at_ms: number | null
+}
+
 export interface CredentialStore extends CredentialSource {
   /** Writes the times of last use that are newer than what stands there, in one statement. */
   noteUses: (uses: Uses) => Promise<void>
@@ -138,6 +181,20 @@ function sessionFacts(row: SessionRow): Snapshot<SessionFacts> {
   }
 }
 
+function clientFacts(row: ClientTokenRow): ClientFacts {
+  return {
+    clientRowId: row.client_row_id, enabled: row.client_enabled, actsAlone: row.acts_alone, clientScopes: row.client_scopes, isOpen: row.is_open, revoked: row.token_revoked,
+    resource: row.resource_id === null ? null : { id: row.resource_id, scopes: row.resource_scopes ?? [] },
+  }
+}
+
+function grantFacts(row: GrantRow): Snapshot<GrantFacts> {
+  const { entry: session, asOf } = sessionFacts(row)
+  // a sign-in whose row is gone is over
+  const parent = { id: row.parent_id ?? '', isLive: row.parent_is_live, expiresAtMs: row.parent_expires_at_ms ?? 0, lastSeenAtMs: row.parent_last_seen_at_ms ?? 0 }
+  return { asOf, entry: { ...clientFacts(row), session, scopes: row.grant_scopes, parent: row.offline ? null : parent } }
+}
+
 function columnsOf(uses: ReadonlyMap<string, number>): [string[], Date[]] {
   return [[...uses.keys()], [...uses.values()].map((atMs) => new Date(atMs))]
 }
@@ -153,6 +210,14 @@ export function createCredentialStore({ pool }: { pool: pg.Pool }): CredentialSt
       return rows[0] ? keyFacts(rows[0]) : null
     },
     sessionById: (id) => session('session-by-id', "WHERE s.id = $1 AND s.kind IN ('token', 'impersonation')", id),
+    async grantById(id, { audience, clientId, tokenId }) {
+      const { rows } = await pool.query<GrantRow>({ name: 'grant-by-id', text: `${GRANT} WHERE s.id = $1 AND s.kind = 'grant' AND c.client_id = $3`, values: [id, audience, clientId, tokenId] })
+      return rows[0] ? grantFacts(rows[0]) : null
+    },
+    async clientById({ audience, clientId, tokenId }) {
+      const { rows } = await pool.query<ClientTokenRow>({ name: 'client-by-id', text: CLIENT, values: [null, audience, clientId, tokenId] })
+      return rows[0] ? { asOf: rows[0].as_of, entry: clientFacts(rows[0]) } : null
+    },
     sessionBySecretHash: (hash) => session('session-by-secret-hash', "WHERE s.secret_hash = $1 AND s.kind = 'cookie'", hash),
     async noteUses({ keys, sessions }) {
       await pool.query({ name: 'note-uses', text: NOTE, values: [...columnsOf(keys), ...columnsOf(sessions)] })

@@ -2,6 +2,7 @@
 // by itself and refuses nobody: what it does not hold, or may not use, is read anew, once for all who ask at that moment.
 import { LRUCache } from 'lru-cache'
 import { problem } from '../kernel/errors.js'
+import type { TokenEntry } from './client-token-entry.js'
 import type { KeyEntry, SessionEntry } from './entry.js'
 import type { Credential } from './credential.js'
 import type { Principal } from '../kernel/principal.js'
@@ -10,10 +11,11 @@ import { withDeadline } from '../kernel/timers.js'
 
 export type CredentialKind = Credential['kind']
 
-/** A credential as it was read. `key` is set for an API key, `session` for the rest. */
+/** A credential as it was read. `key` is set for an API key, `session` for what a session stands behind, `token` for an access token of an OAuth client. */
 export interface Found {
   key: KeyEntry | null
   session: SessionEntry | null
+  token?: TokenEntry
   principal: Principal
   ids: readonly string[]
   asOf: number
@@ -60,8 +62,8 @@ const ATTEMPTS = 3
 // measured: the objects, their place in the list, the hash and two ids
 const BASE_BYTES = 720
 
-function bytesOf({ key, session, principal }: Held): number {
-  const texts = principal.permissions.reduce((sum, text) => sum + text.length + 24, 0)
+function bytesOf({ key, session, token, principal }: Held): number {
+  const texts = principal.permissions.reduce((sum, text) => sum + text.length + 24, 0) + (token ? token.scopes.reduce((sum, text) => sum + text.length + 24, 300 + token.audience.length) : 0)
   if (session) return BASE_BYTES + texts + 220 * (session.bound?.charges.length ?? 0)
   return BASE_BYTES + texts + (key === null ? 0 : key.name.length + 220 * key.bound.charges.length + 2 * JSON.stringify(key.metadata).length)
 }
@@ -95,7 +97,7 @@ export function createDecisionCache({ revocations, restore, maxEntries, maxBytes
       const held: Held = {
         kind, key: found.key, session: found.session, principal: found.principal, ids: found.ids, asOf: found.asOf, endsAtMs: found.endsAtMs,
         // a whole number takes no memory of its own; rounded down, the reading is no younger than it is
-        steadyMs: Math.floor(askedAt.steadyMs), wallMs: askedAt.wallMs, checkedVersion: -1,
+        steadyMs: Math.floor(askedAt.steadyMs), wallMs: askedAt.wallMs, checkedVersion: -1, ...(found.token ? { token: found.token } : {}),
       }
       const isOutdated = revocations.epoch() !== epoch || revocations.isOutdated(held)
       if (isOutdated && !wasOutdated) {

@@ -4,6 +4,7 @@ import { impersonatedPermissions } from '../authority/index.js'
 import type { Acr } from '../kernel/assurance.js'
 import type { Metadata } from '../keys/index.js'
 import { type Bound, type Limit, limitsOfKey, limitsOfOwner, planOf } from '../limits/index.js'
+import type { ClientFacts, GrantFacts } from './client-token-entry.js'
 import type { Found } from './decision-cache.js'
 import { createShare } from '../kernel/shared.js'
 import { createNetworkTest } from '../kernel/networks.js'
@@ -101,6 +102,10 @@ export interface CredentialSource {
   keyByHash: (hash: Buffer) => Promise<Snapshot<KeyFacts> | null>
   /** only sessions of access tokens */
   sessionById: (id: string) => Promise<Snapshot<SessionFacts> | null>
+  /** a grant's session with its client, and the resource of that identifier if both may still have it; `tokenId`: whether that token was revoked */
+  grantById: (id: string, token: { clientId: string; audience: string; tokenId: string }) => Promise<Snapshot<GrantFacts> | null>
+  /** the same of a client that acts for itself */
+  clientById: (token: { clientId: string; audience: string; tokenId: string }) => Promise<Snapshot<ClientFacts> | null>
   /** only cookie sessions */
   sessionBySecretHash: (hash: Buffer) => Promise<Snapshot<SessionFacts> | null>
 }

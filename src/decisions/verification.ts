@@ -40,6 +40,10 @@ export interface VerifyInput {
 /** What a gateway wants of a request's credential. */
 export interface Wanted {
   permissions?: readonly string[]
+  /** of an OAuth client's token: the one it was issued for. Without it none of these will do, with it nothing else */
+  audience?: string
+  /** all of which such a token must have */
+  scopes?: readonly string[]
   /** charged together with the key's and its owner's limits: all or none. A function gives each principal a list of its own, the same one every time */
   charges?: readonly LimitCharge[] | ((principal: Principal, key: KeyEntry | null) => readonly LimitCharge[])
   /** for those of the key and its owner */
@@ -49,7 +53,7 @@ export interface Wanted {
   dryRun?: boolean
 }
 
-export type DenialCode = 'invalid' | 'expired' | 'revoked' | 'owner_suspended' | 'forbidden' | 'rate_limited'
+export type DenialCode = 'invalid' | 'expired' | 'revoked' | 'owner_suspended' | 'forbidden' | 'insufficient_scope' | 'rate_limited'
 
 export type Decision =
   | { allowed: true; principal: Principal; limits: LimitReport[] }

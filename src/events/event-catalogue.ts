@@ -78,6 +78,7 @@ export const EVENTS = {
   'client.deleted': { says: 'An OAuth client was deleted', needs: CLIENTS, data: CLIENT },
   'client.secret_added': { says: 'An OAuth client got a secret more', needs: CLIENTS, data: ['name', 'secret'] },
   'client.secret_removed': { says: 'A secret of an OAuth client was taken away', needs: CLIENTS, data: ['name', 'secret'] },
+  'token.revoked': { says: 'A client gave a token back', needs: CLIENTS, data: ['client'] },
   'resource.created': { says: 'An API was described that tokens are for', needs: CLIENTS, data: ['identifier', 'name'] },
   'resource.updated': { says: 'Such an API was changed', needs: CLIENTS, data: ['identifier', 'name', 'fields'] },
   'resource.deleted': { says: 'Such an API was deleted', needs: CLIENTS, data: ['identifier', 'name'] },

@@ -31,6 +31,8 @@ export interface GateExplanation {
   refused: string | null
   readings: ExplainedReading[]
   permissions: string[]
+  audience: string | null
+  scopes: string[]
   /** the first that hold, then those that came closest */
   rules: ExplainedRule[]
   /** rules that are not shown */
@@ -75,6 +77,7 @@ export function explainRules(table: GateTable, method: string, host: string, tar
     method, host, target, outcome: outcomeOf(plan), refused: 'refused' in read ? `The request target ${read.refused}` : null,
     readings: found.map(({ path, holding }) => ({ path, ruleId: holding.at(-1)?.rule.id ?? null, alsoIds: holding.slice(0, -1).map(({ rule }) => rule.id) })),
     permissions: plan.refused === null ? [...plan.permissions] : [],
+    audience: plan.refused === null ? plan.audience : null, scopes: plan.refused === null ? [...plan.scopes] : [],
     rules: judged.slice(0, MOST_RULES).map(({ rule: { id, host: at, path, methods, priority }, rank, why }) => ({ id, host: at, path, methods, priority, holds: rank <= 1, why })),
     more: Math.max(0, judged.length - MOST_RULES),
   }

@@ -44,7 +44,7 @@ export interface GateRuleServiceDeps {
 // asked again at the commit: what a cached decision still allows must leave nothing that lasts
 const WRITE = 'gatehouse:gate.write'
 const WRITE_LIMITS = 'gatehouse:limits.write'
-const PRESETS: Omit<GateRule, 'id' | 'path'> = { host: '*', methods: [], public: false, permissions: [], limit: null, priority: 0 }
+const PRESETS: Omit<GateRule, 'id' | 'path'> = { host: '*', methods: [], public: false, permissions: [], audience: null, scopes: [], limit: null, priority: 0 }
 
 function viewOf(row: GateRuleRow): GateRuleView {
   return { ...row, limit: row.limit && { per: 'owner', ...row.limit }, createdAt: row.createdAt.toISOString(), updatedAt: row.updatedAt.toISOString() }
@@ -77,7 +77,7 @@ function refuseLimits({ permissions }: Held, rules: readonly GateRule[]): void {
 export function createGateRuleService({ store, source, audit, authority, transact, publishRevocations, clock }: GateRuleServiceDeps): GateRuleService {
   const record = (tx: Parameters<AuditStore['record']>[0], caller: Caller, verb: string, rule: GateRule): Promise<void> => audit.record(tx, caller, {
     action: `gate_rule.${verb}`, targetType: 'gate_rule', targetId: rule.id,
-    details: { host: rule.host, path: rule.path, methods: rule.methods, public: rule.public, permissions: rule.permissions, ...(rule.limit ? { limit: JSON.stringify(rule.limit) } : {}) },
+    details: { host: rule.host, path: rule.path, methods: rule.methods, public: rule.public, permissions: rule.permissions, ...(rule.audience === null ? {} : { audience: rule.audience, scopes: rule.scopes }), ...(rule.limit ? { limit: JSON.stringify(rule.limit) } : {}) },
   })
 
   return {

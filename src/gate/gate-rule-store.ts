@@ -41,6 +41,8 @@ const LIST = createList({
     methods: { sql: 'methods', as: 'value' },
     public: { sql: 'is_public::text', as: 'plain' },
     permissions: { sql: 'permissions', as: 'value' },
+    audience: { sql: 'audience', as: 'value' },
+    scopes: { sql: 'scopes', as: 'value' },
     limit: {
       sql: `CASE WHEN limit_quota IS NOT NULL AND limit_window_seconds IS NOT NULL
         THEN json_build_object('quota', limit_quota, 'windowSeconds', limit_window_seconds, 'per', limit_per) END`,
@@ -57,7 +59,7 @@ const LIST = createList({
 })
 
 const SNAPSHOT = `
-  SELECT h.seq::float8 AS "asOf", r.id, r.host, r.path, r.methods, r.is_public AS "isPublic", r.permissions, r.limit_quota AS "limitQuota",
+  SELECT h.seq::float8 AS "asOf", r.id, r.host, r.path, r.methods, r.is_public AS "isPublic", r.permissions, r.audience, r.scopes, r.limit_quota AS "limitQuota",
          r.limit_window_seconds AS "limitWindowSeconds", r.limit_per AS "limitPer", r.priority
   FROM revocation_head h LEFT JOIN gate_rules r ON true
   WHERE h.id = 1`
@@ -66,9 +68,9 @@ type Columns = Omit<Stored, 'version' | 'createdAt' | 'updatedAt'>
 /** without any rule there is one row of nothing but the number */
 type SnapshotRow = { asOf: number } & (Columns | { id: null })
 
-function ruleOf({ id, host, path, methods, isPublic, permissions, limitQuota, limitWindowSeconds, limitPer, priority }: Columns): GateRule {
+function ruleOf({ id, host, path, methods, isPublic, permissions, audience, scopes, limitQuota, limitWindowSeconds, limitPer, priority }: Columns): GateRule {
   const limit = limitQuota === null || limitWindowSeconds === null ? null : { quota: limitQuota, windowSeconds: limitWindowSeconds, per: limitPer as LimitPer }
-  return { id, host, path, methods, public: isPublic, permissions, limit, priority }
+  return { id, host, path, methods, public: isPublic, permissions, audience, scopes, limit, priority }
 }
 
 function rowOf(stored: Stored): GateRuleRow {
@@ -103,9 +105,9 @@ export function createGateRuleStore({ prisma, pool, cursors }: { prisma: PrismaC
       await tx.$queryRaw`SELECT id FROM gate_rules WHERE id = ${id}::uuid FOR UPDATE`
       return findBy(tx, id)
     },
-    insert: (tx, { id, host, path, methods, permissions, priority, ...rest }, now) => orTaken(async () => rowOf(await tx.gateRule.create({
+    insert: (tx, { id, host, path, methods, permissions, audience, scopes, priority, ...rest }, now) => orTaken(async () => rowOf(await tx.gateRule.create({
       data: {
-        id, host, path, methods, permissions, priority, isPublic: rest.public, limitQuota: rest.limit?.quota ?? null,
+        id, host, path, methods, permissions, audience, scopes, priority, isPublic: rest.public, limitQuota: rest.limit?.quota ?? null,
         limitWindowSeconds: rest.limit?.windowSeconds ?? null, limitPer: rest.limit?.per ?? 'owner', createdAt: now, updatedAt: now,
       },
     }))),

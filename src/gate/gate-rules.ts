@@ -27,6 +27,10 @@ export interface GateRule {
   /** nobody is asked who they are */
   public: boolean
   permissions: string[]
+  /** an OAuth client's token that was issued for this resource will do, and nothing else; null: nothing that was issued for one */
+  audience: string | null
+  /** all of which such a token must have */
+  scopes: string[]
   limit: GateLimit | null
   /** the higher goes first; then the more specific one */
   priority: number
@@ -35,7 +39,7 @@ export interface GateRule {
 /** What a request needs, worked out from all rules that it may fall under. */
 export type GatePlan =
   | { refused: ErrorCode; detail: string }
-  | { refused: null; public: boolean; permissions: readonly string[]; limits: readonly (GateLimit & { ruleId: string })[] }
+  | { refused: null; public: boolean; permissions: readonly string[]; audience: string | null; scopes: readonly string[]; limits: readonly (GateLimit & { ruleId: string })[] }
 
 export interface GateTable {
   /** `host` normalised, `target` as the client sent it, with or without its query */
@@ -74,17 +78,22 @@ function isHostPattern(host: string): boolean {
   return host === '*' || normaliseHost(host.startsWith('*.') ? host.slice(2) : host) === host.replace(/^\*\./, '')
 }
 
-function mistakesOf(rule: Pick<GateRule, 'host' | 'path' | 'public' | 'permissions'>): FieldError[] {
+type Judged = Pick<GateRule, 'host' | 'path' | 'public' | 'permissions'> & Partial<Pick<GateRule, 'audience' | 'scopes'>>
+
+function mistakesOf(rule: Judged): FieldError[] {
   const found: FieldError[] = []
   const path = parsePath(rule.path)
   if (typeof path === 'string') found.push({ path: '/path', message: path })
   if (!isHostPattern(rule.host)) found.push({ path: '/host', message: 'must be a host name in lower case without port, *.name, or *' })
+  const { audience = null, scopes = [] } = rule
+  if (rule.public && audience !== null) found.push({ path: '/audience', message: 'must be null where the rule is public' })
+  if (audience === null && scopes.length > 0) found.push({ path: '/scopes', message: 'are of the tokens of an audience' })
   if (rule.public && rule.permissions.length > 0) found.push({ path: '/permissions', message: 'must be empty where the rule is public' })
   return found
 }
 
 /** Throws request.invalid, naming every mistake. */
-export function checkGateRule(rule: Pick<GateRule, 'host' | 'path' | 'public' | 'permissions'>): void {
+export function checkGateRule(rule: Judged): void {
   const errors = mistakesOf(rule)
   if (errors.length > 0) throw problem('request.invalid', { errors })
 }
@@ -167,10 +176,14 @@ function planOf(rules: readonly CompiledRule[], method: string, host: string, ta
     for (const { rule } of found) holding.add(rule)
   }
   const all = [...holding]
+  // no credential is of two audiences, nor of one and of none
+  if (new Set(all.filter((rule) => !rule.public).map(({ audience }) => audience)).size > 1) return { refused: 'gate.target_refused', detail: 'The request target is one of two audiences to servers that read it differently' }
   return {
     refused: null,
     public: all.every((rule) => rule.public),
     permissions: [...new Set(all.flatMap((rule) => rule.permissions))],
+    audience: all.find(({ audience }) => audience !== null)?.audience ?? null,
+    scopes: [...new Set(all.flatMap((rule) => rule.scopes))],
     limits: all.flatMap((rule) => (rule.limit ? [{ ...rule.limit, ...(rule.public ? { per: 'address' as const } : {}), ruleId: rule.id }] : [])),
   }
 }

@@ -42,6 +42,8 @@ export interface GateServiceDeps {
   source: RuleSource
   authorizer: Pick<Authorizer, 'check'>
   limits: LimitStore
+  /** where a resource's metadata are (RFC 9728) */
+  resourceMetadataUrl: (identifier: string) => string
 }
 
 type OpenPlan = Extract<GatePlan, { refused: null }>
@@ -79,11 +81,11 @@ function countedFor(principal: Principal, key: KeyEntry | null, address: string)
 
 /** What a plan wants of a credential. A held principal is the same object every time, and what it is charged is made once, but for what hangs on the address. */
 function wantedBy(plan: OpenPlan): (addresses: string) => Wanted {
-  const { permissions } = plan
-  const nothing: Wanted = { permissions }
+  const { permissions, audience, scopes } = plan
+  const nothing: Wanted = audience === null ? { permissions } : { permissions, audience, scopes }
   if (plan.limits.length === 0) return () => nothing
   if (plan.limits.some(({ per }) => per === 'address')) {
-    return (addresses) => ({ permissions, charges: (principal, key) => chargesOf(plan, countedFor(principal, key, countedAddress(lastAddress(addresses)))) })
+    return (addresses) => ({ ...nothing, charges: (principal, key) => chargesOf(plan, countedFor(principal, key, countedAddress(lastAddress(addresses)))) })
   }
   const known = new WeakMap<Principal, readonly LimitCharge[]>()
   const charges = (principal: Principal, key: KeyEntry | null): readonly LimitCharge[] => {
@@ -94,7 +96,7 @@ function wantedBy(plan: OpenPlan): (addresses: string) => Wanted {
     }
     return made
   }
-  const wanted: Wanted = { permissions, charges }
+  const wanted: Wanted = { ...nothing, charges }
   return () => wanted
 }
 
@@ -104,6 +106,7 @@ function retry(retryAfterSeconds: number | null | undefined): AppError {
 
 function errorOf(kind: Credential['kind'], { code, retryAfterSeconds }: Denial): AppError {
   if (code === 'rate_limited') return retry(retryAfterSeconds)
+  if (code === 'insufficient_scope') return problem('scope.insufficient', { detail: 'The token lacks a scope that a gate rule wants' })
   if (code === 'forbidden') return problem('access.denied', { detail: 'The credential lacks a permission that a gate rule wants' })
   if (code === 'expired' && kind === 'token') return problem('token.expired')
   const detail = kind === 'key' ? WHY[code] : undefined
@@ -126,7 +129,21 @@ function verdictOf(kind: Credential['kind'], decision: Decision): GateVerdict {
   return { error: errorOf(kind, decision), principal: null, limits: decision.limits ?? NO_LIMITS }
 }
 
-export function createGateService({ source, authorizer, limits }: GateServiceDeps): GateService {
+// what stands between quotes in a header (RFC 9110 5.6.4); identifiers hold no others
+const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, '')}"`
+
+/** What a client of an audience is told so that it can help itself: where to ask for a token (RFC 9728 5.1), and by which scopes (RFC 6750 3.1). */
+function withChallenge(verdict: GateVerdict, metadataUrl: string, scopes: readonly string[]): GateVerdict {
+  const { error } = verdict
+  if (error === null || (error.statusCode !== 401 && error.code !== 'scope.insufficient')) return verdict
+  const parameters = [
+    ...(error.code === 'credentials.missing' ? [] : [`error="${error.code === 'scope.insufficient' ? 'insufficient_scope' : 'invalid_token'}"`]),
+    ...(scopes.length === 0 ? [] : [`scope=${quoted(scopes.join(' '))}`]), `resource_metadata=${quoted(metadataUrl)}`,
+  ]
+  return { ...verdict, error: problem(error.code, { ...(error.detail === undefined ? {} : { detail: error.detail }), authenticate: parameters.join(', ') }) }
+}
+
+export function createGateService({ source, authorizer, limits, resourceMetadataUrl }: GateServiceDeps): GateService {
   const wanted = new WeakMap<OpenPlan, (addresses: string) => Wanted>()
 
   function wantedOf(plan: OpenPlan, addresses: string): Wanted {
@@ -150,14 +167,16 @@ export function createGateService({ source, authorizer, limits }: GateServiceDep
     if (plan.refused !== null) return denied(plan.refused, plan.detail)
     if (plan.public) return plan.limits.length === 0 ? OPEN : decidePublic(plan, original.addresses)
 
+    const { audience, scopes } = plan
+    const told = (verdict: GateVerdict): GateVerdict => (audience === null ? verdict : withChallenge(verdict, resourceMetadataUrl(audience), scopes))
     const credential = findCredential()
-    if (!credential) return denied('credentials.missing')
+    if (!credential) return told(denied('credentials.missing'))
     // a WebSocket is opened with GET, and whose page did so is then never asked again
     if (credential.kind === 'cookie' && (own.upgrade !== null || !SAFE.has(original.method)) && !isOwnPage(original, own)) {
       return denied('csrf.invalid', 'The request must come from a page of this origin')
     }
     const decision = authorizer.check(credential, wantedOf(plan, original.addresses), lastAddress(original.addresses))
-    return decision instanceof Promise ? decision.then((one) => verdictOf(credential.kind, one)) : verdictOf(credential.kind, decision)
+    return decision instanceof Promise ? decision.then((one) => told(verdictOf(credential.kind, one))) : told(verdictOf(credential.kind, decision))
   }
 
   return {

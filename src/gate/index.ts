@@ -20,11 +20,11 @@ export interface GateNeeds extends Omit<GateRuleServiceDeps, 'store' | 'source'>
   known: Revocations
 }
 
-export function createGate({ prisma, pool, cursors, known, authorizer, limits, ...deps }: GateNeeds): { gate: GateService; gateRules: GateRuleService } {
+export function createGate({ prisma, pool, cursors, known, authorizer, limits, resourceMetadataUrl, ...deps }: GateNeeds): { gate: GateService; gateRules: GateRuleService } {
   const store = createGateRuleStore({ prisma, pool, cursors })
   const source = createRuleSource({ store, revocations: known })
   return {
-    gate: createGateService({ source, authorizer, limits }),
+    gate: createGateService({ source, authorizer, limits, resourceMetadataUrl }),
     gateRules: createGateRuleService({ ...deps, store, source }),
   }
 }

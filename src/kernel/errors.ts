@@ -27,6 +27,7 @@ export const ERRORS = {
   'login.stepup': [401, 'Who asks must prove once more who they are'],
   'setup.token_invalid': [401, 'The setup token is not the one this installation printed'],
   'access.denied': [403, 'The credential does not allow this'],
+  'scope.insufficient': [403, 'The token lacks a scope that is needed here'],
   'permission.not_held': [403, 'A permission can be given only by someone who holds it'],
   'federation.denied': [403, 'The provider was told no'],
   'federation.refused': [403, 'The answer of the provider cannot be believed'],

@@ -4,14 +4,19 @@ import type { GatehousePermission } from './permission-catalogue.js'
 import { holds, isOwnRight } from './permissions.js'
 
 export interface Principal {
-  type: 'user' | 'key'
-  /** the user's id; for a key, its owner's */
+  /** `client`: an OAuth client that acts for itself */
+  type: 'user' | 'key' | 'client'
+  /** the user's id; for a key, its owner's; for a client, its own */
   id: string
   /** set when a session stands behind it (access token or cookie) */
   sessionId?: string
   /** set when an API key was presented */
   keyId?: string
   permissions: readonly string[]
+  /** set when an OAuth client presents a token: which one, for which audience alone, and by which scopes */
+  clientId?: string
+  audience?: string
+  scopes?: readonly string[]
   /** of a session: how well its owner has proven who they are, and when last */
   acr?: Acr
   authTimeMs?: number
@@ -40,6 +45,8 @@ export type Access = 'public' | 'user' | 'service' | 'loopback' | GatehousePermi
 
 /** Is one of a route's accesses satisfied? `user`: a person signed in, by token or cookie. `service`: an API key. */
 export function satisfies(principal: Principal, access: readonly Access[]): boolean {
+  // what was issued for another audience opens nothing here, whatever it is worth there
+  if (principal.audience !== undefined || principal.type === 'client') return access.includes('public')
   return access.some((one) => {
     if (one === 'public') return true
     if (one === 'user') return principal.type === 'user'

@@ -10,6 +10,7 @@ import { createRevocationPoller, type RevocationPoller, type RevocationPollerDep
 import { createRevocationStore } from './revocation-store.js'
 import { createRevocations, type Revocations } from './revocations.js'
 
+export { createHeldRows, type FoundRow, type HeldRows } from './held-rows.js'
 export type { RevocationPoller } from './revocation-poller.js'
 export type { Moment, Reading, Revocations } from './revocations.js'
 

@@ -6,9 +6,10 @@ import type { Secrets } from '../kernel/secrets.js'
 import { createKeyRing, type KeyRing } from './key-ring.js'
 import { createSigningKeyStore } from './signing-key-store.js'
 
+export type { TokenType } from './jws.js'
 export { planRotation } from './rotation.js'
-export { createSigningKeyStore, isUnder, type SigningKeyStore, WrongSecretError } from './signing-key-store.js'
-export { createTokenService, type TokenService, type TokenSigner } from './token-service.js'
+export { createSigningKeyStore, isUnder, type SigningAlgorithm, type SigningKeyStore, WrongSecretError } from './signing-key-store.js'
+export { type AccessToken, type ClientToken, createTokenService, type TokenService, type TokenSigner } from './token-service.js'
 
 // well below the ten minutes between the making of a key and its first signature
 const RELOAD_EVERY_MS = 30_000

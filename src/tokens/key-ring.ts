@@ -1,14 +1,18 @@
-// The signing keys this node knows: the one that was activated last signs, and every one verifies until it retires. The ring is
+// The signing keys this node knows: of each algorithm the one that was activated last signs, and every one verifies until it retires. The ring is
 // read anew every half a minute, so that a rotation reaches every node long before its key signs; an unknown key id reloads it as
 // well, at most once a second, so that made-up ids cannot turn into a flood of queries.
 import type { Clock } from '../kernel/clock.js'
-import type { SigningKey, SigningKeyStore } from './signing-key-store.js'
+import type { SigningAlgorithm, SigningKey, SigningKeyStore } from './signing-key-store.js'
 
 export interface KeyRing {
   /** Reads the keys, and makes the first one when there is none. */
   load: () => Promise<void>
-  /** the key that signs. Throws before `load`. */
+  /** the key that signs access tokens of sessions. Throws before `load`. */
   current: () => SigningKey
+  /** the key that signs by an algorithm, made if there is none */
+  signing: (algorithm: SigningAlgorithm) => Promise<SigningKey>
+  /** Reads the keys anew, unless that was less than a second ago: another node may have made one. */
+  refresh: () => Promise<void>
   /** those that are published: active, or to become so, and not retired */
   all: () => readonly SigningKey[]
   /** the key of an id, reloading when it is unknown; undefined when it stays unknown or has retired */
@@ -25,23 +29,53 @@ export function createKeyRing({ store, clock }: { store: SigningKeyStore; clock:
   async function read(): Promise<void> {
     loadedAtMs = clock.monotonic()
     keys = await store.list()
-    if (keys.length > 0) return
-    await store.ensure()
+    if (keys.some(({ algorithm }) => algorithm === 'EdDSA')) return
+    await store.ensure('EdDSA')
     keys = await store.list()
   }
 
   const isGood = ({ retiresAtMs }: SigningKey): boolean => retiresAtMs === null || clock.now() < retiresAtMs
   const load = (): Promise<void> => (loading ??= read().finally(() => { loading = null }))
 
+  const making = new Map<SigningAlgorithm, Promise<void>>()
+
+  function newest(algorithm: SigningAlgorithm): SigningKey | undefined {
+    const nowMs = clock.now()
+    return keys.filter((key) => key.algorithm === algorithm && key.activatesAtMs <= nowMs && isGood(key))
+      .reduce<SigningKey | undefined>((best, key) => (best && best.activatesAtMs >= key.activatesAtMs ? best : key), undefined)
+  }
+
+  async function make(algorithm: SigningAlgorithm): Promise<void> {
+    // it may have been made by another node since this one read them
+    await load()
+    if (newest(algorithm)) return
+    await store.ensure(algorithm)
+    await load()
+  }
+
   return {
     load,
     current() {
-      const nowMs = clock.now()
       // when all wait or have retired (a clock that was set back, a plan that somebody wrote by hand) the newest is better than none
-      const active = keys.filter((key) => key.activatesAtMs <= nowMs && isGood(key))
-      const newest = active.reduce<SigningKey | undefined>((best, key) => (best && best.activatesAtMs >= key.activatesAtMs ? best : key), undefined) ?? keys[0]
-      if (!newest) throw new Error('The signing keys have not been loaded')
-      return newest
+      const key = newest('EdDSA') ?? keys.find(({ algorithm }) => algorithm === 'EdDSA')
+      if (!key) throw new Error('The signing keys have not been loaded')
+      return key
+    },
+    async signing(algorithm) {
+      const known = newest(algorithm)
+      if (known) return known
+      let made = making.get(algorithm)
+      if (!made) {
+        made = make(algorithm).finally(() => making.delete(algorithm))
+        making.set(algorithm, made)
+      }
+      await made
+      const key = newest(algorithm)
+      if (!key) throw new Error(`There is no ${algorithm} key to sign with`)
+      return key
+    },
+    async refresh() {
+      if (loading || clock.monotonic() - loadedAtMs >= RELOAD_EVERY_MS) await load()
     },
     all: () => keys.filter(isGood),
     async find(kid) {

@@ -1,13 +1,14 @@
-// Access tokens: JWTs of RFC 9068 (`at+jwt`, EdDSA). This decides their claims and judges them; the signature is the
-// signer's work (@fastify/jwt). Whether the session still lives is not in the token: the authorizer asks that separately.
+// Tokens: access tokens of sessions (JWTs of RFC 9068, `at+jwt`, EdDSA), access tokens of clients for an API, and whatever else is signed. This decides
+// their claims and judges them. Whether what stands behind one still lives is not in the token: the authorizer asks that separately.
 import type { Assurance } from '../kernel/assurance.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { isUuid, newId } from '../kernel/ids.js'
+import { signJws, type TokenType, verifyJws } from './jws.js'
 import type { KeyRing } from './key-ring.js'
-import type { PublicJwk, SigningKey } from './signing-key-store.js'
+import type { PublicJwk, SigningAlgorithm, SigningKey } from './signing-key-store.js'
 
-/** Signs and checks a token with one key; knows algorithm and `typ`, and nothing of claims. */
+/** Signs and checks a token with an EdDSA key; knows algorithm and `typ`, and nothing of claims. */
 export interface TokenSigner {
   sign: (claims: Record<string, unknown>, key: SigningKey) => string
   /** the key id of the token's header. Throws when the token cannot be read. */
@@ -16,26 +17,59 @@ export interface TokenSigner {
   verify: (token: string, key: SigningKey) => Record<string, unknown>
 }
 
-export interface AccessToken {
+/** Of a session: it opens Gatehouse's own API, and what asks for no audience. */
+export interface SessionToken {
+  kind: 'session'
   userId: string
   sessionId: string
   expiresAt: Date
+}
+
+/** Of a client, for one audience and no other. `sessionId`: the grant that somebody gave it; null: it acts for itself. */
+export interface ClientToken {
+  kind: 'client'
+  clientId: string
+  /** of the user, or the client itself */
+  subject: string
+  sessionId: string | null
+  audience: string
+  scopes: readonly string[]
+  tokenId: string
+  issuedAt: Date
+  expiresAt: Date
+}
+
+export type AccessToken = SessionToken | ClientToken
+
+export interface NewClientToken extends Omit<ClientToken, 'kind' | 'tokenId' | 'issuedAt' | 'expiresAt' | 'sessionId'> {
+  sessionId?: string
+  seconds: number
+  algorithm: SigningAlgorithm
+  assurance?: Assurance
 }
 
 export interface TokenService {
   /** A signed access token of a session, which says how and when its owner proved themselves (RFC 9068 2.2.1). */
   /** `act`: who acts for the user (RFC 8693 4.1); `seconds`: how long it lives, when not as long as any. */
   issue: (subject: { userId: string; sessionId: string; act?: { sub: string; sid: string }; seconds?: number } & Assurance) => string
-  /** Whose token it is. Throws token.invalid, or token.expired for a genuine token past its time. */
+  /** A signed access token of a client for an audience (RFC 9068). */
+  issueFor: (token: NewClientToken) => Promise<string>
+  /** Signs claims as they are; `iss` is added. */
+  sign: (claims: Record<string, unknown>, type: TokenType, algorithm: SigningAlgorithm) => Promise<string>
+  /** The claims of a token of that type that was signed here, whenever that was and however old it is; null for any other. */
+  read: (token: string, type: TokenType) => Promise<Record<string, unknown> | null>
+  /** What an access token is. Throws token.invalid, or token.expired for a genuine token past its time. */
   verify: (token: string) => Promise<AccessToken>
-  /** What others verify access tokens with, the signing key first (RFC 7517). */
-  publicKeys: () => PublishedKey[]
+  /** What others verify tokens with, the signing key of access tokens first (RFC 7517). */
+  publicKeys: () => Promise<PublishedKey[]>
+  /** Makes the keys of these algorithms that there are not yet, so that they are published before they sign. */
+  prepare: (algorithms: readonly SigningAlgorithm[]) => Promise<void>
 }
 
-export interface PublishedKey extends PublicJwk {
+export type PublishedKey = PublicJwk & {
   kid: string
   use: 'sig'
-  alg: 'EdDSA'
+  alg: SigningAlgorithm
 }
 
 export interface TokenServiceDeps {
@@ -47,7 +81,9 @@ export interface TokenServiceDeps {
   accessTokenSeconds: number
 }
 
-const MAX_LENGTH = 4_096
+const MAX_LENGTH = 8_192
+// nobody's client: the audience is Gatehouse itself
+const OWN_CLIENT = 'gatehouse'
 
 /** Whatever the signer finds wrong with a token is one answer to its bearer. */
 function attempt<T>(work: () => T): T {
@@ -58,31 +94,83 @@ function attempt<T>(work: () => T): T {
   }
 }
 
-export function createTokenService({ store, signer, issuer, clock, accessTokenSeconds }: TokenServiceDeps): TokenService {
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
+
+function sessionTokenOf({ sub, sid, exp, client_id: clientId }: Record<string, unknown>): SessionToken | null {
+  if (clientId !== undefined && clientId !== OWN_CLIENT) return null
+  if (!isText(sub) || !isText(sid) || typeof exp !== 'number' || !isUuid(sub) || !isUuid(sid)) return null
+  return { kind: 'session', userId: sub, sessionId: sid, expiresAt: new Date(exp * 1_000) }
+}
+
+function clientTokenOf({ aud, sub, sid, exp, iat, jti, client_id: clientId, scope }: Record<string, unknown>): ClientToken | null {
+  if (!isText(aud) || !isText(sub) || !isText(jti) || !isText(clientId) || clientId === OWN_CLIENT || typeof scope !== 'string' || typeof exp !== 'number' || typeof iat !== 'number' || !isUuid(jti)) return null
+  // of a person by a grant, or of the client itself
+  if (sid === undefined ? sub !== clientId : !isText(sid) || !isUuid(sid) || !isUuid(sub)) return null
   return {
-    issue({ userId, sessionId, amr, acr, authTime, act, seconds = accessTokenSeconds }) {
-      const iat = Math.floor(clock.now() / 1_000)
+    kind: 'client', clientId, subject: sub, sessionId: isText(sid) ? sid : null, audience: aud, scopes: scope.split(' ').filter((one) => one !== ''), tokenId: jti,
+    issuedAt: new Date(iat * 1_000), expiresAt: new Date(exp * 1_000),
+  }
+}
+
+const assuranceClaims = ({ amr, acr, authTime }: Assurance) => ({ amr, acr, auth_time: Math.floor(authTime.getTime() / 1_000) })
+
+export function createTokenService({ store, signer, issuer, clock, accessTokenSeconds }: TokenServiceDeps): TokenService {
+  const seconds = (): number => Math.floor(clock.now() / 1_000)
+
+  async function keyOf(token: string): Promise<SigningKey | undefined> {
+    const kid = attempt(() => signer.keyIdOf(token))
+    return typeof kid === 'string' ? store.find(kid) : undefined
+  }
+
+  function claimsOf(token: string, key: SigningKey): Record<string, unknown> {
+    if (key.algorithm === 'EdDSA') return attempt(() => signer.verify(token, key))
+    const claims = verifyJws(token, 'at+jwt', key)
+    if (!claims) throw problem('token.invalid')
+    return claims
+  }
+
+  return {
+    issue({ userId, sessionId, amr, acr, authTime, act, seconds: life = accessTokenSeconds }) {
+      const iat = seconds()
       const iss = issuer()
       const claims = {
-        iss, aud: iss, client_id: 'gatehouse', sub: userId, sid: sessionId, jti: newId(), iat, exp: iat + seconds,
-        amr, acr, auth_time: Math.floor(authTime.getTime() / 1_000), ...(act ? { act } : {}),
+        iss, aud: iss, client_id: OWN_CLIENT, sub: userId, sid: sessionId, jti: newId(), iat, exp: iat + life, ...assuranceClaims({ amr, acr, authTime }), ...(act ? { act } : {}),
       }
       return signer.sign(claims, store.current())
     },
+    async issueFor({ clientId, subject, sessionId, audience, scopes, seconds: life, algorithm, assurance }) {
+      const iat = seconds()
+      const claims = {
+        iss: issuer(), aud: audience, client_id: clientId, sub: subject, ...(sessionId === undefined ? {} : { sid: sessionId }), scope: scopes.join(' '), jti: newId(), iat, exp: iat + life,
+        ...(assurance ? assuranceClaims(assurance) : {}),
+      }
+      return signJws(claims, 'at+jwt', await store.signing(algorithm))
+    },
+    sign: async (claims, type, algorithm) => signJws({ iss: issuer(), ...claims }, type, await store.signing(algorithm)),
+    async read(token, type) {
+      if (token.length > MAX_LENGTH) return null
+      const key = await keyOf(token).catch(() => undefined)
+      const claims = key ? verifyJws(token, type, key) : null
+      return claims?.['iss'] === issuer() ? claims : null
+    },
     async verify(token) {
       if (token.length > MAX_LENGTH) throw problem('token.invalid')
-      const kid = attempt(() => signer.keyIdOf(token))
-      const key = typeof kid === 'string' ? await store.find(kid) : undefined
+      const key = await keyOf(token)
       if (!key) throw problem('token.invalid')
-      const { iss, aud, sub, sid, exp } = attempt(() => signer.verify(token, key))
-      if (iss !== issuer() || aud !== issuer()) throw problem('token.invalid')
-      if (typeof sub !== 'string' || typeof sid !== 'string' || typeof exp !== 'number' || !isUuid(sub) || !isUuid(sid)) throw problem('token.invalid')
-      if (exp * 1_000 <= clock.now()) throw problem('token.expired')
-      return { userId: sub, sessionId: sid, expiresAt: new Date(exp * 1_000) }
+      const claims = claimsOf(token, key)
+      if (claims['iss'] !== issuer()) throw problem('token.invalid')
+      const read = claims['aud'] === issuer() ? sessionTokenOf(claims) : clientTokenOf(claims)
+      if (!read) throw problem('token.invalid')
+      if (read.expiresAt.getTime() <= clock.now()) throw problem('token.expired')
+      return read
     },
-    publicKeys() {
+    async publicKeys() {
+      await store.refresh()
       const first = store.current()
-      return [first, ...store.all().filter((key) => key !== first)].map(({ kid, publicJwk }) => ({ ...publicJwk, kid, use: 'sig', alg: 'EdDSA' }))
+      return [first, ...store.all().filter((key) => key !== first)].map(({ kid, publicJwk, algorithm }) => ({ ...publicJwk, kid, use: 'sig', alg: algorithm }))
+    },
+    async prepare(algorithms) {
+      await Promise.all(algorithms.map((algorithm) => store.signing(algorithm)))
     },
   }
 }

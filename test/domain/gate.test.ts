@@ -13,7 +13,7 @@ import { fakeClock } from '../support/clock.js'
 
 let count = 0
 function rule(changes: Partial<GateRule> & { path: string }): GateRule {
-  return { id: `rule-${String(count += 1).padStart(4, '0')}`, host: '*', methods: [], public: false, permissions: [], limit: null, priority: 0, ...changes }
+  return { id: `rule-${String(count += 1).padStart(4, '0')}`, host: '*', methods: [], public: false, permissions: [], audience: null, scopes: [], limit: null, priority: 0, ...changes }
 }
 
 const readings = (target: string): string[] | string => {

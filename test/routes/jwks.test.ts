@@ -152,7 +152,7 @@ t.test('the signing key at the start', async (t) => {
     const { prisma } = await createTestDatabase(t, { poolMax: 12 })
     const store = createSigningKeyStore({ prisma, secrets: createSecrets(SECRET), clock: fakeClock() })
     await Promise.all(Array.from({ length: 12 }, () => prisma.$queryRaw`SELECT 1 FROM pg_sleep(0.05)`)) // open every connection first
-    await Promise.all(Array.from({ length: 12 }, () => store.ensure()))
+    await Promise.all(Array.from({ length: 12 }, () => store.ensure('EdDSA')))
     t.equal(await prisma.signingKey.count(), 1)
   })
 

@@ -61,10 +61,10 @@ t.test('the authorizer', async (t) => {
     async verify(token: string) {
       const [userId = '', sessionId = ''] = token.split('.')
       if (!sessionId) throw problem('token.invalid')
-      return { userId, sessionId, expiresAt: new Date(clock.now() + 300_000) }
+      return { kind: 'session' as const, userId, sessionId, expiresAt: new Date(clock.now() + 300_000) }
     },
   }
-  const authorizer = createAuthorizer({ store, cache, tokens, readCookie, limits, lastUsed, clock, config: { sessionIdleSeconds: 600 } })
+  const authorizer = createAuthorizer({ store, cache, tokens, userinfo: () => 'userinfo', readCookie, limits, lastUsed, clock, config: { sessionIdleSeconds: 600 } })
 
   const at = (ms = 0): Date => new Date(clock.now() + ms)
   async function user(status: 'active' | 'suspended' = 'active', roles: string[] = []): Promise<string> {

@@ -72,7 +72,7 @@ t.test('every route file takes part', async (t) => {
     const module = await import(join(ROOT, path)) as { default?: unknown }
     t.type(module.default, 'function', `${path} has a default export: autoload skips a file without one and says nothing`)
     const folder = path.split('/').slice(1, -1).join('/')
-    const prefix = folder.startsWith('ui') ? `/${folder}` : `/api/v1/${folder}`
+    const prefix = /^(ui|oauth)/.test(folder) ? `/${folder}` : `/api/v1/${folder}`
     const own = app.inventory.filter(({ url }) => url === prefix || url.startsWith(`${prefix}/`))
     t.ok(own.length > 0, `${path} adds routes below ${prefix}`)
   }
@@ -98,6 +98,14 @@ t.test('every page says who may see it, and every form of a page proves where it
   t.same([...new Set(open)].toSorted(), PUBLIC_PAGES.toSorted(), 'the public pages are these')
 })
 
+t.test('every OAuth endpoint is one of these, and answers in the words of its standard', async (t) => {
+  const endpoints = app.inventory.filter(({ url, method }) => url.startsWith('/oauth/') && String(method) !== 'HEAD').flatMap((route) => methodsOf(route).map((method) => `${method} ${route.url.replace(/(.)\/$/, '$1')}`))
+  t.same([...new Set(endpoints)].toSorted(), OAUTH_ROUTES.toSorted())
+  none(t, app.inventory.filter(({ url, config }) => url.startsWith('/oauth/') && config?.rateLimit === false && config.provesClient !== true).map((route) => `${nameOf(route)} is limited by nothing`), 'each is limited')
+})
+
+const OAUTH_ROUTES = ['OPTIONS /oauth/*', 'GET /oauth/protected-resource', 'POST /oauth/introspect', 'POST /oauth/revoke', 'POST /oauth/token']
+
 // what a stranger may see and send
 const PUBLIC_PAGES = [
   'GET /ui/account-deleted', 'GET /ui/assets/:name', 'GET /ui/confirm-address', 'GET /ui/federated', 'GET /ui/forgot', 'GET /ui/problem', 'GET /ui/reset', 'GET /ui/sent', 'GET /ui/sign-in', 'GET /ui/sign-up', 'GET /ui/signed-out', 'GET /ui/verify', 'POST /ui/confirm-address', 'POST /ui/forgot', 'POST /ui/reset', 'POST /ui/sign-in', 'POST /ui/sign-up', 'POST /ui/verify',
@@ -110,7 +118,7 @@ const PUBLIC_ROUTES = [
   'GET /',
   'GET /.well-known/change-password',
   'GET /.well-known/passkey-endpoints',
-  'GET /.well-known/jwks.json',
+  'GET /.well-known/jwks.json', 'GET /.well-known/oauth-authorization-server',
   'GET /api/v1/auth/providers',
   'GET /api/v1/auth/providers/:id/callback',
   'GET /api/v1/auth/providers/link',

@@ -1,0 +1,67 @@
+// Clients and resources as requests look them up: by what they are called, from memory under the rules of the decision engine.
+import type pg from 'pg'
+import type { FoundRow, HeldRows } from '../revocation/index.js'
+import type { ClientKind, ClientFields } from './client-rules.js'
+import type { ResourceFields } from './resource-rules.js'
+
+export interface KnownClient extends ClientFields {
+  id: string
+  clientId: string
+  registration: 'administrator' | 'dynamic' | 'document'
+  secrets: readonly { hash: Buffer; expiresAtMs: number | null }[]
+}
+
+export interface KnownResource extends ResourceFields {
+  id: string
+  identifier: string
+}
+
+export interface ClientDirectory {
+  /** A client, enabled or not; a promise only when it has to be read. */
+  client: (clientId: string) => (KnownClient | null) | Promise<KnownClient | null>
+  resource: (identifier: string) => (KnownResource | null) | Promise<KnownResource | null>
+}
+
+const AS_OF = '(SELECT seq::float8 FROM revocation_head WHERE id = 1) AS "asOf"'
+const CLIENT = `
+  SELECT ${AS_OF}, id, client_id AS "clientId", kind::text AS kind, name, auth_method AS "authMethod", grant_types AS "grantTypes", redirect_uris AS "redirectUris",
+         post_logout_redirect_uris AS "postLogoutRedirectUris", backchannel_logout_uri AS "backchannelLogoutUri", scopes, resources, first_party AS "firstParty", require_pkce AS "requirePkce", enabled,
+         jwks, jwks_uri AS "jwksUri", id_token_algorithm AS "idTokenAlgorithm", default_max_age AS "defaultMaxAge", client_uri AS "clientUri", policy_uri AS "policyUri", tos_uri AS "tosUri", registration,
+         (SELECT coalesce(json_agg(json_build_object('hash', encode(s.secret_hash, 'hex'), 'expiresAtMs', (extract(epoch FROM s.expires_at) * 1000)::float8)), '[]') FROM oauth_client_secrets s WHERE s.client_id = c.id) AS secrets
+  FROM oauth_clients c WHERE client_id = $1`
+const RESOURCE = `
+  SELECT ${AS_OF}, id, identifier, name, scopes, token_seconds AS "tokenSeconds", algorithm, open_to_all AS "openToAll" FROM oauth_resources WHERE identifier = $1`
+
+const CLIENTS_KEPT = 20_000
+const RESOURCES_KEPT = 2_000
+const MOST_CHARACTERS = 1_000
+
+type ClientRow = Omit<KnownClient, 'secrets' | 'kind'> & { asOf: number; kind: ClientKind; secrets: { hash: string; expiresAtMs: number | null }[] }
+
+/** Keeps what is read in memory, for as long as the rules allow. */
+export type Hold = <T extends object>(how: { most: number; read: (name: string) => Promise<FoundRow<T> | null> }) => HeldRows<T>
+
+export function createClientDirectory({ pool, hold }: { pool: pg.Pool; hold: Hold }): ClientDirectory {
+  const clients = hold<KnownClient>({
+    most: CLIENTS_KEPT,
+    async read(clientId) {
+      const { rows: [row] } = await pool.query<ClientRow>({ name: 'oauth-client', text: CLIENT, values: [clientId] })
+      if (!row) return null
+      const { asOf, secrets, ...client } = row
+      return { asOf, ids: [client.id], row: { ...client, secrets: secrets.map(({ hash, expiresAtMs }) => ({ hash: Buffer.from(hash, 'hex'), expiresAtMs })) } }
+    },
+  })
+  const resources = hold<KnownResource>({
+    most: RESOURCES_KEPT,
+    async read(identifier) {
+      const { rows: [found] } = await pool.query<KnownResource & { asOf: number }>({ name: 'oauth-resource', text: RESOURCE, values: [identifier] })
+      if (!found) return null
+      const { asOf, ...row } = found
+      return { asOf, ids: [row.id], row }
+    },
+  })
+  return {
+    client: (clientId) => (clientId === '' || clientId.length > MOST_CHARACTERS ? null : clients.find(clientId)),
+    resource: (identifier) => (identifier.length > MOST_CHARACTERS ? null : resources.find(identifier)),
+  }
+}
