@@ -1,6 +1,6 @@
 // The documents say what the code says: every error code, every variable.
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { REFUSALS } from '../../src/audit/refusal-folds.js'
@@ -74,6 +74,12 @@ t.test('links between documents lead somewhere', async (t) => {
     })
   })
   none(t, broken, 'no broken link')
+})
+
+t.test('docs/asvs.md names what there is', async (t) => {
+  const named = [...readFileSync(join(ROOT, 'docs/asvs.md'), 'utf8').matchAll(/`((?:test|src|plugins|ui)\/[^`]+)`/g)].flatMap(([, path = '']) => path)
+  t.ok(named.length > 50)
+  none(t, [...new Set(named)].filter((path) => !existsSync(join(ROOT, path))), 'no file that is not there')
 })
 
 t.test('docs/operations.md says of every table how it grows and what ends it', async (t) => {
