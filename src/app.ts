@@ -58,6 +58,7 @@ import openapi from '../plugins/http/openapi.js'
 import prisma, { type Foundations } from '../plugins/foundation/prisma.js'
 import rateLimit from '../plugins/security/rate-limit.js'
 import redis from '../plugins/foundation/redis.js'
+import webhooks from '../plugins/features/webhooks.js'
 import ownAccount from '../plugins/features/own-account.js'
 import pageFiles from '../plugins/http/page-files.js'
 import pageRoutes from '../plugins/http/page-routes.js'
@@ -196,6 +197,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(mailedLinks)
   await app.register(events)
   await app.register(authority)
+  await app.register(webhooks)
   await app.register(revocation)
   await app.register(sessions)
   await app.register(keys)

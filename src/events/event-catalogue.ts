@@ -17,6 +17,7 @@ const LIMITS = 'gatehouse:limits.read'
 const GATE = 'gatehouse:gate.read'
 const PROVIDERS = 'gatehouse:providers.read'
 const CLIENTS = 'gatehouse:clients.read'
+const WEBHOOKS = 'gatehouse:webhooks.read'
 const QUEUE = 'gatehouse:queue.read'
 const AUDIT = 'gatehouse:audit.read'
 
@@ -82,6 +83,12 @@ export const EVENTS = {
   'resource.created': { says: 'An API was described that tokens are for', needs: CLIENTS, data: ['identifier', 'name'] },
   'resource.updated': { says: 'Such an API was changed', needs: CLIENTS, data: ['identifier', 'name', 'fields'] },
   'resource.deleted': { says: 'Such an API was deleted', needs: CLIENTS, data: ['identifier', 'name'] },
+  'webhook.created': { says: 'A webhook endpoint was added', needs: WEBHOOKS, data: ['origin', 'types'] },
+  'webhook.updated': { says: 'A webhook endpoint was changed', needs: WEBHOOKS, data: ['origin', 'types', 'enabled'] },
+  'webhook.deleted': { says: 'A webhook endpoint was removed', needs: WEBHOOKS, data: ['origin'] },
+  'webhook.secret_rotated': { says: 'A webhook endpoint got another secret', needs: WEBHOOKS, data: ['origin', 'overlapHours'] },
+  'webhook.replayed': { says: 'Events were told to a webhook endpoint once more', needs: WEBHOOKS, data: ['origin', 'since', 'eventId'] },
+  'webhook.disabled': { says: 'A webhook endpoint took nothing for five days, or said that it is no more: nothing is sent there', needs: WEBHOOKS, data: ['origin', 'why'] },
   'dead_letter.replayed': { says: 'Given-up work is done again', needs: QUEUE },
   'dead_letter.deleted': { says: 'Given-up work was forgotten', needs: QUEUE },
   'signing_key.rotated': { says: 'A signing key was rotated', needs: AUDIT, data: ['atOnce'] },

@@ -27,6 +27,8 @@ export interface EventStore {
   head: () => Promise<Head>
   /** The id of the event at a position; null: it is not kept any more, or was never given. */
   idAt: (position: number) => Promise<string | null>
+  /** An event by its id; null: there is none, or it is not kept any more. */
+  byId: (id: string) => Promise<EventRow | null>
   /** The place before the first event that is kept. */
   beginning: () => Promise<number>
   /** The first that are selected after a position, at most `most` of them, out of the next 5,000 and none beyond `head`. */
@@ -54,6 +56,10 @@ export function createEventStore({ pool }: { pool: pg.Pool }): EventStore {
     async idAt(position) {
       const { rows: [row] } = await pool.query<{ id: string }>('SELECT id FROM events WHERE position = $1', [position])
       return row?.id ?? null
+    },
+    async byId(id) {
+      const { rows: [row] } = await pool.query<StoredRow>(`SELECT ${COLUMNS} FROM events WHERE id = $1 LIMIT 1`, [id])
+      return row ? { ...row, position: Number(row.position) } : null
     },
     async beginning() {
       const { rows: [row] } = await pool.query<{ position: string | null }>('SELECT min(position) - 1 AS position FROM events')

@@ -36,6 +36,8 @@ export const CATALOGUE = {
   'gatehouse:clients.write': { says: 'Write OAuth clients and resources whose scopes are worth no more than one holds.' },
   'gatehouse:audit.read': { says: 'Read the audit log.' },
   'gatehouse:events.read': { says: 'Be told of events as they happen: of each kind what one may see of its subject anyhow (docs/events.md).' },
+  'gatehouse:webhooks.read': { says: 'See webhook endpoints, without their secrets, and what they have not taken.' },
+  'gatehouse:webhooks.write': { says: 'Say where events are sent, of those that one is told of oneself.' },
   'gatehouse:usage.read': { says: 'See everybody\'s usage.' },
   'gatehouse:metrics.read': { says: 'Read the metrics.' },
   'gatehouse:queue.read': { says: 'See the work that was given up, such as mails that could not be sent.' },

@@ -5,9 +5,25 @@ import type pg from 'pg'
 export interface FailingStatements {
   /** Runs `work`, whose n-th statement (from 1) fails; `after`: it is done, and nobody hears of it. True: so many there were. */
   during: (n: number, after: boolean, work: () => Promise<unknown>) => Promise<boolean>
+  /** From now on the n-th statement of anybody that is of this kind fails. The function it returns ends that; true: it has. */
+  next: (n: number, after: boolean, kind: RegExp) => () => boolean
 }
 
 type Query = (...args: unknown[]) => Promise<unknown>
+
+interface State {
+  left: number
+  after: boolean
+  hit: boolean
+  kind?: RegExp
+}
+
+/** The name and the text of a statement. */
+function labelOf(statement: unknown): string {
+  if (typeof statement === 'string') return statement
+  const { name = '', text = '' } = statement as { name?: string; text?: string }
+  return `${name} ${text}`
+}
 
 class Gone extends Error {
   readonly code = 'ECONNRESET'
@@ -15,14 +31,15 @@ class Gone extends Error {
 
 /** Sits in a pool from now on. */
 export function failStatements(pool: pg.Pool): FailingStatements {
-  const running = new AsyncLocalStorage<{ left: number; after: boolean; hit: boolean }>()
+  const running = new AsyncLocalStorage<State>()
+  let everywhere: State | null = null
   const connect = pool.connect.bind(pool) as unknown as () => Promise<pg.PoolClient>
   const inner = Object.create(pool, { connect: { value: connect } }) as pg.Pool
   const { query } = Object.getPrototypeOf(pool) as { query: Query }
 
-  async function send(ask: () => Promise<unknown>): Promise<unknown> {
-    const state = running.getStore()
-    if (!state || state.hit || (state.left -= 1) > 0) return ask()
+  async function send(ask: () => Promise<unknown>, statement: unknown): Promise<unknown> {
+    const state = running.getStore() ?? everywhere
+    if (!state || state.hit || state.kind?.test(labelOf(statement)) === false || (state.left -= 1) > 0) return ask()
     state.hit = true
     if (state.after) await ask()
     throw new Gone('the connection is gone')
@@ -30,12 +47,12 @@ export function failStatements(pool: pg.Pool): FailingStatements {
 
   Object.assign(pool, {
     query(...args: unknown[]) {
-      return send(async () => query.apply(inner, args))
+      return send(async () => query.apply(inner, args), args[0])
     },
     async connect(...args: unknown[]) {
       if (args.length > 0) return (connect as unknown as Query)(...args)
       const client = await connect()
-      if (!running.getStore()) return client
+      if (!running.getStore() && !everywhere) return client
       const plain = client.query.bind(client) as unknown as Query
       const release = client.release.bind(client)
       let isGone = false
@@ -43,7 +60,7 @@ export function failStatements(pool: pg.Pool): FailingStatements {
         async query(...queried: unknown[]) {
           if (isGone) throw new Gone('the connection is gone')
           try {
-            return await send(() => plain(...queried))
+            return await send(() => plain(...queried), queried[0])
           } catch (error) {
             isGone = error instanceof Gone
             throw error
@@ -62,6 +79,14 @@ export function failStatements(pool: pg.Pool): FailingStatements {
       const state = { left: n, after, hit: false }
       await running.run(state, () => work().catch(() => undefined))
       return state.hit
+    },
+    next(n, after, kind) {
+      const state: State = { left: n, after, hit: false, kind }
+      everywhere = state
+      return () => {
+        everywhere = null
+        return state.hit
+      }
     },
   }
 }

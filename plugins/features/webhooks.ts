@@ -1,0 +1,16 @@
+// app.webhooks: events sent to endpoints that administrators name.
+import fp from 'fastify-plugin'
+import { createWebhooks, type WebhookService } from '../../src/webhooks/index.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    webhooks: WebhookService
+  }
+}
+
+export default fp(async (app) => {
+  const { prisma, cursors, secrets, clock, log, outbound, audit, authority, eventStore, eventFeed, database: { pool, transact, afterCommit } } = app
+  const feature = createWebhooks({ prisma, pool, cursors, transact, afterCommit, clock, secrets, log, outbound, audit, authority, events: eventStore, feed: eventFeed })
+  app.decorate('webhooks', feature.webhooks)
+  app.operate(feature)
+}, { name: 'webhooks', dependencies: ['outbound', 'events', 'authority'] })

@@ -1,0 +1,203 @@
+// Tells endpoints their events. One node is about an endpoint at a time; an endpoint that hangs or fails holds a place among the failing alone, with
+// one message at a time, so that it delays nobody else. What is not taken is tried again for three days; while a hundred messages wait, newer events stay
+// where they are, so that an endpoint that is down for days makes nothing grow. What whoever gave the endpoint may see is asked anew each second.
+import { randomInt } from 'node:crypto'
+import type { AuthorityService } from '../authority/index.js'
+import type { Transact } from '../database/transaction.js'
+import { type EventFeed, type EventRow, type EventStore, typesFor, viewOf } from '../events/index.js'
+import type { Job } from '../jobs/index.js'
+import type { Clock } from '../kernel/clock.js'
+import { newId } from '../kernel/ids.js'
+import { sleep } from '../kernel/timers.js'
+import type { ClaimedEndpoint, DeliveryStore, Settlement, WaitingDelivery } from './delivery-store.js'
+import { FAILING_MS, TRIED_MS, waitMs } from './webhook-rules.js'
+import type { Sent, WebhookSender } from './webhook-sender.js'
+
+/** The name of the job that tells endpoints their events: a test runs it. */
+export const DELIVERING = 'delivering webhooks'
+const EVERY_MS = 1_000
+const CLAIMED_MS = 60_000
+const WORKING_AT_ONCE = 100
+const FAILING_AT_ONCE = 20
+// less than the connections that one address is given: two endpoints there share them
+const MESSAGES_AT_ONCE = 6
+const MOST_WAITING = 100
+const JUDGED_MS = 1_000
+const PAUSE_MS = 1_000
+const CLOSING_MS = 2_000
+
+type Outcome = 'delivered' | 'failed' | 'given_up'
+
+export interface DeliveryDeps {
+  store: DeliveryStore
+  sender: WebhookSender
+  events: Pick<EventStore, 'page'>
+  feed: EventFeed
+  authority: Pick<AuthorityService, 'holdOf'>
+  /** Disables an endpoint that takes nothing, with an event that says so. */
+  disable: (id: string, why: 'failing' | 'gone') => Promise<void>
+  transact: Transact
+  clock: Clock
+  log: { warn: (details: object, message: string) => void }
+}
+
+export interface Delivering {
+  wake: () => void
+  job: Job
+  counts: () => Iterable<readonly [{ outcome: Outcome }, number]>
+  close: () => Promise<void>
+}
+
+/** A message that is to be sent: a new one, or one that waits. */
+interface Message {
+  event: EventRow
+  waiting: WaitingDelivery | null
+}
+
+export function createDeliveryService({ store, sender, events, feed, authority, disable, transact, clock, log }: DeliveryDeps): Delivering {
+  const counted = new Map<Outcome, number>()
+  const running = new Map<Promise<void>, boolean>()
+  let looking: Promise<void> | null = null
+  let lookAgain = false
+  let isClosing = false
+  const now = (): Date => new Date(clock.now())
+  const count = (outcome: Outcome, times: number): void => void counted.set(outcome, (counted.get(outcome) ?? 0) + times)
+
+  /** Sends messages at once, those about one subject one after the other. */
+  async function sendAll(url: string, secrets: readonly string[], messages: readonly Message[]): Promise<[Message, Sent][]> {
+    const lines = new Map<string, Message[]>()
+    for (const message of messages) lines.set(message.event.subjectId, [...(lines.get(message.event.subjectId) ?? []), message])
+    const sent = await Promise.all([...lines.values()].map(async (line) => {
+      const answers: [Message, Sent][] = []
+      for (const message of line) answers.push([message, await sender.send(url, secrets, viewOf(message.event))]) // oxlint-disable-line no-await-in-loop
+      return answers
+    }))
+    return sent.flat()
+  }
+
+  function settlementOf(sent: readonly [Message, Sent][], dropped: readonly string[]): Settlement {
+    const at = now()
+    const taken = sent.flatMap(([{ event }, { error }]) => (error === null ? [event.id] : []))
+    const refused = sent.flatMap(([message, { error, askedMs }]) => (error === null ? [] : [{ ...message, error, askedMs }]))
+    const laterThan = (attempt: number, askedMs: number): Date => new Date(at.getTime() + waitMs(attempt, randomInt(1_000) / 1_000, askedMs))
+    const again = refused.flatMap(({ waiting, error, askedMs }) => (waiting === null ? [] : [{
+      id: waiting.id, error, nextAt: laterThan(waiting.attempts + 1, askedMs), deadAt: at.getTime() - waiting.firstFailedAt.getTime() >= TRIED_MS ? at : null,
+    }]))
+    const failed = refused.flatMap(({ waiting, event, error, askedMs }) => (waiting === null ? [{ event, deliveryId: newId(), error, nextAt: laterThan(1, askedMs) }] : []))
+    count('delivered', taken.length)
+    count('failed', refused.length)
+    count('given_up', again.filter(({ deadAt }) => deadAt !== null).length)
+    return { taken, failed, again, dropped, error: refused.at(-1)?.error ?? null, now: at, until: new Date(at.getTime() + CLAIMED_MS) }
+  }
+
+  /** What whoever gave the endpoint may be told, of what it asks for. */
+  async function typesOf({ givenBy, givenViaKey, types }: ClaimedEndpoint): Promise<string[]> {
+    const { permissions } = await transact((tx) => authority.holdOf(tx, { userId: givenBy, keyId: givenViaKey }))
+    return typesFor({ types }, permissions)
+  }
+
+  async function tell(endpoint: ClaimedEndpoint): Promise<void> {
+    const secrets = sender.secretsOf(endpoint)
+    let types: string[] = []
+    let judgedMs = -Infinity
+    let waitsUntil: Date | null = null
+    /** Sends, and writes down what came of it. False: it is another's from now on. */
+    async function batch(messages: readonly Message[], more: Partial<Settlement> = {}, dropped: readonly string[] = []): Promise<boolean> {
+      const sent = await sendAll(endpoint.url, secrets, messages)
+      const settled = await store.settle(endpoint, { ...settlementOf(sent, dropped), ...more })
+      if (settled === false) return false
+      endpoint.failingSince = settled.failingSince
+      const isGone = sent.some(([, answer]) => answer.isGone)
+      const isFailing = settled.failingSince !== null && clock.now() - settled.failingSince.getTime() >= FAILING_MS
+      if (!isGone && !isFailing) return true
+      await disable(endpoint.id, isGone ? 'gone' : 'failing')
+      return false
+    }
+
+    for (;;) {
+      if (isClosing) break
+      if (clock.monotonic() - judgedMs >= JUDGED_MS) {
+        types = await typesOf(endpoint)
+        judgedMs = clock.monotonic()
+      }
+      const most = endpoint.failingSince === null ? MESSAGES_AT_ONCE : 1
+      const { due, count: waiting, nextAt } = await store.waiting(endpoint.id, now(), { due: most, count: MOST_WAITING })
+      const { replayPosition: from, replayUntil: to } = endpoint
+      const head = feed.head().position
+      waitsUntil = null
+      if (due.length > 0) {
+        const allowed = due.filter(({ event }) => types.includes(event.type))
+        const dropped = due.filter((one) => !allowed.includes(one)).map(({ event }) => event.id)
+        if (!(await batch(allowed.map((one) => ({ event: one.event, waiting: one })), {}, dropped))) return
+      } else if (waiting >= MOST_WAITING) {
+        waitsUntil = nextAt
+        break
+      } else if (endpoint.position < head) {
+        const { rows, end } = await events.page(endpoint.position, head, { types, subject: null }, most)
+        if (rows.length > 0 && !(await batch(rows.map((event) => ({ event, waiting: null })), { position: end }))) return
+        endpoint.position = end
+      } else if (from !== null && to !== null) {
+        const { rows, end } = await events.page(from, to, { types, subject: null }, most)
+        endpoint.replayPosition = end >= to ? null : end
+        if (!(await batch(rows.map((event) => ({ event, waiting: null })), { replayPosition: endpoint.replayPosition }))) return
+      } else break
+      if (endpoint.failingSince !== null) {
+        // one message, then others of its kind have their turn
+        waitsUntil = new Date(clock.now() + PAUSE_MS)
+        break
+      }
+    }
+    await store.release(endpoint, waitsUntil, types.length === 0 ? 'whoever gave it may see none of its events' : undefined)
+  }
+
+  async function work(endpoint: ClaimedEndpoint): Promise<void> {
+    try {
+      await tell(endpoint)
+    } catch (error) {
+      // the database is away, or the secret is: whoever finds it when the claim has ended goes on
+      log.warn({ err: error, endpoint: endpoint.id }, 'a webhook endpoint could not be told; it is tried again')
+    }
+  }
+
+  async function look(): Promise<void> {
+    const places = [...running.values()]
+    const failing = places.filter(Boolean).length
+    const most = { working: WORKING_AT_ONCE - (places.length - failing), failing: FAILING_AT_ONCE - failing }
+    if (isClosing || (most.working <= 0 && most.failing <= 0)) return
+    for (const endpoint of await store.claim(feed.head().position, now(), new Date(clock.now() + CLAIMED_MS), { working: Math.max(0, most.working), failing: Math.max(0, most.failing) })) {
+      const done: Promise<void> = work(endpoint).finally(() => {
+        running.delete(done)
+        delivering.wake()
+      })
+      running.set(done, endpoint.failingSince !== null)
+    }
+  }
+
+  function looked(): Promise<void> {
+    if (looking) lookAgain = true
+    looking ??= look().finally(() => {
+      looking = null
+      if (lookAgain) delivering.wake()
+      lookAgain = false
+    })
+    return looking
+  }
+
+  const stopFollowing = feed.follow(() => delivering.wake())
+
+  const delivering: Delivering = {
+    wake() {
+      if (!isClosing) looked().catch((error: unknown) => log.warn({ err: error }, 'endpoints of webhooks could not be looked for; it is tried again'))
+    },
+    job: { name: DELIVERING, everyMs: EVERY_MS, work: looked },
+    counts: () => [...counted].map(([outcome, times]) => [{ outcome }, times] as const),
+    async close() {
+      isClosing = true
+      stopFollowing()
+      await looking?.catch(() => undefined)
+      // what hangs is another node's when its claim has ended
+      await Promise.race([Promise.all(running.keys()), sleep(CLOSING_MS)])
+    },
+  }
+  return delivering
+}

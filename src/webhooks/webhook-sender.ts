@@ -1,0 +1,54 @@
+// One message to one endpoint: signed, sent by the safe way out, and what came of it in a fixed phrase.
+import type { EventView } from '../events/index.js'
+import type { Clock } from '../kernel/clock.js'
+import type { Secrets } from '../kernel/secrets.js'
+import { type Outbound, OutboundError } from '../outbound/index.js'
+import { askedWaitMs, bodyOf, headersOf } from './webhook-rules.js'
+
+/** What messages are signed with: this secret, and the one before it for as long as it overlaps. */
+export interface Sealed {
+  id: string
+  secretCiphertext: Uint8Array
+  previousCiphertext: Uint8Array | null
+  previousUntil: Date | null
+}
+
+export interface Sent {
+  /** null: taken */
+  error: string | null
+  /** the endpoint says that it is no more (410) */
+  isGone: boolean
+  /** what it asks to wait, in ms */
+  askedMs: number
+}
+
+export interface WebhookSender {
+  /** Throws when the secrets are under a GATEHOUSE_SECRET that is gone. */
+  secretsOf: (endpoint: Sealed) => string[]
+  send: (url: string, secrets: readonly string[], event: EventView) => Promise<Sent>
+}
+
+export const PURPOSE = 'webhook-secret'
+const TIMEOUT_MS = 10_000
+const MOST_BYTES = 64 * 1024
+const GONE = 410
+
+export function createWebhookSender({ outbound, secrets, clock }: { outbound: Pick<Outbound, 'fetch'>; secrets: Secrets; clock: Clock }): WebhookSender {
+  return {
+    secretsOf({ id, secretCiphertext, previousCiphertext, previousUntil }) {
+      const before = previousCiphertext !== null && previousUntil !== null && previousUntil.getTime() > clock.now() ? [previousCiphertext] : []
+      return [secretCiphertext, ...before].map((sealed) => secrets.decrypt(PURPOSE, id, sealed))
+    },
+    async send(url, keys, event) {
+      const body = bodyOf(event)
+      try {
+        const { status, headers } = await outbound.fetch(url, { method: 'POST', headers: headersOf(event.id, clock.now(), body, keys), body, timeoutMs: TIMEOUT_MS, mostBytes: MOST_BYTES })
+        if (status >= 200 && status < 300) return { error: null, isGone: false, askedMs: 0 }
+        return { error: `it answered ${status}`, isGone: status === GONE, askedMs: askedWaitMs(headers.get('retry-after'), clock.now()) }
+      } catch (error) {
+        if (!(error instanceof OutboundError)) throw error
+        return { error: `${error.reason}: ${error.message}`, isGone: false, askedMs: 0 }
+      }
+    },
+  }
+}

@@ -1,0 +1,266 @@
+// Endpoints as administrators see them: checked, versioned, audited. Whoever says where events go, or gets what signs them, is from then on the one
+// whose sight decides what is told there: nobody is told by a webhook what they may not read. A secret is told once.
+import type { AuditStore } from '../audit/index.js'
+import type { AuthorityService, Held } from '../authority/index.js'
+import type { Transact, Tx } from '../database/transaction.js'
+import { type EventFeed, type EventStore, readTypes, typesFor } from '../events/index.js'
+import type { Clock } from '../kernel/clock.js'
+import { problem } from '../kernel/errors.js'
+import { isUuid, newId } from '../kernel/ids.js'
+import type { ListQuery, PageText } from '../kernel/page.js'
+import type { Caller } from '../kernel/principal.js'
+import type { Secrets } from '../kernel/secrets.js'
+import { plainText } from '../kernel/text.js'
+import { type Outbound, OutboundError } from '../outbound/index.js'
+import type { DeliveryStore } from './delivery-store.js'
+import { newSecret } from './webhook-rules.js'
+import { PURPOSE, type WebhookSender } from './webhook-sender.js'
+import type { WebhookRow, WebhookStore } from './webhook-store.js'
+
+export interface WebhookFields {
+  url: string
+  description?: string
+  types?: string[]
+}
+
+export interface WebhookView {
+  id: string
+  url: string
+  description: string
+  types: string[]
+  enabled: boolean
+  disabledFor: string | null
+  givenBy: string
+  givenViaKey: string | null
+  previousSecretUntil: string | null
+  failingSince: string | null
+  lastSuccessAt: string | null
+  lastError: string | null
+  version: number
+  createdAt: string
+  updatedAt: string
+}
+
+export interface WebhookService {
+  list: (query: ListQuery) => Promise<PageText>
+  /** Throws webhook.not_found. */
+  find: (id: string) => Promise<WebhookView>
+  /** With its secret, which is told this once. Throws access.denied, permission.not_held, request.invalid, webhook.cap_reached. */
+  create: (caller: Caller, fields: WebhookFields) => Promise<WebhookView & { secret: string }>
+  /** Throws access.denied, permission.not_held, request.invalid, webhook.not_found, precondition.failed. */
+  update: (caller: Caller, id: string, expected: number | '*', patch: Partial<WebhookFields> & { enabled?: boolean }) => Promise<WebhookView>
+  /** Throws access.denied, webhook.not_found, precondition.failed. */
+  remove: (caller: Caller, id: string, expected: number | '*') => Promise<void>
+  /** A new secret; messages are signed by the one before, too, for so many hours. Throws like `update`. */
+  rotate: (caller: Caller, id: string, overlapHours: number) => Promise<WebhookView & { secret: string }>
+  /** Sends a message that tells of nothing, at once and once. Throws access.denied, webhook.not_found. */
+  test: (caller: Caller, id: string) => Promise<{ delivered: boolean; error: string | null }>
+  /** Has one event, or all since a time, told once more. Throws access.denied, webhook.not_found, events.expired. */
+  replay: (caller: Caller, id: string, what: { eventId: string } | { since: string }) => Promise<void>
+  /** What an endpoint has not taken. Throws webhook.not_found. */
+  failures: (id: string, query: ListQuery) => Promise<PageText>
+  disable: (id: string, why: 'failing' | 'gone') => Promise<void>
+  /** Writes anew, under GATEHOUSE_SECRET, what is still under the one before it. */
+  reseal: () => Promise<void>
+}
+
+export interface WebhookServiceDeps {
+  store: WebhookStore
+  deliveries: DeliveryStore
+  sender: WebhookSender
+  events: Pick<EventStore, 'byId' | 'positionBefore'>
+  feed: EventFeed
+  wake: () => void
+  outbound: Pick<Outbound, 'check'>
+  audit: AuditStore
+  authority: Pick<AuthorityService, 'require' | 'guardCap'>
+  transact: Transact
+  afterCommit: (work: () => Promise<void>) => Promise<void>
+  secrets: Secrets
+  clock: Clock
+}
+
+const WRITE = 'gatehouse:webhooks.write'
+const MOST = 200
+const MOST_EACH = 20
+const HOUR_MS = 3_600_000
+// nobody acts: it happens by itself
+const ITSELF: Caller = { principal: null, address: '', userAgent: '', requestId: 'webhooks', host: true }
+
+const textOf = (date: Date | null): string | null => date?.toISOString() ?? null
+
+function viewOf({ id, url, description, types, enabled, disabledFor, givenBy, givenViaKey, previousUntil, failingSince, lastSuccessAt, lastError, version, createdAt, updatedAt }: WebhookRow): WebhookView {
+  return {
+    id, url, description, types, enabled, disabledFor, givenBy, givenViaKey, previousSecretUntil: textOf(previousUntil), failingSince: textOf(failingSince), lastSuccessAt: textOf(lastSuccessAt), lastError,
+    version, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString(),
+  }
+}
+
+/** Whose sight decides from now on. */
+function giverOf({ principal }: Caller): { givenBy: string; givenViaKey: string | null } {
+  if (!principal) throw problem('credentials.missing')
+  return { givenBy: principal.id, givenViaKey: principal.keyId ?? null }
+}
+
+/** Nobody sends elsewhere what they are not told themselves. */
+function refuseUnseen({ permissions }: Held, types: readonly string[]): void {
+  const unseen = types.filter((type) => typesFor({ types: [type] }, permissions).length === 0)
+  if (unseen.length > 0 || typesFor({ types }, permissions).length === 0) throw problem('permission.not_held', { detail: `You are told of none of these events yourself: ${unseen.join(', ') || 'all'}` })
+}
+
+function isUnder(secrets: Secrets, id: string, sealed: Uint8Array): boolean {
+  try {
+    secrets.decrypt(PURPOSE, id, sealed)
+    return true
+  } catch {
+    return false // under another one
+  }
+}
+
+export function createWebhookService({ store, deliveries, sender, events, feed, wake, outbound, audit, authority, transact, afterCommit, secrets, clock }: WebhookServiceDeps): WebhookService {
+  const now = (): Date => new Date(clock.now())
+
+  function check<F extends Partial<WebhookFields>>(fields: F): F {
+    try {
+      if (fields.url !== undefined) outbound.check(fields.url)
+    } catch (error) {
+      if (error instanceof OutboundError) throw problem('request.invalid', { errors: [{ path: '/url', message: `cannot be asked: ${error.message}` }] })
+      throw error
+    }
+    const description = fields.description === undefined ? undefined : plainText(fields.description)
+    if (description === null) throw problem('request.invalid', { errors: [{ path: '/description', message: 'holds characters that are not seen' }] })
+    return { ...fields, ...(fields.types ? { types: readTypes(fields.types.length === 0 ? undefined : fields.types.join(',')) } : {}), ...(description === undefined ? {} : { description }) }
+  }
+
+  const record = (tx: Tx, caller: Caller, verb: string, { id, url, types }: Pick<WebhookRow, 'id' | 'url' | 'types'>, more: Record<string, string | number | boolean> = {}): Promise<void> =>
+    // of the URL its origin: the rest may be all that keeps others from posting there
+    audit.record(tx, caller, { action: `webhook.${verb}`, targetType: 'webhook', targetId: id, details: { origin: new URL(url).origin, types, ...more } })
+
+  async function open(tx: Tx, caller: Caller, id: string, expected: number | '*'): Promise<{ row: WebhookRow; held: Held }> {
+    const held = await authority.require(tx, caller, WRITE)
+    const row = isUuid(id) ? await store.lock(tx, id) : null
+    if (!row) throw problem('webhook.not_found')
+    if (expected !== '*' && expected !== row.version) throw problem('precondition.failed')
+    return { row, held }
+  }
+
+  async function found(id: string): Promise<WebhookRow> {
+    const row = isUuid(id) ? await store.find(id) : null
+    if (!row) throw problem('webhook.not_found')
+    return row
+  }
+
+  const seal = (id: string, secret: string): Uint8Array<ArrayBuffer> => Uint8Array.from(secrets.encrypt(PURPOSE, id, secret))
+  const soon = (): Promise<void> => afterCommit(async () => wake())
+  /** Where an endpoint begins: with what happens from now on. */
+  async function here(): Promise<bigint> {
+    await feed.look()
+    return BigInt(feed.head().position)
+  }
+
+  return {
+    list: (query) => store.list(query),
+    find: async (id) => viewOf(await found(id)),
+
+    async create(caller, input) {
+      const { url, description = '', types = [] } = check(input)
+      const position = await here()
+      return transact(async (tx) => {
+        const held = await authority.require(tx, caller, WRITE, { cap: 'webhooks' })
+        refuseUnseen(held, types)
+        const giver = giverOf(caller)
+        const most = (await store.count(tx, giver.givenBy)) >= MOST_EACH ? MOST_EACH : (await store.count(tx)) >= MOST ? MOST : null
+        if (most !== null) throw problem('webhook.cap_reached', { detail: `At most ${most}` })
+        const id = newId()
+        const secret = newSecret()
+        const row = await store.insert(tx, { id, url, description, types, secretCiphertext: seal(id, secret), ...giver, position, createdAt: now(), updatedAt: now() })
+        await record(tx, caller, 'created', row)
+        return { ...viewOf(row), secret }
+      })
+    },
+
+    async update(caller, id, expected, input) {
+      const { url, description, types, enabled } = check(input)
+      const position = await here()
+      return transact(async (tx) => {
+        const { row: before, held } = await open(tx, caller, id, expected)
+        const leads = (url !== undefined && url !== before.url) || types !== undefined || (enabled === true && !before.enabled)
+        if (leads) refuseUnseen(held, types ?? before.types)
+        const row = await store.update(tx, id, {
+          ...(url === undefined ? {} : { url }), ...(description === undefined ? {} : { description }), ...(types ? { types } : {}), ...(leads ? giverOf(caller) : {}),
+          ...(enabled === true && !before.enabled ? { enabled, disabledFor: null, position, failingSince: null, waitsUntil: null } : {}),
+          ...(enabled === false && before.enabled ? { enabled, disabledFor: 'asked' } : {}), updatedAt: now(),
+        })
+        await record(tx, caller, 'updated', row, { enabled: row.enabled })
+        await soon()
+        return viewOf(row)
+      })
+    },
+
+    remove: (caller, id, expected) => transact(async (tx) => {
+      const { row } = await open(tx, caller, id, expected)
+      await store.delete(tx, id)
+      await record(tx, caller, 'deleted', row)
+    }),
+
+    rotate: (caller, id, overlapHours) => transact(async (tx) => {
+      const { row: before, held } = await open(tx, caller, id, '*')
+      refuseUnseen(held, before.types)
+      const secret = newSecret()
+      const row = await store.update(tx, id, {
+        secretCiphertext: seal(id, secret), ...giverOf(caller), updatedAt: now(),
+        ...(overlapHours > 0 ? { previousCiphertext: Uint8Array.from(before.secretCiphertext), previousUntil: new Date(clock.now() + overlapHours * HOUR_MS) } : { previousCiphertext: null, previousUntil: null }),
+      })
+      await record(tx, caller, 'secret_rotated', row, { overlapHours })
+      return { ...viewOf(row), secret }
+    }),
+
+    async test(caller, id) {
+      const { row, giver } = await transact(async (tx) => ({ row: (await open(tx, caller, id, '*')).row, giver: giverOf(caller) }))
+      const event = {
+        id: newId(), type: 'webhook.test', at: now().toISOString(), subject: { type: 'webhook', id }, actor: { type: giver.givenViaKey === null ? 'user' : 'key', id: giver.givenBy }, requestId: caller.requestId, data: {},
+      }
+      const { error } = await sender.send(row.url, sender.secretsOf(row), event)
+      return { delivered: error === null, error }
+    },
+
+    async replay(caller, id, what) {
+      await feed.look()
+      const event = 'eventId' in what ? await events.byId(what.eventId) : null
+      if ('eventId' in what && !event) throw problem('events.expired')
+      await transact(async (tx) => {
+        const { row } = await open(tx, caller, id, '*')
+        if ('since' in what) {
+          const [from, until] = [await events.positionBefore(new Date(what.since)), feed.head().position]
+          await store.update(tx, id, { replayPosition: from, replayUntil: until, waitsUntil: null })
+        }
+        await record(tx, caller, 'replayed', row, what)
+        await soon()
+      })
+      // beside the transaction: told twice is allowed, and the endpoint's row is free again
+      if (event) await deliveries.enqueue(id, newId(), event, now())
+      wake()
+    },
+
+    async failures(id, query) {
+      const { id: endpointId } = await found(id)
+      return store.listFailures(endpointId, query)
+    },
+
+    disable: (id, why) => transact(async (tx) => {
+      const before = await store.lock(tx, id)
+      if (!before?.enabled) return
+      const row = await store.update(tx, id, { enabled: false, disabledFor: why, updatedAt: now() })
+      await record(tx, ITSELF, 'disabled', row, { why })
+    }),
+
+    async reseal() {
+      const { previous } = secrets
+      const sealed = previous === null ? [] : (await store.sealed()).filter(({ id, secretCiphertext }) => isUnder(previous, id, secretCiphertext))
+      for (const { id, secretCiphertext, previousCiphertext } of sealed) {
+        const anew = (text: Uint8Array): Uint8Array => seal(id, secrets.decrypt(PURPOSE, id, text))
+        await store.reseal(id, secretCiphertext, anew(secretCiphertext), previousCiphertext && anew(previousCiphertext)) // oxlint-disable-line no-await-in-loop
+      }
+    },
+  }
+}
