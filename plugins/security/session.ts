@@ -17,6 +17,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Runs a sign-in with the id of a session yet to be, and sends its cookie when that has signed in; where a second factor is asked for, none. `replaced` is the live session that the browser came with, if it did. */
     openCookie: <T extends { status: 'signed_in' | 'mfa_required' }>(signIn: (cookieSecret: string, replaced: SessionOfUser | null) => Promise<T>) => Promise<T>
+    /** Runs a proof of who has a cookie session with a new id for it, and sends its cookie: whoever had the one before has not proven anything. Another credential keeps what it has: no id. */
+    renewCookie: <T>(prove: (cookieSecret?: string) => Promise<T>) => Promise<T>
   }
 
   interface FastifyReply {
@@ -58,24 +60,31 @@ export default fp(async (app) => {
       destroy: (_secret, done) => done(),
     },
   })
-  app.decorateRequest('openCookie', async function openCookie<T extends { status: 'signed_in' | 'mfa_required' }>(this: FastifyRequest, signIn: (cookieSecret: string, replaced: SessionOfUser | null) => Promise<T>) {
-    const previous = this.session
-    // a new id at every sign-in: one that was planted before is never signed in (session fixation)
+  /** Runs `work` with a session id that is new, and sends its cookie when it is to be kept; a failure leaves the browser as it was. */
+  async function withNewId<T>(request: FastifyRequest, work: (cookieSecret: string, replaced: SessionOfUser | null) => Promise<T>, isKept: (result: T) => boolean): Promise<T> {
+    const previous = request.session
     await previous.regenerate()
     try {
-      const result = await signIn(this.session.sessionId, previous.live ?? null)
-      if (result.status !== 'signed_in') {
-        this.session = previous
+      const result = await work(request.session.sessionId, previous.live ?? null)
+      if (!isKept(result)) {
+        request.session = previous
         return result
       }
-      await this.session.save()
+      await request.session.save()
       // the library first clears a cookie it sees replaced; the new one of the same name does that by itself
-      this.cookies = { ...this.cookies, [name]: undefined }
+      request.cookies = { ...request.cookies, [name]: undefined }
       return result
     } catch (error) {
-      this.session = previous // a failed sign-in leaves the browser as it was
+      request.session = previous
       throw error
     }
+  }
+  // a new id at every sign-in: one that was planted before is never signed in (session fixation)
+  app.decorateRequest('openCookie', function openCookie<T extends { status: 'signed_in' | 'mfa_required' }>(this: FastifyRequest, signIn: (cookieSecret: string, replaced: SessionOfUser | null) => Promise<T>) {
+    return withNewId(this, signIn, ({ status }) => status === 'signed_in')
+  })
+  app.decorateRequest('renewCookie', function renewCookie<T>(this: FastifyRequest, prove: (cookieSecret?: string) => Promise<T>) {
+    return this.principal?.authenticatedBy === 'cookie' ? withNewId(this, (cookieSecret) => prove(cookieSecret), () => true) : prove()
   })
   const deviceName = deviceCookieName(origin)
   // a hook that comes after the session's, so that the session's cookie is the first

@@ -23,10 +23,10 @@ export interface StepUpProof {
 export interface StepUpService {
   /** For `navigator.credentials.get`. Throws access.denied. */
   passkeyOptions: (caller: Caller) => Promise<RequestOptions>
-  /** Throws credentials.invalid, factor.invalid, factor.required, login.throttled, session.not_found, access.denied. */
-  prove: (caller: Caller, answer: Answer | { method: 'password'; password: string }) => Promise<Proven>
+  /** `cookieSecret`: the new id of a cookie session. Throws credentials.invalid, factor.invalid, factor.required, login.throttled, session.not_found, access.denied. */
+  prove: (caller: Caller, answer: Answer | { method: 'password'; password: string }, cookieSecret?: string) => Promise<Proven>
   /** The same for what was proven elsewhere, as by an identity provider. Throws factor.required, factor.invalid, session.not_found, access.denied. */
-  note: (caller: Caller, proof: StepUpProof) => Promise<Proven>
+  note: (caller: Caller, proof: StepUpProof, cookieSecret?: string) => Promise<Proven>
 }
 
 export interface StepUpServiceDependencies {
@@ -43,14 +43,14 @@ export interface StepUpServiceDependencies {
 const stepUpPurpose = ({ sessionId }: { sessionId: string }): Purpose => ({ act: 'step_up', boundTo: sessionId })
 
 export function createStepUpService({ store, proofs, passkeys, ownPassword, sessions, throttle, audit, transact }: StepUpServiceDependencies): StepUpService {
-  async function note(caller: Caller, { amr, isMultiFactor, within }: StepUpProof): Promise<Proven> {
+  async function note(caller: Caller, { amr, isMultiFactor, within }: StepUpProof, cookieSecret?: string): Promise<Proven> {
     const { id } = inPerson(caller)
     return transact(async (tx) => {
       await store.lockUser(tx, id)
       if (within && !(await within(tx))) throw problem('factor.invalid')
       // else one proof of the weaker kind would renew what was proven by the stronger
       if (!isMultiFactor && (await store.methods(tx, id)).length > 0) throw problem('factor.required')
-      const proven = await sessions.prove(tx, caller, { amr, isMultiFactor })
+      const proven = await sessions.prove(tx, caller, { amr, isMultiFactor }, cookieSecret)
       await audit.record(tx, caller, { action: 'login.proven', targetType: 'user', targetId: id, details: { amr: [...proven.amr], acr: proven.acr } })
       return proven
     })
@@ -62,7 +62,7 @@ export function createStepUpService({ store, proofs, passkeys, ownPassword, sess
       const principal = inPerson(caller)
       return passkeys.requestOptions(principal.id, stepUpPurpose(principal))
     },
-    async prove(caller, answer) {
+    async prove(caller, answer, cookieSecret) {
       const principal = inPerson(caller)
       if (answer.method === 'password') {
         const right = await ownPassword.check(caller, answer.password)
@@ -73,7 +73,7 @@ export function createStepUpService({ store, proofs, passkeys, ownPassword, sess
             if (!(await right.confirm(tx))) throw problem('credentials.invalid')
             return true
           },
-        })
+        }, cookieSecret)
       }
       const about = { userId: principal.id, recognised: { by: 'session', id: principal.sessionId } as const, purpose: stepUpPurpose(principal) }
       return proofs.prove(caller, about, answer, async (checked, attempt) => note(caller, {
@@ -84,7 +84,7 @@ export function createStepUpService({ store, proofs, passkeys, ownPassword, sess
           if (checked.method === 'recovery_code') await audit.record(tx, caller, { action: 'factor.code_used', targetType: 'user', targetId: principal.id })
           return true
         },
-      }))
+      }, cookieSecret))
     },
   }
 }

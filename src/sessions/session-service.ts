@@ -89,9 +89,10 @@ export interface SessionService {
   refresh: (caller: Caller, refreshToken: string) => Promise<TokenPair>
   /**
    * Notes in the transaction of the proof that the owner of the caller's session has proven themselves anew; every node hears of it. Two factors add to
-   * what was proven before. Answers an access token that says so, where it is a session of tokens. Throws session.not_found.
+   * what was proven before. Answers an access token that says so, where it is a session of tokens; one of a cookie has the id `cookieSecret` from now on, if
+   * that is given. Throws session.not_found.
    */
-  prove: (tx: Tx, caller: Caller, proof: Proof) => Promise<Proven>
+  prove: (tx: Tx, caller: Caller, proof: Proof, cookieSecret?: string) => Promise<Proven>
   /** Ends one of the caller's sessions. Throws session.not_found. */
   end: (caller: Caller, sessionId: string) => Promise<void>
   /** Ends the session the caller rides on; ended already is fine. */
@@ -235,10 +236,10 @@ export function createSessionService({ store, tokens, audit, transact, secrets, 
       throw problem('refresh.invalid')
     },
 
-    async prove(tx, caller, proof) {
+    async prove(tx, caller, proof, cookieSecret) {
       const { userId, sessionId } = own(caller)
       const at = moment()
-      const proven = await store.prove(tx, sessionId, userId, at, assuranceOf(proof, at.now), proof.isMultiFactor ?? false)
+      const proven = await store.prove(tx, sessionId, userId, at, assuranceOf(proof, at.now), proof.isMultiFactor ?? false, cookieSecret === undefined ? null : sha256(cookieSecret))
       if (!proven) throw problem('session.not_found')
       await publishRevocations()
       const { kind, ...assurance } = proven

@@ -76,8 +76,8 @@ export interface SessionStore {
   findRefresh: (id: string, at: Moment) => Promise<RefreshState | null>
   /** Moves a live session of an active user from `generation` to the next. Did we win? */
   rotate: (id: string, generation: number, at: Moment) => Promise<boolean>
-  /** Notes that the owner of a live session has proven themselves anew; null: it is over. With `isAdded`, what was proven before counts as well. */
-  prove: (tx: Tx, id: string, userId: string, at: Moment, assurance: Assurance, isAdded: boolean) => Promise<(Assurance & { kind: SessionKind }) | null>
+  /** Notes that the owner of a live session has proven themselves anew; null: it is over. With `isAdded`, what was proven before counts as well; `secretHash` is that of a cookie's new id, null: it keeps the one it has. */
+  prove: (tx: Tx, id: string, userId: string, at: Moment, assurance: Assurance, isAdded: boolean, secretHash: Uint8Array | null) => Promise<(Assurance & { kind: SessionKind }) | null>
   /** Ends one live session of a user, and writes what goes along with that. Did we win? */
   end: (tx: Tx, id: string, userId: string, at: Moment, along: Along) => Promise<boolean>
   /**
@@ -185,10 +185,11 @@ export function createSessionStore({ pool, prisma, cursors }: { pool: pg.Pool; p
       const { rowCount } = await pool.query(prepared('session-rotate', ROTATE, [id, now.toISOString(), idleSince.toISOString(), generation]))
       return rowCount === 1
     },
-    async prove(tx, id, userId, at, { amr, acr, authTime }, isAdded) {
+    async prove(tx, id, userId, at, { amr, acr, authTime }, isAdded, secretHash) {
       const all = isAdded ? Prisma.sql`ARRAY(SELECT DISTINCT one FROM unnest(amr || ${[...amr]}::text[]) AS one ORDER BY one)` : Prisma.sql`${[...amr]}::text[]`
       const [row] = await tx.$queryRaw<{ amr: string[]; kind: SessionKind }[]>`
-        UPDATE sessions SET amr = ${all}, acr = ${acr}, auth_time = ${authTime}::timestamptz
+        UPDATE sessions SET amr = ${all}, acr = ${acr}, auth_time = ${authTime}::timestamptz,
+          secret_hash = CASE WHEN kind = 'cookie' THEN coalesce(${secretHash && bytes(secretHash)}::bytea, secret_hash) END
         WHERE id = ${id}::uuid AND user_id = ${userId}::uuid AND ${liveAt(at)} RETURNING amr, kind::text AS kind`
       return row ? { ...row, acr, authTime } : null
     },

@@ -163,3 +163,26 @@ t.test('nobody removes or confirms another\'s, and there are five at most', asyn
   for (let at = 0; at < 4; at += 1) await addTotp(headers, `App ${at}`)
   t.equal(await outcome(send('POST', '/me/factors/totp', headers, { name: 'Sixth' })), '409 factor.cap_reached')
 })
+
+t.test('a step-up gives a session by cookie a new cookie: whoever had stolen the old one has nothing of it', async (t) => {
+  const ada = await as.signUp()
+  const url = '/api/v1/auth/session'
+  const cookieOf = (response: { cookies: { name: string; value: string }[] }): string => `gatehouse=${response.cookies.find(({ name }) => name.endsWith('gatehouse'))?.value ?? ''}`
+  const opened = await app.inject({ method: 'POST', url, payload: { email: ada.user.email, password: PASSWORD } })
+  const { csrfToken } = expectJson<{ csrfToken: string }>(opened, 201)
+  const stolen = cookieOf(opened)
+  const prove = (cookie: string, password: string) => app.inject({ method: 'POST', url: '/api/v1/auth/stepup', headers: { cookie, 'x-csrf-token': csrfToken, 'sec-fetch-site': 'same-origin' }, payload: { method: 'password', password } })
+  const see = async (cookie: string) => (await app.inject({ url, headers: { cookie } })).statusCode
+  const wrong = await prove(stolen, 'not the password')
+  t.equal(wrong.statusCode, 401)
+  t.same(wrong.cookies, [], 'a wrong proof leaves the browser as it was')
+  t.equal(await see(stolen), 200)
+  const proven = await prove(stolen, PASSWORD)
+  t.match(expectJson(proven, 200), { amr: ['pwd'], acr: 'urn:gatehouse:1fa' })
+  t.equal(await see(cookieOf(proven)), 200)
+  t.equal(await see(stolen), 401)
+  t.equal((await app.inject({ url: '/api/v1/whoami', headers: { cookie: stolen } })).statusCode, 401)
+  const sessions = await prisma.session.findMany({ where: { userId: ada.user.id, kind: 'cookie' } })
+  t.equal(sessions.length, 1, 'it is the same session')
+  t.equal((await app.inject({ method: 'POST', url: '/api/v1/auth/stepup', headers: ada.headers, payload: { method: 'password', password: PASSWORD } })).cookies.length, 0, 'a session of tokens gets none')
+})

@@ -28,9 +28,10 @@ export default (async (app) => {
     try {
       const isEmpty = password === '' && code === '' && recoveryCode === '' && credential === ''
       if (isEmpty) return await shown(request, reply, missing({ 'current-password': '' }))
-      await stepUps.prove(request.caller, credential !== '' ? { method: 'passkey', assertion: readAssertion(credential) }
-        : password !== '' ? { method: 'password', password }
-          : recoveryCode !== '' ? { method: 'recovery_code', code: recoveryCode } : { method: 'totp', code })
+      const answer = credential !== '' ? { method: 'passkey' as const, assertion: readAssertion(credential) }
+        : password !== '' ? { method: 'password' as const, password }
+          : recoveryCode !== '' ? { method: 'recovery_code' as const, code: recoveryCode } : { method: 'totp' as const, code }
+      await request.renewCookie((cookieSecret) => stepUps.prove(request.caller, answer, cookieSecret))
       await reply.effective(false)
       const returnTo = request.returnTo()
       return reply.onward(returnTo === '' ? '/ui/account' : returnTo)
