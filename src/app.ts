@@ -30,6 +30,7 @@ import queue from '../plugins/features/queue.js'
 import revocation from '../plugins/features/revocation.js'
 import sessions from '../plugins/features/sessions.js'
 import setup from '../plugins/features/setup.js'
+import signUp from '../plugins/features/sign-up.js'
 import usage from '../plugins/features/usage.js'
 import features from '../plugins/foundation/features.js'
 import metrics from '../plugins/http/metrics.js'
@@ -63,6 +64,7 @@ import ownAccount from '../plugins/features/own-account.js'
 import pageFiles from '../plugins/http/page-files.js'
 import pageRoutes from '../plugins/http/page-routes.js'
 import pages from '../plugins/features/pages.js'
+import requestLocale from '../plugins/http/request-locale.js'
 import requestLog from '../plugins/http/request-log.js'
 import requestGuard, { MOST_HEADERS } from '../plugins/http/request-guard.js'
 import root from '../plugins/http/root.js'
@@ -188,6 +190,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(openapi)
   await app.register(redis)
   await app.register(metrics)
+  await app.register(requestLocale)
   await app.register(requestLog)
   await app.register(jwt)
   await app.register(outbound)
@@ -210,6 +213,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(impersonation)
   await app.register(setup)
   await app.register(anonymous)
+  await app.register(signUp)
   await app.register(federation)
   await app.register(ownAccount)
   await app.register(decisions)

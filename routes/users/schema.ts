@@ -141,8 +141,16 @@ export const UserPatch = strict({
   roles: Type.Optional(Roles),
 }, { minProperties: 1, examples: [{ status: 'suspended' }] })
 
-export const SignUp = strict({ email: Email, password: NewPassword, name: Type.Optional(Name) }, {
+/** What a mailed link carries. */
+export const MailedToken = strict({ token: Type.String({ minLength: 1, maxLength: 256, description: 'Of the mail' }) }, { examples: [{ token: 'gl_3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' }] })
+
+export const SignUp = strict({ email: Email, password: Type.Optional(NewPassword), name: Type.Optional(Name) }, {
+  description: 'Where EMAIL_VERIFICATION is `required`, the address alone: the rest is chosen when it is confirmed. Else with a password',
   examples: [{ email: EMAIL, password: PASSWORD, name: 'Ada' }],
+})
+/** What is chosen when a mailed link opens an account. */
+export const OpenByLink = strict({ ...MailedToken.properties, password: NewPassword, name: Type.Optional(Name) }, {
+  examples: [{ token: 'gl_3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', password: PASSWORD, name: 'Ada' }],
 })
 export const EndOldest = Type.Optional(Type.Boolean({ description: 'At the cap of sessions: end the oldest instead of answering 409' }))
 export const LogIn = strict({
@@ -159,9 +167,6 @@ export const SetUp = strict({
 }, {
   examples: [{ token: 'gs_QmVuZXZvbGVudEFkbWluaXN0cmF0b3JUb2tlbjEyMzQ1', email: 'admin@example.com', password: PASSWORD }],
 })
-
-/** What a mailed link carries. */
-export const MailedToken = strict({ token: Type.String({ minLength: 1, maxLength: 256, description: 'Of the mail' }) }, { examples: [{ token: 'gl_3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' }] })
 
 /** What giving a link that sets a password answers, once. */
 export const GivenPasswordReset = Type.Object({

@@ -66,6 +66,8 @@ export interface AccountStore {
   findCredentials: (by: { id: string } | { email: string }) => Promise<AccountCredentials | null>
   /** The active person's account that has the first of these spellings that is one's; locked, so that it does not change beneath what is mailed. */
   findForMail: (tx: Tx, spellings: readonly string[]) => Promise<{ id: string; email: string; locale: string | null } | null>
+  /** Has any account one of these spellings, whatever its state? */
+  isTaken: (tx: Tx, spellings: readonly string[]) => Promise<boolean>
   /** Accounts whose e-mail may have had another spelling than new ones get, by id, of those after `id`. */
   listOddEmails: (after: string, limit: number) => Promise<{ id: string; email: string }[]>
   /** Gives an account another spelling of the e-mail it still has; false when it has not. Throws email.taken. */
@@ -172,6 +174,7 @@ export function createAccountStore({ prisma, pool, cursors }: { prisma: PrismaCl
         SELECT id, email, locale FROM users WHERE email = ANY(${spellings}) AND status = 'active' AND kind = 'person' FOR NO KEY UPDATE`
       return spellings.flatMap((spelling) => found.filter(({ email }) => email === spelling && shownEmail(email) !== null))[0] ?? null
     },
+    isTaken: async (tx, spellings) => (await tx.user.count({ where: { email: { in: [...spellings] } } })) > 0,
     async listOddEmails(after, limit) {
       const { rows } = await pool.query<{ id: string; email: string }>(
         `SELECT id, email FROM users WHERE id > $1::uuid AND (email ~ '[^ -~]' OR email LIKE '%.') ORDER BY id LIMIT $2`, [after, limit])

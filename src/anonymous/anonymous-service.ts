@@ -1,8 +1,8 @@
 // Accounts that are used before anybody has said who they are: opened without a word, worth what every member is, and made real by an address and
 // a password, with the id, the sessions and the keys they had. As many as ANONYMOUS_USERS_MAX, and each only for as long as it is used.
-import type { AccountService, UserView } from '../accounts/index.js'
+import type { AccountDraft, AccountService, UserView } from '../accounts/index.js'
 import type { AuditStore } from '../audit/index.js'
-import type { Transact } from '../database/transaction.js'
+import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import type { Caller } from '../kernel/principal.js'
@@ -16,6 +16,12 @@ export interface AnonymousService {
   open: (caller: Caller) => Promise<{ user: UserView } & TokenPair>
   /** Makes the caller's account a real one. Throws account.not_anonymous, email.taken, password.weak, rate.limited, server.busy. */
   upgrade: (caller: Caller, input: { email: string; password: string; name?: string }) => Promise<UserView>
+  isAnonymous: (id: string) => Promise<boolean>
+  /**
+   * Makes an anonymous account a real one for whoever has proven the address of the draft, who need not be who had it: the id stays, with what applications
+   * keep by it, and everything ends by which somebody could come back to it. Throws account.not_anonymous, email.taken.
+   */
+  takeOver: (tx: Tx, caller: Caller, draft: AccountDraft) => Promise<void>
   /** Ends what nobody has used for ANONYMOUS_USERS_KEPT_DAYS, or ever come back to, at most `most` of them; how many. */
   expire: (most: number) => Promise<number>
 }
@@ -77,10 +83,21 @@ export function createAnonymousService({ store, accounts, sessions, audit, trans
       const { email, name, passwordHash } = await accounts.draft({ ...caller, principal: null }, input)
       if (passwordHash === null) throw problem('request.invalid', { errors: [{ path: '/password', message: 'is needed' }] })
       return transact(async (tx) => {
-        if (!(await store.upgrade(tx, id, { email, name, passwordHash }, new Date(clock.now())))) throw problem('account.not_anonymous')
+        if (!(await store.upgrade(tx, id, { email, passwordHash, ...(name === '' ? {} : { name }) }, new Date(clock.now())))) throw problem('account.not_anonymous')
         await audit.record(tx, caller, { action: 'user.upgraded', targetType: 'user', targetId: id })
         return accounts.findIn(tx, id)
       })
+    },
+
+    isAnonymous: (id) => store.isAnonymous(id),
+
+    async takeOver(tx, caller, { id = '', email, name, passwordHash, locale = null }) {
+      const at = new Date(clock.now())
+      if (passwordHash === null || !(await store.upgrade(tx, id, { email, name, passwordHash, locale, emailVerifiedAt: at }, at))) throw problem('account.not_anonymous')
+      await sessions.endAll(tx, id)
+      await store.closeOtherWays(tx, id, at)
+      await publishRevocations()
+      await audit.record(tx, caller, { action: 'user.upgraded', targetType: 'user', targetId: id, actorUserId: id })
     },
 
     expire: (most) => transact(async (tx) => {

@@ -5,12 +5,22 @@ import type { PrismaClient } from '../database/generated/client.js'
 import type { Tx } from '../database/transaction.js'
 import { problem } from '../kernel/errors.js'
 
+export interface UpgradedAccount {
+  email: string
+  passwordHash: string
+  name?: string
+  locale?: string | null
+  emailVerifiedAt?: Date
+}
+
 export interface AnonymousStore {
   /** up to `most` */
   count: (most: number) => Promise<number>
   isAnonymous: (id: string) => Promise<boolean>
   /** Makes an anonymous account that is active a real one; false when it is not anonymous any more, or not there. Throws email.taken. */
-  upgrade: (tx: Tx, id: string, account: { email: string; passwordHash: string; name: string }, at: Date) => Promise<boolean>
+  upgrade: (tx: Tx, id: string, account: UpgradedAccount, at: Date) => Promise<boolean>
+  /** Revokes the keys of an account, and forgets its factors, devices and identities. */
+  closeOtherWays: (tx: Tx, id: string, at: Date) => Promise<void>
   /**
    * Deletes at most `most` that are older than `unused` and that no session or key of theirs has been used since; or older than `untouched`, without a key,
    * and never used later than an hour after they were opened. How many.
@@ -25,13 +35,22 @@ export function createAnonymousStore({ pool, prisma }: { pool: pg.Pool; prisma: 
       return row?.n ?? 0
     },
     isAnonymous: async (id) => (await prisma.user.count({ where: { id, anonymous: true } })) === 1,
-    async upgrade(tx, id, { email, passwordHash, name }, at) {
-      const data = { email, passwordHash, anonymous: false, updatedAt: at, version: { increment: 1 }, ...(name === '' ? {} : { name }) }
+    async upgrade(tx, id, account, at) {
+      const data = { ...account, anonymous: false, updatedAt: at, version: { increment: 1 } }
       const { count } = await tx.user.updateMany({ where: { id, anonymous: true, status: 'active' }, data }).catch((error: unknown) => {
         if (isUniqueViolation(error, 'email')) throw problem('email.taken')
         throw error
       })
       return count === 1
+    },
+    async closeOtherWays(tx, id, at) {
+      await tx.apiKey.updateMany({ where: { ownerUserId: id, revokedAt: null }, data: { revokedAt: at, updatedAt: at, version: { increment: 1 } } })
+      const where = { userId: id }
+      await tx.totpFactor.deleteMany({ where })
+      await tx.passkey.deleteMany({ where })
+      await tx.recoveryCode.deleteMany({ where })
+      await tx.knownDevice.deleteMany({ where })
+      await tx.externalIdentity.deleteMany({ where })
     },
     // one that is made real meanwhile is not looked at again once its row is free: SKIP LOCKED, and the row as it is then
     deleteUnused: (tx, { unused, untouched }, most) => tx.$executeRaw`

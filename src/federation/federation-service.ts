@@ -103,7 +103,7 @@ export function createFederationService(deps: FederationServiceDeps): Federation
     // an address that may not be believed is not written down as theirs: it may be somebody else's
     const draft = email === null ? { email: noAddress(id), name, passwordHash: null, roles: ['member'] } : await accounts.draft(caller, { email, name })
     await transact(async (tx) => {
-      await accounts.createIn(tx, caller, { ...draft, id, signsIn: true })
+      await accounts.createIn(tx, caller, { ...draft, id, signsIn: true, ...(email === null ? {} : { emailVerified: true as const }) })
       await identityService.linkIn(tx, caller, { userId: id, providerId: provider.id, issuer: arrived.issuer, subject: arrived.subject, ...addresses })
     })
   }

@@ -6,7 +6,7 @@ export type FormFault =
   | 'sign-in.wrong' | 'sign-in.throttled' | 'sessions.full' | 'busy' | 'rate'
   | 'missing' | 'stale' | 'password.weak' | 'password.wrong' | 'reset.void' | 'changed' | 'keys.full' | 'keys.permission' | 'keys.expiry' | 'admin.last'
   | 'provider.unavailable' | 'provider.denied' | 'provider.failed' | 'provider.no-account' | 'identity.taken' | 'identity.full' | 'identity.other' | 'identity.last' | 'link.void' | 'email.unusable'
-  | 'email.malformed' | 'email.taken' | 'email.unusable-new' | 'mail.void'
+  | 'email.malformed' | 'email.has-account' | 'email.taken' | 'email.unusable-new' | 'mail.void'
   | 'factor.invalid' | 'factor.throttled' | 'factor.wanted' | 'factor.needed' | 'factor.none' | 'factor.late' | 'factor.full' | 'factor.taken' | 'passkey.invalid' | 'challenge.void'
 
 export interface FormProblem {
@@ -113,7 +113,9 @@ export type Sent = (typeof SENT)[number]
 
 export interface Views {
   'sign-in': { returnTo: string; email: string; problem: FormProblem | null; done: Done | null; providers: ProviderFacts[]; canSignUp: boolean; passkey: PasskeyAsk | null }
-  'sign-up': { returnTo: string; email: string; name: string; problem: FormProblem | null }
+  'sign-up': { returnTo: string; asksPassword: boolean; email: string; name: string; problem: FormProblem | null }
+  /** with a mailed link: `by` is the page that takes it */
+  'open-account': { by: 'confirm' | 'invitation'; email: string; name: string; problem: FormProblem | null }
   verify: ProofFacts & { problem: FormProblem | null }
   'step-up': ProofFacts & { hasFactor: boolean; problem: FormProblem | null }
   factors: { factors: FactorFacts[]; recoveryCodes: number; isWanted: boolean; problem: FormProblem | null; done: Done | null }

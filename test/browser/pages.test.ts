@@ -18,7 +18,7 @@ function longer(): Record<string, string> {
   return Object.fromEntries(Object.entries(messages).map(([key, message]) => [key, `${message} ${filler(message.length)}`]))
 }
 
-const STRANGERS = ['/ui/sign-in', '/ui/sign-up', '/ui/signed-out', '/ui/forgot', '/ui/sent', '/ui/sent?what=forgot', '/ui/reset', '/ui/nowhere', '/ui/account-deleted', '/ui/problem', '/ui/confirm-address']
+const STRANGERS = ['/ui/sign-in', '/ui/sign-up', '/ui/signed-out', '/ui/forgot', '/ui/sent', '/ui/sent?what=forgot', '/ui/reset', '/ui/nowhere', '/ui/account-deleted', '/ui/problem', '/ui/confirm-address', '/ui/confirm']
 const MEMBERS = ['/ui/account', '/ui/account/profile', '/ui/account/password', '/ui/account/sessions', '/ui/account/factors', '/ui/account/factors/app', '/ui/account/factors/passkey', '/ui/step-up', '/ui/account/identities', '/ui/account/keys', '/ui/account/delete', '/ui/sign-out', '/ui/account/email']
 
 t.test('the pages', { skip: noBrowser() }, async (t) => {

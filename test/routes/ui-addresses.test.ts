@@ -57,3 +57,37 @@ t.test('an address that is another\'s by now is told to who has the link', async
   t.equal(answer.statusCode, 422)
   t.match(answer.body, 'belongs to another account')
 })
+
+t.test('signing up by pages: the same for every address, then by the link, which is signed in to', async (t) => {
+  const confirmed = await startApp(t, { config: { smtpUrl: server.url, publicUrl: 'https://auth.example.com', emailVerification: 'required' } })
+  const { as: there, app: app2 } = confirmed
+  const admin = await there.admin()
+  await app2.inject({ method: 'POST', url: '/api/v1/users', headers: admin, payload: { email: 'known@example.com', password: PASSWORD } })
+  const ask = async (email: string) => {
+    const browser = pagesOf(app2)
+    const form = await browser.open('/ui/sign-up')
+    t.notMatch(form.body, 'new-password', 'the password is chosen later')
+    const answer = await browser.submit('/ui/sign-up', { email })
+    return { browser, answer, sent: (await browser.open('/ui/sent?what=sign-up')).body.replaceAll(email, 'EMAIL').replaceAll(/name="csrf" value="[^"]*"/g, '').replaceAll(/[\w-]+-\w+(?=<\/code>)/g, '') }
+  }
+  const [known, unknown] = [await ask('known@example.com'), await ask('noone@example.com')]
+  t.same([known.answer.statusCode, known.answer.headers.location], [303, '/ui/sent?what=sign-up'])
+  t.same([unknown.answer.statusCode, unknown.answer.headers.location], [known.answer.statusCode, known.answer.headers.location])
+  t.equal(unknown.sent, known.sent)
+  t.equal((await pagesOf(app2).submit('/ui/sign-up', { email: 'no address' })).statusCode, 422)
+  for (let n = 0; n < 2; n += 1) await app2.jobs.run(QUEUED_WORK)
+  t.equal(pathOf('known@example.com', /have an account already/), '/ui/sign-in')
+  const phone = pagesOf(app2)
+  t.equal((await phone.open(pathOf('noone@example.com', /Confirm your address/))).headers.location, '/ui/confirm')
+  t.match((await phone.open('/ui/confirm')).body, 'value="noone@example.com"', 'password managers see whose it is')
+  const weak = await phone.submit('/ui/confirm', { email: 'noone@example.com', 'new-password': 'dragon' })
+  t.equal(weak.statusCode, 422)
+  const done = await phone.submit('/ui/confirm', { email: 'eve@example.com', name: 'Nina', 'new-password': PASSWORD })
+  t.equal(done.headers.location, '/ui/account')
+  const account = await phone.open('/ui/account')
+  t.match(account.body, 'noone@example.com', 'the address is the link\'s, whatever the form says')
+  t.match(account.body, 'Nina')
+  t.equal((await phone.open('/ui/confirm')).statusCode, 410)
+  await known.browser.open('/ui/confirm?token=gl_nothing')
+  t.equal((await known.browser.open('/ui/confirm')).statusCode, 410)
+})

@@ -108,7 +108,7 @@ const OAUTH_ROUTES = ['OPTIONS /oauth/*', 'GET /oauth/protected-resource', 'POST
 
 // what a stranger may see and send
 const PUBLIC_PAGES = [
-  'GET /ui/account-deleted', 'GET /ui/assets/:name', 'GET /ui/confirm-address', 'GET /ui/federated', 'GET /ui/forgot', 'GET /ui/problem', 'GET /ui/reset', 'GET /ui/sent', 'GET /ui/sign-in', 'GET /ui/sign-up', 'GET /ui/signed-out', 'GET /ui/verify', 'POST /ui/confirm-address', 'POST /ui/forgot', 'POST /ui/reset', 'POST /ui/sign-in', 'POST /ui/sign-up', 'POST /ui/verify',
+  'GET /ui/account-deleted', 'GET /ui/assets/:name', 'GET /ui/confirm', 'GET /ui/confirm-address', 'GET /ui/federated', 'GET /ui/forgot', 'GET /ui/problem', 'GET /ui/reset', 'GET /ui/sent', 'GET /ui/sign-in', 'GET /ui/sign-up', 'GET /ui/signed-out', 'GET /ui/verify', 'POST /ui/confirm', 'POST /ui/confirm-address', 'POST /ui/forgot', 'POST /ui/reset', 'POST /ui/sign-in', 'POST /ui/sign-up', 'POST /ui/verify',
 ]
 
 const PUBLIC_ROUTES = [
@@ -140,7 +140,7 @@ const PUBLIC_ROUTES = [
   'POST /api/v1/auth/session/mfa',
   'POST /api/v1/auth/session/passkey',
   'POST /api/v1/auth/session/passkey/options',
-  'POST /api/v1/auth/signup',
+  'POST /api/v1/auth/signup', 'POST /api/v1/auth/signup/confirm',
   'POST /api/v1/setup',
 ]
 

@@ -1,6 +1,7 @@
-// Can anybody tell by the time of a refused sign-in whether an address has an account, and what of one? A rank test: of two kinds of address, how often
+// Can anybody tell by the time of a refused sign-in, or of a sign-up, whether an address has an account, and what of one? A rank test: of two kinds of address, how often
 // does one take longer than the other. On a quiet machine (npm run test:timing); no part of npm test, for a neighbour's work would decide it.
 import t from 'tap'
+import { QUEUED_WORK } from '../../src/queue/index.js'
 import { expectJson, PASSWORD, startApp } from '../support/app.js'
 
 const ROUNDS = 80
@@ -56,5 +57,28 @@ t.test('a refused sign-in takes as long whoever is named in it', async (t) => {
     const says = `${kind}: median ${median(own).toFixed(1)} ms against ${median(base).toFixed(1)}, longer in ${(above * 100).toFixed(0)} of 100 pairs`
     // docs/imports.md says what this gives away
     t.ok(Math.abs(above - 0.5) < MOST_APART, says, kind === 'imported, scrypt' ? { todo: 'what is worked off after it is 6 in 100 too little' } : {})
+  }
+})
+
+t.test('signing up takes as long whoever is named in it, where addresses are confirmed first', async (t) => {
+  const { app, as } = await startApp(t, { config: { emailVerification: 'required' } })
+  const admin = await as.admin()
+  for (const email of ['known@example.com', 'suspended@example.com']) expectJson(await app.inject({ method: 'POST', url: '/api/v1/users', headers: admin, payload: { email } }), 201)
+  const times: Record<string, number[]> = { 'known@example.com': [], 'suspended@example.com': [], 'unknown@example.com': [] }
+  const kinds = Object.entries(times)
+  for (let round = 0; round < LEARNING + ROUNDS; round += 1) {
+    for (const [email, own] of [...kinds.slice(round % kinds.length), ...kinds.slice(0, round % kinds.length)]) {
+      const begun = process.hrtime.bigint()
+      const answer = await app.inject({ method: 'POST', url: '/api/v1/auth/signup', remoteAddress: `10.${round}.0.1`, payload: { email } })
+      const took = Number(process.hrtime.bigint() - begun) / 1e6
+      if (answer.statusCode !== 202) throw new Error(`${email}: ${answer.statusCode} ${answer.body}`)
+      if (round >= LEARNING) own.push(took)
+      await app.jobs.run(QUEUED_WORK) // what is looked up behind it is no part of the answer, nor in the way of the next one
+    }
+  }
+  const base = times['unknown@example.com'] ?? []
+  for (const [email, own] of kinds) {
+    const above = aboveOf(own, base)
+    t.ok(Math.abs(above - 0.5) < MOST_APART, `${email}: median ${median(own).toFixed(1)} ms against ${median(base).toFixed(1)}, longer in ${(above * 100).toFixed(0)} of 100 pairs`)
   }
 })

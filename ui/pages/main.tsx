@@ -13,7 +13,7 @@ import { Identities, Leave, Link } from './identities.js'
 import { KeyIssued, Keys } from './keys.js'
 import { ProblemPage } from './problem.js'
 import { Reset, ResetVoid } from './reset.js'
-import { SignUp } from './sign-up.js'
+import { OpenAccount, SignUp } from './sign-up.js'
 import { SignedOut, SignIn, SignOut } from './sign-in.js'
 
 const PAGES: { [Name in ViewName]: ComponentType<Views[Name]> } = {
@@ -21,6 +21,7 @@ const PAGES: { [Name in ViewName]: ComponentType<Views[Name]> } = {
   'sign-out': SignOut,
   'signed-out': SignedOut,
   'sign-up': SignUp,
+  'open-account': OpenAccount,
   verify: Verify,
   'step-up': StepUp,
   factors: Factors,

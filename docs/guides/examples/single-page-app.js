@@ -70,8 +70,11 @@ export function createTokenClient({ base, fetch = globalThis.fetch, now = Date.n
 
     isSignedIn: () => tokens !== null,
 
+    /** With an address and a password: the user. Where addresses are confirmed first, with an address alone: { status: 'accepted' }, a mail leads on. */
     async signUp(input) {
-      const { user, ...pair } = await post('/auth/signup', input)
+      const answer = await post('/auth/signup', input)
+      if (answer.status === 'accepted') return answer
+      const { user, ...pair } = answer
       keep(pair)
       return user
     },
@@ -91,7 +94,10 @@ export function createTokenClient({ base, fetch = globalThis.fetch, now = Date.n
       return user
     },
 
-    /** From an anonymous account to a real one: the id, the keys and this very session stay. */
+    /**
+     * From an anonymous account to a real one: the id, the keys and this very session stay. Where addresses are confirmed first, with an address alone: the id
+     * stays, and once the link of the mail was used one signs in with the password that was chosen there.
+     */
     becomeReal: (input) => request('/me/upgrade', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(input) }),
 
     /** Throws when the server was not told: the session is still there. */

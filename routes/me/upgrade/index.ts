@@ -1,17 +1,23 @@
 // From an anonymous account to a real one.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Accepted } from '../../../plugins/http/route-kit.js'
 import { SignUp, User } from '../../users/schema.js'
 
 export default (async (app) => {
-  const { anonymous, signUp } = app
+  const { signUp, signUps } = app
 
   app.post('/', {
     schema: {
       operationId: 'upgradeMe', summary: 'Make my anonymous account a real one',
-      description: 'With an address and a password; id, sessions and keys stay. It is a sign-up, and open to whom that is.',
-      tags: ['Account'], body: SignUp, response: { 200: User },
+      description: 'It is a sign-up, and open to whom that is. With an address and a password: id, sessions and keys stay. Where EMAIL_VERIFICATION is `required`: with an address alone, and answered 202 for every '
+        + 'one of them. The link that is mailed there makes the account a real one (POST /auth/signup/confirm): the id stays, and its sessions and keys end, for whoever reads the mail need not be who asked.',
+      tags: ['Account'], body: SignUp, response: { 200: User, 202: Accepted },
     },
     config: { access: ['user'], price: 10, errors: ['signup.closed', 'account.not_anonymous', 'email.taken', 'password.weak', 'rate.limited', 'server.busy'] },
     preParsing: () => signUp.requireOpen(),
-  }, async (request, reply) => reply.versioned(await anonymous.upgrade(request.caller, request.body)))
+  }, async (request, reply) => {
+    const { caller, body } = request
+    if (signUps.isConfirmed) return reply.code(202).send(await signUps.askUpgrade(caller, body, request.wishedLocale()))
+    return reply.versioned(await signUps.upgrade(caller, body))
+  })
 }) satisfies FastifyPluginAsyncTypebox
