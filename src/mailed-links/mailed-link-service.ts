@@ -38,7 +38,7 @@ export interface GivenLink {
 }
 
 export interface MailedLinkService {
-  /** Makes one. Null: so many went to the address that no more do for now. */
+  /** Makes one. Null: so many went to the address that no more do for now; one of them is still good, where they are not bound to a browser. */
   give: (tx: Tx, link: NewLink) => Promise<GivenLink | null>
   /** The link of a token when it could be used now, without using it up: for the page that it opens. */
   find: (kind: LinkKind, token: string, binding?: Buffer) => Promise<MailedLink | null>

@@ -23,7 +23,10 @@ export interface NewLinkRow extends Omit<LinkRow, 'details'> {
 }
 
 export interface MailedLinkStore {
-  /** Keeps a link unless `most` of its kind went to its address since `since`; one at a time for an address. Was it kept? */
+  /**
+   * Keeps a link unless `most` of its kind went to its address since `since`; one at a time for an address. Where any of them serves whoever reads the
+   * mails, one is always kept when none of those could be used any more: a stranger's asking leaves the owner with a link, whenever they look. Was it kept?
+   */
   insert: (tx: Tx, link: NewLinkRow, budget: { most: number; since: Date }) => Promise<boolean>
   /** One that could be used; uses nothing up. `binding`: of the browser that asks. */
   find: (kind: string, tokenHash: Uint8Array, binding: Uint8Array | null, now: Date) => Promise<LinkRow | null>
@@ -49,7 +52,8 @@ export function createMailedLinkStore({ prisma }: { prisma: PrismaClient }): Mai
       const { kind, email } = link
       // locked first: each statement behind it sees what the one before it has kept
       await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`mailed link ${kind} ${email}`}, 0))`
-      if ((await tx.mailedLink.count({ where: { kind, email, createdAt: { gt: since } } })) >= most) return false
+      const isSpent = (await tx.mailedLink.count({ where: { kind, email, createdAt: { gt: since } } })) >= most
+      if (isSpent && (bindingHash !== null || (await tx.mailedLink.count({ where: { kind, email, usedAt: null, expiresAt: { gt: link.createdAt } } })) > 0)) return false
       await tx.mailedLink.create({ data: { ...link, tokenHash: bytes(tokenHash), codeHash: codeHash && bytes(codeHash), bindingHash: bindingHash && bytes(bindingHash) } })
       return true
     },

@@ -15,7 +15,7 @@ export default (async (app) => {
   app.post('/forgot', {
     schema: {
       operationId: 'forgotPassword', summary: 'Ask for a link that sets my password',
-      description: 'Answers 202 whether or not there is such an account; where there is, a link that works once for 20 minutes is mailed to it. At most three an hour go to one address. '
+      description: 'Answers 202 whether or not there is such an account; where there is, a link that works once for 20 minutes is mailed to it. A few an hour go to one address. '
         + 'Nothing of the account changes until the link is used.',
       tags: ['Sign-in'],
       body: Forgotten,
