@@ -54,6 +54,7 @@ import idempotency from '../plugins/http/idempotency.js'
 import jwks from '../plugins/security/jwks.js'
 import jwt from '../plugins/security/jwt.js'
 import oauthMetadata from '../plugins/http/oauth-metadata.js'
+import oauthVisitor from '../plugins/http/oauth-visitor.js'
 import oauthRoutes from '../plugins/http/oauth-routes.js'
 import openapi from '../plugins/http/openapi.js'
 import prisma, { type Foundations } from '../plugins/foundation/prisma.js'
@@ -236,6 +237,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(emails)
   await app.register(pages)
   await app.register(pageFiles)
+  await app.register(oauthVisitor)
   await app.register(pageRoutes, { prefix: '/ui', dir: PAGES })
   await app.register(oauthRoutes, { prefix: '/oauth', dir: join(ROUTES, 'oauth') })
   await app.register(autoload, { dir: ROUTES, options: { prefix: '/api/v1' }, forceESM: true, ignorePattern: /^(ui|oauth)$/, ignoreFilter: (path) => /schema\.[jt]s$/.test(path) })

@@ -1,16 +1,18 @@
-// app.oauth: the OAuth server behind the routes below /oauth.
+// app.oauth: the OAuth server behind the routes below /oauth; app.ownGrants: what people have let applications do.
 import fp from 'fastify-plugin'
-import { createOAuth, type OAuthServer } from '../../src/oauth/index.js'
+import { createOAuth, type OAuthFeature } from '../../src/oauth/index.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    oauth: OAuthServer
+    oauth: OAuthFeature['oauth']
+    ownGrants: OAuthFeature['ownGrants']
   }
 }
 
 export default fp(async (app) => {
-  const { clock, clientDirectory: directory, clientAuthentication: authentication, authorizer, tokens, audit, publicOrigin: issuer, publishRevocations, database: { pool, transact } } = app
-  const feature = createOAuth({ pool, clock, directory, authentication, authorizer, tokens, audit, transact, issuer, publishRevocations })
+  const { config, prisma, clock, secrets, clientDirectory: directory, clientAuthentication: authentication, authorizer, tokens, accounts, audit, publicOrigin: issuer, publishRevocations, database: { pool, transact } } = app
+  const feature = createOAuth({ config, prisma, pool, clock, secrets, directory, authentication, authorizer, tokens, audit, transact, issuer, publishRevocations, account: accounts.find })
   app.decorate('oauth', feature.oauth)
+  app.decorate('ownGrants', feature.ownGrants)
   app.operate(feature)
-}, { name: 'oauth', dependencies: ['clients', 'decisions', 'jwt'] })
+}, { name: 'oauth', dependencies: ['clients', 'decisions', 'accounts', 'jwt'] })

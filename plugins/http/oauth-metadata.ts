@@ -1,4 +1,5 @@
-// Where clients look for what the authorization server is and does: /.well-known/oauth-authorization-server (RFC 8414).
+// Where clients look for what the authorization server is and does: /.well-known/openid-configuration (OpenID Connect Discovery) and
+// /.well-known/oauth-authorization-server (RFC 8414), which say the same.
 import fp from 'fastify-plugin'
 import { Type } from '@sinclair/typebox'
 
@@ -7,8 +8,13 @@ const Metadata = Type.Object({ issuer: Type.String(), token_endpoint: Type.Strin
 })
 
 export default fp(async (app) => {
-  app.get('/.well-known/oauth-authorization-server', {
-    schema: { operationId: 'readOAuthServerMetadata', summary: 'Metadata of the authorization server (RFC 8414)', tags: ['Tokens'], response: { 200: Metadata } },
-    config: { access: ['public'] },
-  }, async (_request, reply) => reply.header('cache-control', 'public, max-age=300').header('access-control-allow-origin', '*').serializer(JSON.stringify).send(app.oauth.metadata()))
+  const documents = [
+    ['oauth-authorization-server', 'readOAuthServerMetadata', 'Metadata of the authorization server (RFC 8414)'], ['openid-configuration', 'readOpenIdConfiguration', 'Metadata of the OpenID provider'],
+  ] as const
+  for (const [name, operationId, summary] of documents) {
+    app.get(`/.well-known/${name}`, {
+      schema: { operationId, summary, tags: ['Tokens'], response: { 200: Metadata } },
+      config: { access: ['public'] },
+    }, async (_request, reply) => reply.header('cache-control', 'public, max-age=300').header('access-control-allow-origin', '*').serializer(JSON.stringify).send(await app.oauth.metadata()))
+  }
 }, { name: 'oauth-metadata', dependencies: ['oauth', 'access'] })

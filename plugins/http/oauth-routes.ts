@@ -7,6 +7,8 @@ import { OAuthError, type Parameters, readParameters } from '../../src/clients/i
 import { countedAddress } from '../../src/kernel/address.js'
 import type { AppError } from '../../src/kernel/errors.js'
 import { toAppError } from './errors.js'
+import pageCookies from './page-cookies.js'
+import show from './show.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -14,6 +16,8 @@ declare module 'fastify' {
     anyOrigin?: boolean
     /** clients prove who they are there: failures are counted by address */
     provesClient?: boolean
+    /** what is wrong with an OAuth request is told on a page: people look at it */
+    showsProblems?: boolean
   }
 
   interface FastifyRequest {
@@ -41,6 +45,8 @@ const oauthRoutes: FastifyPluginAsync<{ dir: string }> = async (app, { dir }) =>
   /** until when an address is not listened to, ms of the steady clock */
   const blocked = new LRUCache<string, number>({ max: MOST_BLOCKED })
 
+  await app.register(pageCookies)
+  await app.register(show)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<string>(FORM, { parseAs: 'string', bodyLimit: MOST_BYTES }, (_request, body, done) => {
     try {
@@ -54,9 +60,7 @@ const oauthRoutes: FastifyPluginAsync<{ dir: string }> = async (app, { dir }) =>
     else done(new OAuthError('invalid_request', `The body must be ${FORM}`))
   })
   app.decorateRequest('parameters', function parameters(this: FastifyRequest) {
-    if (this.method === 'POST') return (this.body as Parameters | null | undefined) ?? readParameters('')
-    const at = this.url.indexOf('?')
-    return readParameters(at < 0 ? '' : this.url.slice(at + 1))
+    return this.method === 'POST' ? ((this.body as Parameters | null | undefined) ?? readParameters('')) : this.queryParameters()
   })
 
   app.addHook('onRoute', (route) => {
@@ -83,6 +87,7 @@ const oauthRoutes: FastifyPluginAsync<{ dir: string }> = async (app, { dir }) =>
     const { statusCode, authenticate, retryAfterSeconds } = error
     if (statusCode >= 500) app.log.error({ err: error.cause ?? error, code: error.error, requestId: request.id }, 'request failed')
     if (error.error === 'invalid_client' && request.declared.provesClient === true) await countFailure(request)
+    if (request.declared.showsProblems === true) return reply.code(statusCode).show('authorize-problem', { error: error.error, description: error.message })
     if (authenticate !== undefined) void reply.header('www-authenticate', authenticate)
     if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterSeconds))))
     return reply.code(statusCode).type('application/json; charset=utf-8').serializer(JSON.stringify).send({ error: error.error, error_description: error.message })

@@ -2,6 +2,7 @@
 // other credential, problems as pages, and the way to the sign-in for whoever is not signed in.
 import autoload from '@fastify/autoload'
 import type { FastifyError, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { OAuthError } from '../../src/clients/index.js'
 import { type AppError, type ErrorCode, problem } from '../../src/kernel/errors.js'
 import type { PageFault } from '../../src/pages/index.js'
 import session from '../security/session.js'
@@ -67,7 +68,8 @@ const pageRoutes: FastifyPluginAsync<PageRoutesOptions> = async (app, { dir }) =
     if (principal !== null && principal.authenticatedBy !== 'cookie') throw problem('access.denied')
   })
 
-  app.setErrorHandler(async (thrown: FastifyError, request, reply) => {
+  app.setErrorHandler(async (thrown: FastifyError | OAuthError, request, reply) => {
+    if (thrown instanceof OAuthError) return reply.code(thrown.statusCode).show('authorize-problem', { error: thrown.error, description: thrown.message })
     const error = toAppError(thrown)
     if (error.code === 'factor.required') return reply.onward('/ui/account/factors')
     if (error.statusCode !== 401) return showProblem(error, request, reply)

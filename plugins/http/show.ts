@@ -59,7 +59,7 @@ export default fp(async (app) => {
   app.decorateReply('show', async function show<Name extends ViewName>(this: FastifyReply, name: Name, props: Views[Name]) {
     const { request } = this
     // a page that says what is wrong asks for nothing, and gives the browser nothing to keep
-    const token = name === 'problem' ? '' : csrf.create(request.formBinding(this))
+    const token = name === 'problem' || name === 'authorize-problem' ? '' : csrf.create(request.formBinding(this))
     const isScripted = 'passkey' in props && props.passkey !== null
     const { html, locale } = await pages.render({ name, props } as View, {
       wishes: wishesOf(request), here: request.url, csrf: token, requestId: request.id, isSignedIn: request.principal !== null, isScripted,

@@ -1,6 +1,7 @@
 // Where a browser goes when it has come back: a path of this origin and nothing that a browser could read as another one. Pure.
 
-const LONGEST = 500
+// as pages have it: an authorization request that is gone back to, encoded once more. The API takes 500
+const LONGEST = 12_000
 const HERE = 'http://here.invalid'
 
 /** Is this a path here, with or without a query, without a fragment, as a browser would write it itself? */

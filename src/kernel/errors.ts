@@ -50,6 +50,7 @@ export const ERRORS = {
   'session.not_found': [404, 'No such session'],
   'client.not_found': [404, 'No such client'],
   'client.secret_not_found': [404, 'The client has no such secret'],
+  'grant.not_found': [404, 'Nothing was granted to this application'],
   'resource.not_found': [404, 'No such resource'],
   'dead_letter.not_found': [404, 'No such dead letter'],
   'gate_rule.not_found': [404, 'No such gate rule'],

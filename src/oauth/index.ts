@@ -1,51 +1,111 @@
-// The OAuth 2.1 server: how clients get tokens, ask what they are worth, and give them back.
+// The OAuth 2.1 and OpenID Connect server: how people let clients act for them, how clients get tokens, ask what they are worth, and give them back.
 import type pg from 'pg'
 import type { AuditStore } from '../audit/index.js'
 import type { ClientAuthentication, ClientDirectory } from '../clients/index.js'
 import { tableExpiry } from '../database/expiry.js'
+import type { PrismaClient } from '../database/generated/client.js'
 import type { Transact } from '../database/transaction.js'
 import type { Authorizer } from '../decisions/index.js'
 import type { Job } from '../jobs/index.js'
 import type { Clock } from '../kernel/clock.js'
+import type { Secrets } from '../kernel/secrets.js'
 import type { TokenService } from '../tokens/index.js'
+import { type AuthorizationService, createAuthorization } from './authorization/authorization-service.js'
+import { createAuthorizationStore } from './authorization/authorization-store.js'
 import { createClientCredentials } from './grants/client-credentials-service.js'
+import { createCodeGrant } from './grants/code-service.js'
+import { createGrantEnding } from './grants/grant-ending-service.js'
+import { createGrantStore } from './grants/grant-store.js'
+import { createGrantTokens } from './grants/grant-tokens-service.js'
 import { createIntrospection, type IntrospectionService } from './grants/introspection-service.js'
+import { createRefreshGrant, createRefreshTokens } from './grants/refresh-service.js'
 import { createRevocationService, type RevocationService } from './grants/revocation-service.js'
-import { resourceMetadata, serverMetadata } from './metadata-rules.js'
+import { createIdTokens } from './id-token-service.js'
+import { providerMetadata, resourceMetadata } from './metadata-rules.js'
+import { createOwnGrants, type OwnGrantService } from './own-grant-service.js'
+import { createOwnGrantStore } from './own-grant-store.js'
+import type { Account } from './person-claims.js'
 import { createRevokedTokenStore } from './revoked-token-store.js'
 import { createTokenEndpoint, type TokenEndpoint } from './token-endpoint-service.js'
+import { createUserinfo, type UserinfoService } from './userinfo-service.js'
+
+export { AuthorizationError } from './authorization/authorization-error.js'
+export type { AuthorizationOutcome, Visitor } from './authorization/authorization-service.js'
+export type { AuthorizationRequest } from './authorization/request-checks.js'
+export type { BrowserSession, Need } from './authorization/steps.js'
+export type { OwnGrantService } from './own-grant-service.js'
 
 export interface OAuthNeeds {
+  prisma: PrismaClient
   pool: pg.Pool
   clock: Clock
+  secrets: Secrets
   directory: ClientDirectory
   authentication: ClientAuthentication
   authorizer: Authorizer
   tokens: TokenService
   audit: AuditStore
   transact: Transact
+  account: (userId: string) => Promise<Account>
   issuer: () => string
   publishRevocations: () => Promise<void>
+  config: { accessTokenSeconds: number; sessionIdleSeconds: number; sessionAbsoluteSeconds: number }
 }
 
-export interface OAuthServer extends TokenEndpoint, IntrospectionService, RevocationService {
-  metadata: () => Record<string, unknown>
+export interface OAuthServer extends AuthorizationService, TokenEndpoint, IntrospectionService, RevocationService, UserinfoService {
+  /** Makes sure that the keys are there which id tokens are signed with. */
+  metadata: () => Promise<Record<string, unknown>>
   /** Of the API that an identifier names; null: there is none. */
   resourceMetadata: (identifier: string) => Promise<Record<string, unknown> | null>
 }
 
-export function createOAuth({ pool, clock, directory, authentication, authorizer, tokens, audit, transact, issuer, publishRevocations }: OAuthNeeds): { oauth: OAuthServer; jobs: Job[] } {
+export interface OAuthFeature {
+  oauth: OAuthServer
+  ownGrants: OwnGrantService
+  jobs: Job[]
+}
+
+const CODE_KEPT_MS = 3_600_000
+
+export function createOAuth({ prisma, pool, directory, authorizer, tokens, account, issuer, config, ...all }: OAuthNeeds): OAuthFeature {
+  const { clock, authentication } = all
+  const userinfo = (): string => `${issuer()}/oauth/userinfo`
+  const store = createGrantStore({ pool })
+  const endGrant = createGrantEnding({ ...all, store })
+  const idTokens = createIdTokens({ tokens, account, clock })
+  const grantTokens = createGrantTokens({ directory, tokens, idTokens, userinfo, accessTokenSeconds: config.accessTokenSeconds })
+  const refreshTokens = createRefreshTokens({ ...all, store, config })
+  const subjectOfHint = async (hint: string, client: { clientId: string }): Promise<string | null> => {
+    const read = await idTokens.read(hint)
+    return read?.clientId === client.clientId ? read.userId : null
+  }
   return {
     oauth: {
-      ...createTokenEndpoint({ authentication, grants: { client_credentials: createClientCredentials({ directory, tokens }) } }),
-      ...createIntrospection({ authentication, authorizer, issuer }),
-      ...createRevocationService({ authentication, authorizer, store: createRevokedTokenStore(), audit, transact, publishRevocations }),
-      metadata: () => serverMetadata(issuer()),
+      ...createAuthorization({ ...all, store: createAuthorizationStore({ prisma }), directory, subjectOfHint, issuer, config }),
+      ...createTokenEndpoint({
+        authentication,
+        grants: {
+          authorization_code: createCodeGrant({ ...all, store, grantTokens, endGrant, config }),
+          refresh_token: createRefreshGrant({ ...all, store, grantTokens, endGrant, config }),
+          client_credentials: createClientCredentials({ directory, tokens }),
+        },
+      }),
+      ...createIntrospection({ authentication, authorizer, refreshTokens, issuer }),
+      ...createRevocationService({ ...all, authorizer, store: createRevokedTokenStore(), refreshTokens, endGrant }),
+      ...createUserinfo({ authorizer, account, audience: userinfo }),
+      async metadata() {
+        await tokens.prepare(['RS256', 'ES256'])
+        return providerMetadata(issuer())
+      },
       async resourceMetadata(identifier) {
         const resource = await directory.resource(identifier)
         return resource && resourceMetadata(issuer(), resource)
       },
     },
-    jobs: [tableExpiry(pool, { table: 'oauth_revoked_tokens', where: 'expires_at <= $1', before: clock.now })],
+    ownGrants: createOwnGrants({ ...all, store: createOwnGrantStore({ prisma }) }),
+    jobs: [
+      ...['oauth_revoked_tokens', 'oauth_pushed_requests'].map((table) => tableExpiry(pool, { table, where: 'expires_at <= $1', before: clock.now })),
+      tableExpiry(pool, { table: 'oauth_codes', where: 'expires_at <= $1', before: () => clock.now() - CODE_KEPT_MS }),
+    ],
   }
 }

@@ -1,7 +1,8 @@
 // Where a page leads when it is done: a path of this origin, or nowhere. Browsers read `//host`, `/\host` and addresses with tabs or line
 // breaks in them as another origin's, so an address is parsed as they parse it, and taken only when that changes nothing. Pure.
 
-const MOST_CHARACTERS = 2_000
+// room for an authorization request, whose way back it may be
+const MOST_CHARACTERS = 8_000
 // an origin that nobody has: whatever leaves it was no path
 const HERE = 'http://here.invalid'
 // encoded, they are harmless in a browser, and not behind every proxy that decodes before it matches

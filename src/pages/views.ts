@@ -124,6 +124,15 @@ export interface Views {
   'recovery-codes': { codes: string[]; isFirst: boolean }
   /** on to another origin, which a form's redirect may not lead to */
   leave: { to: string; name: string }
+  /** what an application asks for. `host`: where it leads back to; `again`: the way back to this request */
+  consent: {
+    name: string; host: string; isOwnMachine: boolean; isVouchedFor: boolean; clientUri: string | null; policyUri: string | null; tosUri: string | null; account: string
+    scopes: { name: string; description: string | null; resource: string | null }[]; version: number; again: string
+  }
+  /** back to an application, by an address that it has registered */
+  'hand-over': { to: string; name: string }
+  /** what an application did wrong that nobody else is told of */
+  'authorize-problem': { error: string; description: string }
   link: { provider: string; email: string; account: string; problem: FormProblem | null }
   identities: { identities: IdentityFacts[]; providers: ProviderFacts[]; problem: FormProblem | null; done: Done | null }
   'sign-out': { email: string }

@@ -14,6 +14,7 @@ export type { ChallengeService, Challenging } from './challenge-service.js'
 export type { ChallengeRow } from './challenge-store.js'
 export { cookieAttributes, cookieName, createCookieSigner, deviceCookieName, newCookieSecret } from './session-cookie.js'
 export type { Opening, Proven, SessionService, SessionView, TokenPair } from './session-service.js'
+export { formatRefreshToken, isGenuine, judgeRefresh, OF_GRANT, parseRefreshToken, RETRY_WINDOW_MS } from './refresh-token.js'
 export type { SessionKind, SessionOfUser } from './session-store.js'
 
 const KEPT_MS = 30 * 86_400_000

@@ -8,7 +8,7 @@ import type { Along, Piece, Tx } from '../database/transaction.js'
 import { type Acr, type Assurance, ONE_FACTOR } from '../kernel/assurance.js'
 import type { Cursors, ListQuery, PageText } from '../kernel/page.js'
 
-/** `impersonation`: somebody acts for the user */
+/** `impersonation`: somebody acts for the user. Grants of OAuth clients are rows of the table as well, and src/oauth's business; they end like any session. */
 export type SessionKind = 'token' | 'cookie' | 'impersonation'
 
 export type SessionRow = {
@@ -118,12 +118,12 @@ const LIVE = liveText('<now>', '<idleSince>')
 const FIND = `
   SELECT id, kind, created_at AS "createdAt", last_seen_at AS "lastSeenAt", expires_at AS "expiresAt", address, user_agent AS "userAgent",
     amr, ${ACR_TEXT} AS acr, ${AUTH_TIME_TEXT} AS "authTime"
-  FROM sessions WHERE id = $1::uuid AND user_id = $2::uuid AND ${liveText('$3', '$4')}`
+  FROM sessions WHERE id = $1::uuid AND user_id = $2::uuid AND kind <> 'grant' AND ${liveText('$3', '$4')}`
 const LIVE_USER = `${liveText('$2', '$3', 's.')} AND u.status = 'active'`
 const REFRESH = `
   SELECT s.user_id AS "userId", s.refresh_seed AS seed, s.refresh_generation AS generation, s.refreshed_at AS "refreshedAt", (${LIVE_USER}) AS "isLive",
     s.amr, coalesce(s.acr, '${ONE_FACTOR}') AS acr, coalesce(s.auth_time, s.created_at) AS "authTime"
-  FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1::uuid AND s.refresh_seed IS NOT NULL`
+  FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1::uuid AND s.kind = 'token'`
 const ROTATE = `
   UPDATE sessions s SET refresh_generation = s.refresh_generation + 1, refreshed_at = $2::timestamptz, last_seen_at = $2::timestamptz
   FROM users u WHERE s.id = $1::uuid AND s.refresh_generation = $4::int AND u.id = s.user_id AND ${LIVE_USER}`
@@ -145,7 +145,7 @@ export function createSessionStore({ pool, prisma, cursors }: { pool: pg.Pool; p
     async lockUser(tx, userId) {
       await tx.$executeRaw`SELECT 1 FROM users WHERE id = ${userId}::uuid FOR NO KEY UPDATE`
     },
-    room: (userId, at, max) => Prisma.sql`(SELECT count(*) FROM (SELECT 1 FROM sessions WHERE user_id = ${userId}::uuid AND actor_session_id IS NULL AND ${liveAt(at)} LIMIT ${max}) AS live) < ${max}`,
+    room: (userId, at, max) => Prisma.sql`(SELECT count(*) FROM (SELECT 1 FROM sessions WHERE user_id = ${userId}::uuid AND actor_session_id IS NULL AND kind <> 'grant' AND ${liveAt(at)} LIMIT ${max}) AS live) < ${max}`,
     inserting: ({ id, userId, kind, address, userAgent, createdAt, lastSeenAt, expiresAt, secretHash, refreshSeed, amr, acr, authTime, actor }, at) => (when) => ({
       session_opened: Prisma.sql`
         INSERT INTO sessions (id, user_id, kind, secret_hash, refresh_seed, address, user_agent, created_at, last_seen_at, expires_at, amr, acr, auth_time, actor_user_id, actor_session_id)
@@ -169,7 +169,7 @@ export function createSessionStore({ pool, prisma, cursors }: { pool: pg.Pool; p
     async endOldest(tx, userId, at, keep) {
       return tx.$executeRaw`
         UPDATE sessions SET ended_at = ${at.now}::timestamptz WHERE id IN (
-          SELECT id FROM sessions WHERE user_id = ${userId}::uuid AND actor_session_id IS NULL AND ${liveAt(at)} ORDER BY created_at DESC, id DESC OFFSET ${keep})`
+          SELECT id FROM sessions WHERE user_id = ${userId}::uuid AND actor_session_id IS NULL AND kind <> 'grant' AND ${liveAt(at)} ORDER BY created_at DESC, id DESC OFFSET ${keep})`
     },
     async find(id, userId, { now, idleSince }) {
       const { rows: [row] } = await pool.query<SessionRow>(prepared('session-of-user', FIND, [id, userId, now.toISOString(), idleSince.toISOString()]))
@@ -211,7 +211,7 @@ export function createSessionStore({ pool, prisma, cursors }: { pool: pg.Pool; p
       return ended.map(({ id, expiresAt, lastSeenAt }) => ({ id, wasLive: expiresAt > now && lastSeenAt > idleSince }))
     },
     list: (userId, query, { now, idleSince }, currentId) => LIST(pool, cursors, query, {
-      scope: { sql: (p) => `user_id = ${p}::uuid AND ${LIVE}`, value: userId },
+      scope: { sql: (p) => `user_id = ${p}::uuid AND kind <> 'grant' AND ${LIVE}`, value: userId },
       given: { now: now.toISOString(), idleSince: idleSince.toISOString(), current: currentId },
     }),
   }

@@ -1,8 +1,9 @@
 // OAuth as clients of tests speak it: forms by app.inject, assertions, and an API with scopes.
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createHash, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { importJWK, type JWTPayload, SignJWT } from 'jose'
-import { expectJson, type TestApp } from './app.js'
+import { expectJson, PASSWORD, type TestApp } from './app.js'
+import { type Pages, pagesOf } from './pages.js'
 
 export const API = 'https://api.example.com'
 export const OTHER_API = 'https://other.example.com'
@@ -93,4 +94,85 @@ export async function oauthHouse({ app, as }: Pick<TestApp, 'app' | 'as'>): Prom
 
 export function claimsOf(token: string, part: 0 | 1 = 1): Record<string, unknown> {
   return JSON.parse(Buffer.from(token.split('.')[part] ?? '', 'base64url').toString()) as Record<string, unknown>
+}
+
+/** What PKCE asks of a client. */
+export function pkce(verifier = randomBytes(32).toString('base64url')): { verifier: string; challenge: string } {
+  return { verifier, challenge: createHash('sha256').update(verifier).digest('base64url') }
+}
+
+export interface AuthorizeAnswer {
+  /** the address that leads back to the client, its query read; null: it is a page of ours */
+  back: URLSearchParams | null
+  /** where a page of ours leads, or the page itself */
+  location: string
+  response: LightMyRequestResponse
+}
+
+/** A person in a browser: signs in, says yes, and is led back. */
+export interface OAuthPerson {
+  pages: Pages
+  email: string
+  /** Opens an authorization request. */
+  open: (query: Form) => Promise<AuthorizeAnswer>
+  /** The same, and does what the pages ask for until it is led back, or to a page that is none of these. */
+  through: (query: Form, how?: { deny?: boolean; email?: string }) => Promise<AuthorizeAnswer>
+  /** Signs in at the page alone. */
+  signIn: () => Promise<void>
+}
+
+function answerOf(response: LightMyRequestResponse): AuthorizeAnswer {
+  const refresh = /http-equiv="refresh" content="0;url=([^"]*)"/.exec(response.body)?.[1]
+  const location = (response.headers.location ?? refresh ?? '').replaceAll('&amp;', '&')
+  const isOurs = location === '' || location.startsWith('/')
+  return { response, location, back: isOurs ? null : new URL(location).searchParams }
+}
+
+export function personOf(app: FastifyInstance, email: string): OAuthPerson {
+  const pages = pagesOf(app)
+  const open: OAuthPerson['open'] = async (query) => answerOf(await pages.open(`/oauth/authorize?${formOf(query)}`))
+
+  async function step({ location }: AuthorizeAnswer, { deny = false, email: as = email }: { deny?: boolean; email?: string }): Promise<AuthorizeAnswer | null> {
+    if (location.startsWith('/ui/sign-in')) return answerOf(await pages.submit(location, { email: as, 'current-password': PASSWORD }))
+    if (location.startsWith('/ui/step-up')) return answerOf(await pages.submit(location, { 'current-password': PASSWORD }))
+    if (location.startsWith('/ui/consent')) {
+      const version = /name="version" value="(\d+)"/.exec((await pages.open(location)).body)?.[1] ?? ''
+      return answerOf(await pages.submit(location, { answer: deny ? 'no' : 'yes', version }))
+    }
+    return location.startsWith('/oauth/authorize') ? answerOf(await pages.open(location)) : null
+  }
+
+  return {
+    pages, email, open,
+    async through(query, how = {}) {
+      let answer = await open(query)
+      for (let steps = 0; steps < 8 && answer.back === null; steps += 1) {
+        const next = await step(answer, how)
+        if (next === null) break
+        answer = next
+      }
+      return answer
+    },
+    async signIn() {
+      await pages.submit('/ui/sign-in', { email, 'current-password': PASSWORD })
+    },
+  }
+}
+
+export interface TokenBody {
+  access_token: string
+  refresh_token?: string
+  id_token?: string
+  scope: string
+  expires_in: number
+}
+
+/** An authorization request of a client, with what it needs to redeem its code. */
+export function requestOf(client: OAuthClientBody, more: Form = {}): { query: Form; redeem: (code: string, over?: Form) => Form; verifier: string } {
+  const { verifier, challenge } = pkce()
+  return {
+    verifier,
+    query: { client_id: client.clientId, response_type: 'code', redirect_uri: CALLBACK, scope: 'openid email', state: 'st', nonce: 'n-1', code_challenge: challenge, code_challenge_method: 'S256', ...more },
+    redeem: (code, over = {}) => ({ grant_type: 'authorization_code', code, redirect_uri: CALLBACK, code_verifier: verifier, ...over }),
+  }
 }

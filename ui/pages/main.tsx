@@ -8,6 +8,7 @@ import { createTexts, TextProvider } from '../kit/text.js'
 import { Account, AccountDeleted, DeleteAccount, Password, Profile, Sessions } from './account.js'
 import { ConfirmAddress, Email, LinkVoid } from './address.js'
 import { AddApp, AddPasskey, Factors, RecoveryCodes, StepUp, Verify } from './factors.js'
+import { AuthorizeProblem, Consent, HandOver } from './consent.js'
 import { Forgot, Sent } from './forgot.js'
 import { Identities, Leave, Link } from './identities.js'
 import { KeyIssued, Keys } from './keys.js'
@@ -29,6 +30,9 @@ const PAGES: { [Name in ViewName]: ComponentType<Views[Name]> } = {
   'add-passkey': AddPasskey,
   'recovery-codes': RecoveryCodes,
   leave: Leave,
+  consent: Consent,
+  'hand-over': HandOver,
+  'authorize-problem': AuthorizeProblem,
   link: Link,
   identities: Identities,
   account: Account,

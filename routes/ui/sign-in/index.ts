@@ -6,12 +6,12 @@ import { doneOf, form, formProblem, missing, onward } from '../../../plugins/htt
 const SignInForm = form({ email: 320, 'current-password': 1024, 'end-oldest': 5, provider: 64, credential: CREDENTIAL_LENGTH })
 
 // what is kept on the way to another system and back has an end
-const MOST_KEPT = 300
+const MOST_KEPT = 8_000
 
 export default (async (app) => {
   const { clock, federation, identityProviders, login, mfa, sessions } = app
 
-  app.get('/', { config: { access: ['public'] } }, async (request, reply) => reply.showSignIn({ returnTo: request.returnTo(), done: doneOf(request.asked('done')) }))
+  app.get('/', { config: { access: ['public'] } }, async (request, reply) => reply.showSignIn({ returnTo: request.returnTo(), email: request.asked('login_hint').slice(0, 254), done: doneOf(request.asked('done')) }))
 
   app.post('/', { schema: { body: SignInForm }, config: { access: ['public'], rateLimit: { max: 120, timeWindow: 60_000 } } }, async (request, reply) => {
     const { email, 'current-password': password, 'end-oldest': endOldest, provider, credential } = request.body

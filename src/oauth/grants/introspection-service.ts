@@ -1,6 +1,7 @@
 // What a token is worth now (RFC 7662), told to the client it was issued to and to the API it is for, and to nobody else: for others there is no such token.
 import { type ClientAuthentication, isConfidential, type KnownClient, OAuthError, type Parameters } from '../../clients/index.js'
 import type { Authorizer } from '../../decisions/index.js'
+import type { RefreshTokens } from './refresh-service.js'
 
 export interface Introspection {
   active: boolean
@@ -15,6 +16,7 @@ export interface IntrospectionService {
 export interface IntrospectionDeps {
   authentication: ClientAuthentication
   authorizer: Pick<Authorizer, 'inspect'>
+  refreshTokens: RefreshTokens
   issuer: () => string
 }
 
@@ -24,13 +26,19 @@ function mayAsk({ id, kind, resources }: KnownClient, { clientRowId, audience }:
   return clientRowId === id || (kind === 'resource' && resources.includes(audience))
 }
 
-export function createIntrospection({ authentication, authorizer, issuer }: IntrospectionDeps): IntrospectionService {
+export function createIntrospection({ authentication, authorizer, refreshTokens, issuer }: IntrospectionDeps): IntrospectionService {
   return {
     async introspect(authorization, parameters) {
       const client = await authentication.authenticate(authorization, parameters)
       if (!isConfidential(client)) throw new OAuthError('invalid_client', 'Only a client that proves who it is may ask', { status: 401 })
       const token = parameters.get('token')
       if (token === '') throw new OAuthError('invalid_request', 'token is missing')
+      const refresh = await refreshTokens.find(token)
+      if (refresh) {
+        // it is between the client and this server: no API is told of it
+        if (refresh.clientId !== client.id || !refresh.isCurrent) return INACTIVE
+        return { active: true, iss: issuer(), client_id: client.clientId, sub: refresh.userId, scope: refresh.scopes.join(' '), sid: refresh.id }
+      }
       const found = await authorizer.inspect(token)
       if (!found || !mayAsk(client, found.token)) return INACTIVE
       const { token: { clientId, subject, audience, scopes, tokenId, issuedAtMs, expiresAtMs }, principal } = found

@@ -6,6 +6,8 @@ import type { Transact } from '../../database/transaction.js'
 import type { Authorizer } from '../../decisions/index.js'
 import type { Caller } from '../../kernel/principal.js'
 import type { RevokedTokenStore } from '../revoked-token-store.js'
+import type { EndGrant } from './grant-ending-service.js'
+import type { RefreshTokens } from './refresh-service.js'
 
 export interface RevocationService {
   /** Throws OAuthError. */
@@ -16,17 +18,25 @@ export interface RevocationDeps {
   authentication: ClientAuthentication
   authorizer: Pick<Authorizer, 'inspect'>
   store: RevokedTokenStore
+  refreshTokens: RefreshTokens
+  endGrant: EndGrant
   audit: Pick<AuditStore, 'record'>
   transact: Transact
   publishRevocations: () => Promise<void>
 }
 
-export function createRevocationService({ authentication, authorizer, store, audit, transact, publishRevocations }: RevocationDeps): RevocationService {
+export function createRevocationService({ authentication, authorizer, store, refreshTokens, endGrant, audit, transact, publishRevocations }: RevocationDeps): RevocationService {
   return {
     async revoke(authorization, parameters, caller) {
       const client = await authentication.authenticate(authorization, parameters)
       const value = parameters.get('token')
       if (value === '') throw new OAuthError('invalid_request', 'token is missing')
+      const refresh = await refreshTokens.find(value)
+      if (refresh) {
+        // with it goes all that was made of it (RFC 7009 2.1)
+        if (refresh.clientId === client.id) await endGrant(caller, 'grant.returned', refresh)
+        return
+      }
       const found = await authorizer.inspect(value)
       if (found?.token.clientRowId !== client.id) return
       const { tokenId, expiresAtMs } = found.token
