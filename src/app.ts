@@ -19,6 +19,7 @@ import factors from '../plugins/features/factors.js'
 import forwardAuth from '../plugins/features/forward-auth.js'
 import gate from '../plugins/features/gate.js'
 import idempotentAnswers from '../plugins/features/idempotent-answers.js'
+import invitations from '../plugins/features/invitations.js'
 import keys from '../plugins/features/keys.js'
 import limits from '../plugins/features/limits.js'
 import mail from '../plugins/features/mail.js'
@@ -215,6 +216,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(setup)
   await app.register(anonymous)
   await app.register(signUp)
+  await app.register(invitations)
   await app.register(federation)
   await app.register(ownAccount)
   await app.register(decisions)

@@ -19,7 +19,7 @@ const Status = Type.Unsafe<'active' | 'suspended'>({
   type: 'string', enum: ['active', 'suspended'], description: 'A suspended user can neither sign in nor use a key',
 })
 const RoleName = Type.String({ pattern: '^[a-z0-9_.-]{1,64}$' })
-const Roles = Type.Array(RoleName, { maxItems: 20, uniqueItems: true, description: 'Names from GET /roles' })
+export const Roles = Type.Array(RoleName, { maxItems: 20, uniqueItems: true, description: 'Names from GET /roles' })
 
 export const userExample = {
   id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00', email: EMAIL, kind: 'person', anonymous: false, emailVerified: true, locale: 'en', name: 'Ada', status: 'active', roles: ['member'], version: 2,
@@ -39,14 +39,15 @@ export const GrantCounts = Type.Object({
   keys: Type.Integer({ description: 'Live keys of others that they issued, or whose secret they received' }),
   assignments: Type.Integer({ description: 'Roles that they gave to others' }),
   accounts: Type.Integer({ description: 'Accounts that they opened, which stay' }),
+  invitations: Type.Integer({ description: 'Invitations of theirs that wait to be accepted' }),
   revoked: Type.Optional(Type.Object({ keys: Type.Integer(), assignments: Type.Integer() }, { description: 'With ?grants=revoke: what has been ended' })),
   left: Type.Optional(Type.Integer({ description: 'Keys that may do within Gatehouse what the caller may not' })),
   pending: Type.Optional(Type.Boolean({ description: 'Ending them goes on after this answer' })),
-}, { examples: [{ keys: 12, assignments: 1, accounts: 0 }] })
+}, { examples: [{ keys: 12, assignments: 1, accounts: 0, invitations: 0 }] })
 export const GrantsQuery = {
   grants: Type.Optional(Type.Unsafe<'keep' | 'revoke'>({ type: 'string', enum: ['keep', 'revoke'], description: 'What becomes of the keys and roles that they gave to others. Default: keep, and count' })),
 }
-export const Deleted = Type.Object({ grants: GrantCounts }, { examples: [{ grants: { keys: 0, assignments: 0, accounts: 0 } }] })
+export const Deleted = Type.Object({ grants: GrantCounts }, { examples: [{ grants: { keys: 0, assignments: 0, accounts: 0, invitations: 0 } }] })
 
 const userFields = {
   id: Type.String({ format: 'uuid' }),

@@ -2,7 +2,7 @@
 // Every change is one transaction with its audit row.
 import type { Caller } from '../kernel/principal.js'
 import type { AuditStore } from '../audit/index.js'
-import { type AuthorityService, type Held, type Issuer, issuerOf, refuseGrant, refuseWithout, UNFENCED } from '../authority/index.js'
+import { type AuthorityService, type Issuer, issuerOf, refuseGrant, refuseWithout, UNFENCED } from '../authority/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
@@ -36,6 +36,12 @@ export interface NewAccount extends Omit<AccountInput, 'email'> {
   /** of another system, in place of a password */
   passwordHash?: GivenHash
   roles?: string[]
+}
+
+export interface NamedRoles {
+  named: { id: string; name: string }[]
+  /** what they permit beyond what everybody has */
+  permissions: string[]
 }
 
 export interface OwnChanges {
@@ -82,8 +88,8 @@ export interface AccountService {
   create: (caller: Caller, input: NewAccount) => Promise<UserView>
   /** Opens a drafted account as a part of something larger; the caller's right to do so has been decided. Throws email.taken. */
   createIn: (tx: Tx, caller: Caller, draft: AccountDraft) => Promise<UserView>
-  /** Refuses to give roles that what is held does not cover. Throws permission.not_held, role.unknown. */
-  refuseRoles: (tx: Tx, held: Held, names: readonly string[]) => Promise<void>
+  /** Roles by their names, as a transaction sees them. Throws role.unknown for a name that is none, unless `some` will do. */
+  rolesNamed: (tx: Tx, names: readonly string[], which?: 'all' | 'some') => Promise<NamedRoles>
   /** Changes what a user says of themselves. Throws user.not_found, precondition.failed, and request.invalid for a locale that is no language tag. */
   changeOwn: (caller: Caller, id: string, expected: number | '*', changes: OwnChanges) => Promise<UserView>
   /**
@@ -192,7 +198,11 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
       return viewIn(tx, id)
     },
 
-    refuseRoles: async (tx, held, names) => refuseGrant(held, givenBy(names, await roles.list(tx))),
+    async rolesNamed(tx, names, which = 'all') {
+      const known = await roles.list(tx)
+      const named = known.filter(({ name }) => names.includes(name)).map(({ id, name }) => ({ id, name }))
+      return { named, permissions: givenBy(which === 'all' ? names : named.map(({ name }) => name), known) }
+    },
 
     changeOwn: (caller, id, expected, { name, locale }) => transact(async (tx) => {
       const changes = { ...(name === undefined ? {} : { name: name?.trim() ?? '' }), ...(locale === undefined ? {} : { locale: locale === null ? null : keptLocale(locale) }) }

@@ -1,5 +1,5 @@
 // What somebody has given to others, and stands when they are gone: keys they issued or whose secret they received, roles they gave,
-// accounts they opened. It is counted for whoever stops a person, and ended when they ask for it.
+// accounts they opened, invitations that wait. It is counted for whoever stops a person, and ended when they ask for it.
 import type { Caller } from '../kernel/principal.js'
 import type { AuditStore } from '../audit/index.js'
 import type { AuthorityService, Held } from '../authority/index.js'
@@ -18,6 +18,8 @@ export interface GrantCounts {
   assignments: number
   /** accounts they opened, which stay */
   accounts: number
+  /** that nobody has accepted yet: worth nothing once they could not give them */
+  invitations: number
   revoked?: { keys: number; assignments: number }
   /** keys that the caller may not end */
   left?: number
@@ -68,7 +70,10 @@ export function createGrantService({ store, sweeps, authority, audit, transact, 
 
   return {
     count,
-    begin: (tx, caller, held, userId) => sweeps.begin(tx, caller, held, { grantsOf: userId }),
+    async begin(tx, caller, held, userId) {
+      await store.voidInvitations(tx, userId, new Date(clock.now()))
+      return sweeps.begin(tx, caller, held, { grantsOf: userId })
+    },
     async finish(caller, userId, sweepId) {
       if (sweepId === null) return count(userId)
       // in a transaction of its own: the gates of an act are passed in one go

@@ -39,7 +39,7 @@ import { createRoleStore } from './role-store.js'
 import { createSignInService, type SignIns } from './sign-in-service.js'
 import { createSignInStore } from './sign-in-store.js'
 
-export type { AccountDraft, AccountService } from './account-service.js'
+export type { AccountDraft, AccountService, NamedRoles } from './account-service.js'
 export { type AccountRow, type AccountStore, createAccountStore } from './account-store.js'
 export type { UserView } from './account-view.js'
 export { DEVICE_KEPT_SECONDS } from './device-rules.js'
@@ -55,7 +55,7 @@ export type { OwnPasswordService } from './own-password-service.js'
 export type { Recognised } from './device-rules.js'
 export type { MfaRequired, Open, OpenCookie, OpenedCookie, OpenedTokens, OpenToken, SignIns } from './sign-in-service.js'
 export { requireStrong } from './password-rules.js'
-export { ADMIN } from './role-rules.js'
+export { ADMIN, MEMBER } from './role-rules.js'
 export { createSignUpPolicy, type SignUpMode, type SignUpPolicy } from './sign-up-policy.js'
 
 export interface AccountNeeds {

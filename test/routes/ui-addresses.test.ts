@@ -91,3 +91,15 @@ t.test('signing up by pages: the same for every address, then by the link, which
   await known.browser.open('/ui/confirm?token=gl_nothing')
   t.equal((await known.browser.open('/ui/confirm')).statusCode, 410)
 })
+
+t.test('an invitation is accepted by a page', async (t) => {
+  await app.inject({ method: 'POST', url: '/api/v1/invitations', headers: await as.admin(), payload: { email: 'guest@example.com' } })
+  await work()
+  const guest = pagesOf(app)
+  t.equal((await guest.open(pathOf('guest@example.com', /You are invited/))).headers.location, '/ui/invitation')
+  t.match((await guest.open('/ui/invitation', { 'accept-language': 'de' })).body, 'Konto eröffnen')
+  t.equal((await guest.submit('/ui/invitation', { email: 'guest@example.com', 'new-password': '' })).statusCode, 422)
+  t.equal((await guest.submit('/ui/invitation', { email: 'guest@example.com', name: 'Gast', 'new-password': PASSWORD })).headers.location, '/ui/account')
+  t.match((await guest.open('/ui/account')).body, 'guest@example.com')
+  t.equal((await guest.open('/ui/invitation')).statusCode, 410)
+})

@@ -108,7 +108,7 @@ const OAUTH_ROUTES = ['OPTIONS /oauth/*', 'GET /oauth/authorize', 'GET /oauth/pr
 
 // what a stranger may see and send
 const PUBLIC_PAGES = [
-  'GET /ui/account-deleted', 'GET /ui/assets/:name', 'GET /ui/confirm', 'GET /ui/confirm-address', 'GET /ui/federated', 'GET /ui/forgot', 'GET /ui/problem', 'GET /ui/reset', 'GET /ui/sent', 'GET /ui/sign-in', 'GET /ui/sign-up', 'GET /ui/signed-out', 'GET /ui/verify', 'POST /ui/confirm', 'POST /ui/confirm-address', 'POST /ui/forgot', 'POST /ui/reset', 'POST /ui/sign-in', 'POST /ui/sign-up', 'POST /ui/verify',
+  'GET /ui/account-deleted', 'GET /ui/assets/:name', 'GET /ui/confirm', 'GET /ui/confirm-address', 'GET /ui/federated', 'GET /ui/forgot', 'GET /ui/invitation', 'GET /ui/problem', 'GET /ui/reset', 'GET /ui/sent', 'GET /ui/sign-in', 'GET /ui/sign-up', 'GET /ui/signed-out', 'GET /ui/verify', 'POST /ui/confirm', 'POST /ui/confirm-address', 'POST /ui/forgot', 'POST /ui/invitation', 'POST /ui/reset', 'POST /ui/sign-in', 'POST /ui/sign-up', 'POST /ui/verify',
 ]
 
 const PUBLIC_ROUTES = [
@@ -131,6 +131,7 @@ const PUBLIC_ROUTES = [
   'POST /api/v1/auth/passkey',
   'POST /api/v1/auth/passkey/options',
   'POST /api/v1/auth/email/change', 'POST /api/v1/auth/email/verify',
+  'POST /api/v1/auth/invitations/accept',
   'POST /api/v1/auth/password/forgot', 'POST /api/v1/auth/password/reset',
   'POST /api/v1/auth/providers/:id/callback',
   'POST /api/v1/auth/providers/:id/start',
