@@ -22,6 +22,7 @@ import idempotentAnswers from '../plugins/features/idempotent-answers.js'
 import invitations from '../plugins/features/invitations.js'
 import keys from '../plugins/features/keys.js'
 import limits from '../plugins/features/limits.js'
+import magicLink from '../plugins/features/magic-link.js'
 import mail from '../plugins/features/mail.js'
 import mailedLinks from '../plugins/features/mailed-links.js'
 import ownEmail from '../plugins/features/own-email.js'
@@ -212,6 +213,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(accounts)
   await app.register(ownEmail)
   await app.register(factors)
+  await app.register(magicLink)
   await app.register(impersonation)
   await app.register(setup)
   await app.register(anonymous)

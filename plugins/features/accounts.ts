@@ -15,6 +15,7 @@ declare module 'fastify' {
     loginThrottle: AccountFeature['loginThrottle']
     passwordResets: AccountFeature['passwordResets']
     forgottenPasswords: AccountFeature['forgottenPasswords']
+    mailProofs: AccountFeature['mailProofs']
     emailRenewal: AccountFeature['emailRenewal']
   }
 }
@@ -35,6 +36,7 @@ export default fp(async (app) => {
   app.decorate('loginThrottle', feature.loginThrottle)
   app.decorate('passwordResets', feature.passwordResets)
   app.decorate('forgottenPasswords', feature.forgottenPasswords)
+  app.decorate('mailProofs', feature.mailProofs)
   app.decorate('emailRenewal', feature.emailRenewal)
   app.operate(feature)
 }, { name: 'accounts', dependencies: ['sessions', 'keys', 'mail', 'mailed-links'] })

@@ -3,6 +3,8 @@ import { Type } from '@sinclair/typebox'
 import { AppError, type ErrorCode } from '../../src/kernel/errors.js'
 import { DONE, type Done, type FormFault, type FormProblem, SENT, type Sent } from '../../src/pages/index.js'
 
+export { localPath } from '../../src/pages/index.js'
+
 interface FieldOptions {
   maxLength: number
   /** text that is shown to others: see plugins/http/validation.ts */

@@ -14,6 +14,6 @@ export default fp(async (app) => {
   app.decorateReply('showSignIn', async function showSignIn(this: FastifyReply, { returnTo, email = '', problem, done = null }) {
     const [providers, options] = await Promise.all([app.identityProviders.listEnabled(), app.mfa.signInOptions(this.request.browserBinding(this))])
     if (problem) void this.code(422)
-    return this.show('sign-in', { returnTo, email, problem: problem ?? null, done, providers: providers.map(({ id, name }) => ({ id, name })), canSignUp: app.config.signUp === 'open', passkey: { options } })
+    return this.show('sign-in', { returnTo, email, problem: problem ?? null, done, providers: providers.map(({ id, name }) => ({ id, name })), canSignUp: app.config.signUp === 'open', hasMagicLink: app.config.magicLink, passkey: { options } })
   })
 }, { name: 'sign-in-page', dependencies: ['show', 'federation', 'factors'] })

@@ -30,6 +30,8 @@ import { createHashQueue } from './hash-queue.js'
 import { createLoginCounterStore } from './login-counter-store.js'
 import { createLoginService, type LoginService } from './login-service.js'
 import { createLoginThrottle, type LoginThrottle } from './login-throttle-service.js'
+import { createMailProofs, type MailProofs } from './mail-proof-service.js'
+import { createMailProofStore } from './mail-proof-store.js'
 import { createOwnPasswordService, type OwnPasswordService } from './own-password-service.js'
 import { createPasswordHasher } from './password-hasher.js'
 import { createPasswordResetService, type PasswordResetService } from './password-reset-service.js'
@@ -51,6 +53,7 @@ export type { GivenHash } from './foreign-hash.js'
 export { createPasswordHasher, type PasswordHasher, pepperIdOf } from './password-hasher.js'
 export type { LoginThrottle, Reservation } from './login-throttle-service.js'
 export type { LoginService, SignedIn } from './login-service.js'
+export type { MailProofs } from './mail-proof-service.js'
 export type { OwnPasswordService } from './own-password-service.js'
 export type { Recognised } from './device-rules.js'
 export type { MfaRequired, Open, OpenCookie, OpenedCookie, OpenedTokens, OpenToken, SignIns } from './sign-in-service.js'
@@ -93,6 +96,7 @@ export interface AccountFeature {
   loginThrottle: LoginThrottle
   passwordResets: PasswordResetService
   forgottenPasswords: ForgottenPasswordService
+  mailProofs: MailProofs
   emailRenewal: EmailRenewal
   jobs: Job[]
   close: () => Promise<void>
@@ -124,6 +128,7 @@ export function createAccounts({ prisma, pool, cursors, config, cache, counters,
     loginThrottle: throttle,
     passwordResets: createPasswordResetService({ ...all, store: createPasswordResetStore({ prisma }), accounts: store, hasher }),
     forgottenPasswords: createForgottenPasswordService({ ...all, store }),
+    mailProofs: createMailProofs({ ...all, store: createMailProofStore(), accounts: store }),
     emailRenewal: createEmailRenewal({ ...all, store }),
     jobs: [
       createDeviceNotices({ ...all, store: deviceStore }),

@@ -2,7 +2,7 @@
 // the account's status, e-mail, password or roles) stands in the database's triggers, so that no way in forgets it.
 import type { PrismaClient } from '../database/generated/client.js'
 import type { Tx } from '../database/transaction.js'
-import { NO_ADDRESS_DOMAIN } from './email.js'
+import { forgetUnprovenWays } from './unproven-ways.js'
 
 export interface PasswordReset {
   userId: string
@@ -42,14 +42,7 @@ export function createPasswordResetStore({ prisma }: { prisma: PrismaClient }): 
     async setPassword(tx, id, passwordHash, at) {
       const where = { id, status: 'active', kind: 'person' } as const
       const { count } = await tx.user.updateMany({ where, data: { passwordHash, updatedAt: at, version: { increment: 1 } } })
-      // whoever knew the old password may have made a device known
-      if (count === 1) await tx.knownDevice.deleteMany({ where: { userId: id } })
-      // or may have linked an identity of their own, to come back by: what proves the account's address stays
-      if (count === 1) {
-        await tx.$executeRaw`
-          DELETE FROM external_identities i USING users u WHERE i.user_id = ${id}::uuid AND u.id = i.user_id
-            AND u.email NOT LIKE ${`%@${NO_ADDRESS_DOMAIN}`} AND i.proven_email IS DISTINCT FROM u.email`
-      }
+      if (count === 1) await forgetUnprovenWays(tx, id)
       return count === 1
     },
   }

@@ -44,6 +44,8 @@ export const EVENTS = {
   'email.verified': { says: 'Mail to the address of an account was shown to reach whoever uses it', needs: PEOPLE },
   'email.change_asked': { says: 'Somebody asked for another address for their account', needs: PEOPLE },
   'email.changed': { says: 'The address of an account was changed by its owner', needs: PEOPLE },
+  'account.reclaimed': { says: 'The first sign-in by mail put out whoever was in an account whose address nobody had proven', needs: PEOPLE, data: ['passwordRemoved', 'sessionsEnded'] },
+  'magic_link.asked': { says: 'Somebody asked for a mail to sign in by', needs: PEOPLE },
   'login.succeeded': { says: 'Somebody signed in', needs: PEOPLE, data: ['amr', 'acr'] },
   'login.challenged': { says: 'Somebody gave a right password, and is asked for a second factor', needs: PEOPLE, data: ['amr'] },
   'login.proven': { says: 'Somebody proved once more who they are', needs: PEOPLE, data: ['amr', 'acr'] },

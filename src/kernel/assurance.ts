@@ -7,7 +7,7 @@ export const MULTI_FACTOR = 'urn:gatehouse:mfa'
 
 export type Acr = typeof ONE_FACTOR | typeof MULTI_FACTOR
 
-/** What was proven at a sign-in: RFC 8176's words where it has one (`pwd`, `otp`, `hwk`, `swk`, `user`), else ours (`email`, `fed`, `recovery_code`). */
+/** What was proven at a sign-in: RFC 8176's words where it has one (`pwd`, `otp`, `hwk`, `swk`, `user`), else ours (`fed`, `recovery_code`). */
 export interface Proof {
   amr: readonly string[]
   /** were it two factors? */

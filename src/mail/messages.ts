@@ -15,6 +15,7 @@ export interface MailFacts {
   'device.new': { device: string; address: string } & At & Link
   'password.reset_link': { minutes: number } & Link
   'password.changed': At & Link
+  'password.removed': At & Link
   'signup.confirm': { hours: number } & Link
   'signup.known': Link
   'invitation': { days: number } & Link

@@ -20,6 +20,12 @@ export const de: Readonly<Record<MailKind, MailText>> = {
     action: 'Anmelden',
     rest: 'Waren Sie das nicht, wählen Sie jetzt ein neues Passwort.',
   },
+  'password.removed': {
+    subject: 'Ihr Passwort wurde entfernt',
+    lead: 'Am {at} haben Sie sich auf {site} zum ersten Mal per Mail angemeldet. Weil vorher niemand gezeigt hatte, dass diese Adresse die seine ist, wurde das bisherige Passwort des Kontos entfernt, und alle anderen wurden abgemeldet.',
+    action: 'Ein neues Passwort wählen',
+    rest: 'Um sich per Mail anzumelden, brauchen Sie keines.',
+  },
   'signup.confirm': {
     subject: 'Adresse bestätigen',
     lead: 'Mit dieser Adresse wurde ein Konto auf {site} angefordert.',

@@ -28,6 +28,12 @@ export const en = {
     action: 'Sign in',
     rest: 'If this was not you, choose a new password now.',
   },
+  'password.removed': {
+    subject: 'Your password was removed',
+    lead: 'On {at}, you signed in at {site} by mail for the first time. As nobody had shown before that this address is theirs, the password that the account had was removed, and everybody else was signed out.',
+    action: 'Choose a new password',
+    rest: 'You need none to sign in by mail.',
+  },
   'signup.confirm': {
     subject: 'Confirm your address',
     lead: 'An account at {site} was asked for with this address.',

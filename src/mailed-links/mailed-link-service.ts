@@ -3,7 +3,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import type { Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { newId } from '../kernel/ids.js'
+import { isUuid, newId } from '../kernel/ids.js'
 import { type Secrets, sha256 } from '../kernel/secrets.js'
 import type { LinkRow, MailedLinkStore } from './mailed-link-store.js'
 
@@ -14,6 +14,8 @@ export type MailedLink = Omit<LinkRow, 'codeHash'>
 
 export interface NewLink {
   kind: LinkKind
+  /** where it was named before it was made, by `newId` */
+  id?: string
   /** normalised: whom it is mailed to */
   email: string
   /** whose account it is for; it ends with a change of the account's status, e-mail or password */
@@ -26,6 +28,8 @@ export interface NewLink {
   lifeMs: number
   /** of this kind to this address, whoever asked */
   mostAnHour: number
+  /** whose asking is counted by itself, so that strangers cannot use its share up: a device of the account's own */
+  countedApart?: string | undefined
 }
 
 export interface GivenLink {
@@ -49,11 +53,15 @@ export interface MailedLinkService {
    * Never in another transaction: the try must outlive its failure.
    */
   guess: (kind: LinkKind, token: string, code: string, binding?: Buffer) => Promise<MailedLink | null>
+  /** The same by the id of the link, for who was never mailed its token. */
+  guessById: (kind: LinkKind, id: string, code: string, binding: Buffer) => Promise<MailedLink | null>
   takeById: (tx: Tx, id: string) => Promise<MailedLink | null>
   /** How many of a kind were made for an account in the last hour, used or not. */
   countOf: (tx: Tx, kind: LinkKind, userId: string) => Promise<number>
   /** How many of a kind that somebody has given could still be used. */
   countLive: (tx: Tx, kind: LinkKind, givenBy: string) => Promise<number>
+  /** Could the link of a token be used now by whichever browser asked for it? For the page that says so to another one. */
+  isUnused: (kind: LinkKind, token: string) => Promise<boolean>
   /** Voids the unused ones of a kind, of an account or an address. */
   void: (tx: Tx, kind: LinkKind, of: { userId: string } | { email: string }) => Promise<number>
 }
@@ -75,17 +83,20 @@ function shown(row: LinkRow | null): MailedLink | null {
 export function createMailedLinkService({ store, clock, secrets }: { store: MailedLinkStore; clock: Clock; secrets: Secrets }): MailedLinkService {
   const now = (): Date => new Date(clock.now())
 
+  function guessed(row: LinkRow | null, code: string): MailedLink | null {
+    return row?.codeHash && secrets.isMac(PURPOSE, `${row.id} ${code}`, row.codeHash) ? shown(row) : null
+  }
+
   return {
-    async give(tx, { kind, email, userId, details = {}, binding, hasCode = false, givenBy, lifeMs, mostAnHour }) {
-      const id = newId()
+    async give(tx, { kind, id = newId(), email, userId, details = {}, binding, hasCode = false, givenBy, lifeMs, mostAnHour, countedApart }) {
       const token = `gl_${randomBytes(32).toString('base64url')}`
       const code = hasCode ? String(randomInt(1_000_000)).padStart(6, '0') : ''
       const createdAt = now()
       const expiresAt = new Date(createdAt.getTime() + lifeMs)
       const isKept = await store.insert(tx, {
-        id, kind, email, userId: userId ?? null, details, tokenHash: sha256(token), codeHash: hasCode ? secrets.mac(PURPOSE, `${id} ${code}`) : null, bindingHash: bound(binding),
+        id, kind, email, userId: userId ?? null, details: countedApart === undefined ? details : { ...details, countedApart }, tokenHash: sha256(token), codeHash: hasCode ? secrets.mac(PURPOSE, `${id} ${code}`) : null, bindingHash: bound(binding),
         givenBy: givenBy?.userId ?? null, givenWithKey: givenBy?.keyId ?? null, createdAt, expiresAt,
-      }, { most: mostAnHour, since: new Date(createdAt.getTime() - HOUR_MS) })
+      }, { most: mostAnHour, since: new Date(createdAt.getTime() - HOUR_MS), countedApart: countedApart ?? null })
       return isKept ? { id, token, code, expiresAt } : null
     },
     async find(kind, token, binding) {
@@ -97,9 +108,13 @@ export function createMailedLinkService({ store, clock, secrets }: { store: Mail
       return hash && shown(await store.take(tx, kind, hash, bound(binding), now()))
     },
     async guess(kind, token, code, binding) {
+      const tokenHash = hashOf(token)
+      return tokenHash && guessed(await store.takeTry(kind, { tokenHash }, bound(binding), now(), MOST_TRIES), code)
+    },
+    guessById: async (kind, id, code, binding) => (isUuid(id) ? guessed(await store.takeTry(kind, { id }, bound(binding), now(), MOST_TRIES), code) : null),
+    async isUnused(kind, token) {
       const hash = hashOf(token)
-      const row = hash && (await store.takeTry(kind, hash, bound(binding), now(), MOST_TRIES))
-      return row?.codeHash && secrets.isMac(PURPOSE, `${row.id} ${code}`, row.codeHash) ? shown(row) : null
+      return hash !== null && store.isUnused(kind, hash, now())
     },
     takeById: async (tx, id) => shown(await store.takeById(tx, id, now())),
     countOf: (tx, kind, userId) => store.countOf(tx, kind, userId, new Date(clock.now() - HOUR_MS)),

@@ -24,10 +24,10 @@ export interface NewLinkRow extends Omit<LinkRow, 'details'> {
 
 export interface MailedLinkStore {
   /**
-   * Keeps a link unless `most` of its kind went to its address since `since`; one at a time for an address. Where any of them serves whoever reads the
-   * mails, one is always kept when none of those could be used any more: a stranger's asking leaves the owner with a link, whenever they look. Was it kept?
+   * Keeps a link unless `most` of its kind, counted apart alike, went to its address since `since`; one at a time for an address. Where any of them
+   * serves whoever reads the mails, one is always kept when none of those could be used any more: a stranger's asking leaves the owner with a link, whenever they look. Was it kept?
    */
-  insert: (tx: Tx, link: NewLinkRow, budget: { most: number; since: Date }) => Promise<boolean>
+  insert: (tx: Tx, link: NewLinkRow, budget: { most: number; since: Date; countedApart: string | null }) => Promise<boolean>
   /** One that could be used; uses nothing up. `binding`: of the browser that asks. */
   find: (kind: string, tokenHash: Uint8Array, binding: Uint8Array | null, now: Date) => Promise<LinkRow | null>
   /** Uses it up. Null for whoever comes second, and for one that was voided, is bound to another browser, or has expired. */
@@ -35,7 +35,9 @@ export interface MailedLinkStore {
   /** The same by its id: for one whose code was found right. */
   takeById: (tx: Tx, id: string, now: Date) => Promise<LinkRow | null>
   /** Counts a try at the code of a link; null when there is none, or none is left. Never in another transaction. */
-  takeTry: (kind: string, tokenHash: Uint8Array, binding: Uint8Array | null, now: Date, most: number) => Promise<LinkRow | null>
+  takeTry: (kind: string, by: { tokenHash: Uint8Array } | { id: string }, binding: Uint8Array | null, now: Date, most: number) => Promise<LinkRow | null>
+  /** Could it be used, by whichever browser it is bound to? */
+  isUnused: (kind: string, tokenHash: Uint8Array, now: Date) => Promise<boolean>
   /** How many of a kind were made for an account since then, used or not. */
   countOf: (tx: Tx, kind: string, userId: string, since: Date) => Promise<number>
   /** How many of a kind that somebody has given could still be used. */
@@ -48,11 +50,13 @@ const ROW = { id: true, kind: true, email: true, userId: true, codeHash: true, d
 
 export function createMailedLinkStore({ prisma }: { prisma: PrismaClient }): MailedLinkStore {
   return {
-    async insert(tx, { tokenHash, codeHash, bindingHash, ...link }, { most, since }) {
+    async insert(tx, { tokenHash, codeHash, bindingHash, ...link }, { most, since, countedApart }) {
       const { kind, email } = link
       // locked first: each statement behind it sees what the one before it has kept
       await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`mailed link ${kind} ${email}`}, 0))`
-      const isSpent = (await tx.mailedLink.count({ where: { kind, email, createdAt: { gt: since } } })) >= most
+      const [counted] = await tx.$queryRaw<{ count: number }[]>`
+        SELECT count(*)::int AS count FROM mailed_links WHERE email = ${email} AND kind = ${kind} AND created_at > ${since} AND details->>'countedApart' IS NOT DISTINCT FROM ${countedApart}`
+      const isSpent = (counted?.count ?? 0) >= most
       if (isSpent && (bindingHash !== null || (await tx.mailedLink.count({ where: { kind, email, usedAt: null, expiresAt: { gt: link.createdAt } } })) > 0)) return false
       await tx.mailedLink.create({ data: { ...link, tokenHash: bytes(tokenHash), codeHash: codeHash && bytes(codeHash), bindingHash: bindingHash && bytes(bindingHash) } })
       return true
@@ -72,13 +76,14 @@ export function createMailedLinkStore({ prisma }: { prisma: PrismaClient }): Mai
       const [row] = await tx.mailedLink.updateManyAndReturn({ where: { id, usedAt: null, expiresAt: { gt: now } }, data: { usedAt: now }, select: ROW })
       return row ?? null
     },
-    async takeTry(kind, tokenHash, binding, now, most) {
+    async takeTry(kind, by, binding, now, most) {
       const [row] = await prisma.mailedLink.updateManyAndReturn({
-        where: { kind, tokenHash: bytes(tokenHash), usedAt: null, expiresAt: { gt: now }, tries: { lt: most }, OR: [{ bindingHash: null }, ...(binding ? [{ bindingHash: bytes(binding) }] : [])] },
+        where: { kind, ...('id' in by ? by : { tokenHash: bytes(by.tokenHash) }), usedAt: null, expiresAt: { gt: now }, tries: { lt: most }, OR: [{ bindingHash: null }, ...(binding ? [{ bindingHash: bytes(binding) }] : [])] },
         data: { tries: { increment: 1 } }, select: ROW,
       })
       return row ?? null
     },
+    isUnused: async (kind, tokenHash, now) => (await prisma.mailedLink.count({ where: { kind, tokenHash: bytes(tokenHash), usedAt: null, expiresAt: { gt: now } } })) > 0,
     countOf: (tx, kind, userId, since) => tx.mailedLink.count({ where: { kind, userId, createdAt: { gt: since } } }),
     countLive: (tx, kind, givenBy, now) => tx.mailedLink.count({ where: { kind, givenBy, usedAt: null, expiresAt: { gt: now } } }),
     async void(tx, kind, of, now) {

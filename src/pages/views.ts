@@ -6,7 +6,7 @@ export type FormFault =
   | 'sign-in.wrong' | 'sign-in.throttled' | 'sessions.full' | 'busy' | 'rate'
   | 'missing' | 'stale' | 'password.weak' | 'password.wrong' | 'reset.void' | 'changed' | 'keys.full' | 'keys.permission' | 'keys.expiry' | 'admin.last'
   | 'provider.unavailable' | 'provider.denied' | 'provider.failed' | 'provider.no-account' | 'identity.taken' | 'identity.full' | 'identity.other' | 'identity.last' | 'link.void' | 'email.unusable'
-  | 'email.malformed' | 'email.has-account' | 'email.taken' | 'email.unusable-new' | 'mail.void'
+  | 'email.malformed' | 'magic.code' | 'email.has-account' | 'email.taken' | 'email.unusable-new' | 'mail.void'
   | 'factor.invalid' | 'factor.throttled' | 'factor.wanted' | 'factor.needed' | 'factor.none' | 'factor.late' | 'factor.full' | 'factor.taken' | 'passkey.invalid' | 'challenge.void'
 
 export interface FormProblem {
@@ -112,7 +112,7 @@ export const SENT = ['forgot', 'sign-up'] as const
 export type Sent = (typeof SENT)[number]
 
 export interface Views {
-  'sign-in': { returnTo: string; email: string; problem: FormProblem | null; done: Done | null; providers: ProviderFacts[]; canSignUp: boolean; passkey: PasskeyAsk | null }
+  'sign-in': { returnTo: string; email: string; problem: FormProblem | null; done: Done | null; providers: ProviderFacts[]; canSignUp: boolean; hasMagicLink: boolean; passkey: PasskeyAsk | null }
   'sign-up': { returnTo: string; asksPassword: boolean; email: string; name: string; problem: FormProblem | null }
   /** with a mailed link: `by` is the page that takes it */
   'open-account': { by: 'confirm' | 'invitation'; email: string; name: string; problem: FormProblem | null }
@@ -148,6 +148,13 @@ export interface Views {
   'key-issued': { name: string; secret: string; expiresAt: string | null }
   'delete-account': { email: string; keys: string; sessions: string; problem: FormProblem | null }
   'account-deleted': object
+  'magic-ask': { returnTo: string; email: string; problem: FormProblem | null }
+  /** `email`: as it was typed; empty where the browser does not know it any more */
+  'magic-code': { returnTo: string; email: string; problem: FormProblem | null }
+  /** a link of a mail that was opened: by the browser that asked, by another one, or too late */
+  'magic-open': { email: string; problem: FormProblem | null }
+  'magic-elsewhere': object
+  'magic-void': object
   forgot: { returnTo: string; email: string; problem: FormProblem | null }
   /** `email`: as it was typed; empty where the browser does not know it any more */
   sent: { what: Sent | null; email: string }

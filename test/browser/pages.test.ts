@@ -18,7 +18,7 @@ function longer(): Record<string, string> {
   return Object.fromEntries(Object.entries(messages).map(([key, message]) => [key, `${message} ${filler(message.length)}`]))
 }
 
-const STRANGERS = ['/ui/sign-in', '/ui/sign-up', '/ui/signed-out', '/ui/forgot', '/ui/sent', '/ui/sent?what=forgot', '/ui/reset', '/ui/nowhere', '/ui/account-deleted', '/ui/problem', '/ui/confirm-address', '/ui/confirm']
+const STRANGERS = ['/ui/sign-in', '/ui/sign-up', '/ui/signed-out', '/ui/forgot', '/ui/sent', '/ui/sent?what=forgot', '/ui/magic-link', '/ui/magic-link/open', '/ui/reset', '/ui/nowhere', '/ui/account-deleted', '/ui/problem', '/ui/confirm-address', '/ui/confirm']
 const MEMBERS = ['/ui/account', '/ui/account/profile', '/ui/account/password', '/ui/account/sessions', '/ui/account/factors', '/ui/account/factors/app', '/ui/account/factors/passkey', '/ui/step-up', '/ui/account/identities', '/ui/account/keys', '/ui/account/delete', '/ui/sign-out', '/ui/account/email']
 
 t.test('the pages', { skip: noBrowser() }, async (t) => {
@@ -26,7 +26,7 @@ t.test('the pages', { skip: noBrowser() }, async (t) => {
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   mkdirSync(join(folder, 'messages'))
   writeFileSync(join(folder, 'messages/he.json'), JSON.stringify(longer()))
-  const house = await openHouse(t, { uiDir: folder })
+  const house = await openHouse(t, { uiDir: folder, magicLink: true })
   await house.as.signUp('ada@example.com')
   const { app, origin, visit } = house
   const style = brotliCompressSync((await app.inject({ url: app.pages.assets.style })).rawPayload).length

@@ -1,7 +1,7 @@
 // POST /auth/password/forgot, and the link that it mails: the same for every address, once, on two nodes, and what it ends and keeps.
 import t from 'tap'
-import { QUEUED_WORK } from '../../src/queue/index.js'
 import { expectJson, PASSWORD, startApp } from '../support/app.js'
+import { workedOff } from '../support/queue.js'
 import { startMailServer } from '../support/smtp.js'
 
 const NEW = 'a quiet mountain of paper'
@@ -14,10 +14,7 @@ t.test('a forgotten password', async (t) => {
   const { app: second } = await startApp(t, { config, database, clock })
   const { prisma } = database
   const ask = (email: string, remoteAddress = '203.0.113.1') => app.inject({ method: 'POST', url: '/api/v1/auth/password/forgot', payload: { email }, remoteAddress })
-  const work = async () => {
-    await app.jobs.run(QUEUED_WORK) // who it is
-    await app.jobs.run(QUEUED_WORK) // the mail
-  }
+  const work = () => workedOff(app, database)
   const mailsTo = (to: string) => server.received.filter((one) => one.to.includes(to) && one.headers['subject'] === 'Choose a new password')
   const tokenOf = (text: string): string => /\/ui\/reset\?token=(gl_[\w-]{43})/.exec(text)?.[1] ?? ''
   const reset = (token: string, newPassword = NEW, node = app) => node.inject({ method: 'POST', url: '/api/v1/auth/password/reset', payload: { token, newPassword } })

@@ -1,21 +1,18 @@
 // The pages of a forgotten password: equal for every address, counted with the API, and the way from the sign-in to a new password.
 import t from 'tap'
 import type { LightMyRequestResponse } from 'fastify'
-import { QUEUED_WORK } from '../../src/queue/index.js'
 import { PASSWORD, startApp } from '../support/app.js'
 import { type Pages, pagesOf } from '../support/pages.js'
+import { workedOff } from '../support/queue.js'
 import { startMailServer } from '../support/smtp.js'
 
 const NEW = 'a quiet mountain of paper'
 
 t.test('a forgotten password, by its pages', async (t) => {
   const server = await startMailServer(t)
-  const { app, as } = await startApp(t, { config: { smtpUrl: server.url, publicUrl: 'https://auth.example.com' } })
+  const { app, as, database } = await startApp(t, { config: { smtpUrl: server.url, publicUrl: 'https://auth.example.com' } })
   const browser = (): Pages => pagesOf(app)
-  const work = async () => {
-    await app.jobs.run(QUEUED_WORK)
-    await app.jobs.run(QUEUED_WORK)
-  }
+  const work = () => workedOff(app, database)
   await as.admin()
   await as.signUp('ada@example.com')
 

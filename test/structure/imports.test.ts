@@ -73,7 +73,7 @@ function plugin({ file, typeOnly }: Import): Verdict {
 
 const ROUTE_FILES = new Set(['src/kernel/errors.ts', 'src/kernel/permissions.ts', 'src/kernel/page.ts', 'src/kernel/etag.ts', 'plugins/http/route-kit.ts'])
 
-const SESSION_ROUTES = new Set(['routes/auth/session/index.ts', 'routes/auth/providers/index.ts', 'routes/auth/stepup/index.ts'])
+const SESSION_ROUTES = new Set(['routes/auth/session/index.ts', 'routes/auth/session/magic-link/index.ts', 'routes/auth/providers/index.ts', 'routes/auth/stepup/index.ts'])
 
 /** Cookie sessions live in few scopes: a route that makes them registers the plugin there. */
 function sessionRoute(one: Import): Verdict {

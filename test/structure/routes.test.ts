@@ -109,6 +109,7 @@ const OAUTH_ROUTES = ['OPTIONS /oauth/*', 'GET /oauth/authorize', 'GET /oauth/pr
 // what a stranger may see and send
 const PUBLIC_PAGES = [
   'GET /ui/account-deleted', 'GET /ui/assets/:name', 'GET /ui/confirm', 'GET /ui/confirm-address', 'GET /ui/federated', 'GET /ui/forgot', 'GET /ui/invitation', 'GET /ui/problem', 'GET /ui/reset', 'GET /ui/sent', 'GET /ui/sign-in', 'GET /ui/sign-up', 'GET /ui/signed-out', 'GET /ui/verify', 'POST /ui/confirm', 'POST /ui/confirm-address', 'POST /ui/forgot', 'POST /ui/invitation', 'POST /ui/reset', 'POST /ui/sign-in', 'POST /ui/sign-up', 'POST /ui/verify',
+  ...['', '/code', '/open'].flatMap((page) => [`GET /ui/magic-link${page}`, `POST /ui/magic-link${page}`]),
 ]
 
 const PUBLIC_ROUTES = [
@@ -126,6 +127,7 @@ const PUBLIC_ROUTES = [
   'GET /openapi.json',
   'GET /readyz',
   'POST /api/v1/auth/anonymous', 'POST /api/v1/auth/login',
+  'POST /api/v1/auth/magic-link', 'POST /api/v1/auth/magic-link/take',
   'POST /api/v1/auth/mfa',
   'POST /api/v1/auth/mfa/passkey-options',
   'POST /api/v1/auth/passkey',
@@ -138,6 +140,7 @@ const PUBLIC_ROUTES = [
   'POST /api/v1/auth/providers/token',
   'POST /api/v1/auth/refresh',
   'POST /api/v1/auth/session',
+  'POST /api/v1/auth/session/magic-link', 'POST /api/v1/auth/session/magic-link/take',
   'POST /api/v1/auth/session/mfa',
   'POST /api/v1/auth/session/passkey',
   'POST /api/v1/auth/session/passkey/options',

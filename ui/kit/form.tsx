@@ -98,6 +98,13 @@ export function ProblemSummary({ problem }: { problem: FormProblem | null }) {
   )
 }
 
+/** Where one is signed in at as many places as one may be: leave to end the oldest. */
+export function EndOldest({ problem }: { problem: FormProblem | null }) {
+  const { t } = useText()
+  if (problem?.code !== 'sessions.full') return null
+  return <div class="check"><input type="checkbox" id="end-oldest" name="end-oldest" value="yes" /><label for="end-oldest">{t('sign-in.end-oldest')}</label></div>
+}
+
 interface ButtonProps {
   label: MessageKey
   kind?: 'first' | 'deny' | 'plain'

@@ -12,6 +12,7 @@ import { AuthorizeProblem, Consent, HandOver } from './consent.js'
 import { Forgot, Sent } from './forgot.js'
 import { Identities, Leave, Link } from './identities.js'
 import { KeyIssued, Keys } from './keys.js'
+import { MagicAsk, MagicCode, MagicElsewhere, MagicOpen, MagicVoid } from './magic-link.js'
 import { ProblemPage } from './problem.js'
 import { Reset, ResetVoid } from './reset.js'
 import { OpenAccount, SignUp } from './sign-up.js'
@@ -46,6 +47,11 @@ const PAGES: { [Name in ViewName]: ComponentType<Views[Name]> } = {
   'key-issued': KeyIssued,
   'delete-account': DeleteAccount,
   'account-deleted': AccountDeleted,
+  'magic-ask': MagicAsk,
+  'magic-code': MagicCode,
+  'magic-open': MagicOpen,
+  'magic-elsewhere': MagicElsewhere,
+  'magic-void': MagicVoid,
   forgot: Forgot,
   sent: Sent,
   reset: Reset,

@@ -1,14 +1,14 @@
 // Signing in with e-mail and password, on one page, and signing out.
 import type { Views } from '../../src/pages/views.js'
 import { onward } from '../kit/address.js'
-import { Button, Field, Form, ProblemSummary } from '../kit/form.js'
+import { Button, EndOldest, Field, Form, ProblemSummary } from '../kit/form.js'
 import { PasskeyForm } from '../kit/passkey.js'
 import { DoneNotice } from '../kit/notice.js'
 import { useText } from '../kit/text.js'
 import { ProviderButton } from './identities.js'
 import { Shell } from './shell.js'
 
-export function SignIn({ returnTo, email, problem, done, providers, canSignUp, passkey }: Views['sign-in']) {
+export function SignIn({ returnTo, email, problem, done, providers, canSignUp, hasMagicLink, passkey }: Views['sign-in']) {
   const { t } = useText()
   return (
     <Shell title="sign-in.title" isProblem={problem !== null}>
@@ -17,9 +17,7 @@ export function SignIn({ returnTo, email, problem, done, providers, canSignUp, p
       <Form action={onward('/ui/sign-in', returnTo)}>
         <Field id="email" label="field.email" type="email" value={email} problem={problem} autocomplete="username webauthn" required maxlength={254} autofocus={email === ''} />
         <Field id="current-password" label="field.password" problem={problem} type="password" autocomplete="current-password" required maxlength={1024} autofocus={email !== ''} />
-        {problem?.code === 'sessions.full' && (
-          <div class="check"><input type="checkbox" id="end-oldest" name="end-oldest" value="yes" /><label for="end-oldest">{t('sign-in.end-oldest')}</label></div>
-        )}
+        <EndOldest problem={problem} />
         <Button label="sign-in.do" isWide />
       </Form>
       {passkey !== null && <PasskeyForm ask={passkey} kind="get" action={onward('/ui/sign-in', returnTo)} label="sign-in.passkey" isAutofill />}
@@ -30,6 +28,7 @@ export function SignIn({ returnTo, email, problem, done, providers, canSignUp, p
         </>
       )}
       <p class="aside">
+        {hasMagicLink && <a href={onward('/ui/magic-link', returnTo)}>{t('sign-in.magic')}</a>}
         <a href={onward('/ui/forgot', returnTo)}>{t('sign-in.forgot')}</a>
         {canSignUp && <a href={onward('/ui/sign-up', returnTo)}>{t('sign-in.new')}</a>}
       </p>
