@@ -11,6 +11,8 @@ import { type LoggerOptions, pino, stdSerializers } from 'pino'
 import accounts from '../plugins/features/accounts.js'
 import audit from '../plugins/features/audit.js'
 import authority from '../plugins/features/authority.js'
+import bulk from '../plugins/features/bulk.js'
+import longBodies from '../plugins/http/long-bodies.js'
 import clients from '../plugins/features/clients.js'
 import decisions from '../plugins/features/decisions.js'
 import federation from '../plugins/features/federation.js'
@@ -187,6 +189,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(clientAddress)
   await app.register(requestGuard)
   await app.register(bodies)
+  await app.register(longBodies)
   await app.register(lazySchemas)
   await app.register(validation)
   await app.register(access)
@@ -212,6 +215,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(clients)
   await app.register(accounts)
   await app.register(ownEmail)
+  await app.register(bulk)
   await app.register(factors)
   await app.register(magicLink)
   await app.register(impersonation)

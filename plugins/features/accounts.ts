@@ -6,6 +6,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     accounts: AccountFeature['accounts']
     accountChanges: AccountFeature['accountChanges']
+    accountBatches: AccountFeature['accountBatches']
     roles: AccountFeature['roles']
     grants: AccountFeature['grants']
     devices: AccountFeature['devices']
@@ -27,6 +28,7 @@ export default fp(async (app) => {
   })
   app.decorate('accounts', feature.accounts)
   app.decorate('accountChanges', feature.accountChanges)
+  app.decorate('accountBatches', feature.accountBatches)
   app.decorate('roles', feature.roles)
   app.decorate('grants', feature.grants)
   app.decorate('devices', feature.devices)

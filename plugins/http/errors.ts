@@ -33,11 +33,12 @@ export function problemBody(error: AppError, requestId: string) {
   }
 }
 
-function fieldErrors(error: FastifyError): FieldError[] {
-  return (error.validation ?? []).map(({ instancePath, params, message }) => {
+/** What a schema finds wrong, as a caller is told of it. */
+export function fieldErrors({ validation = [], validationContext }: Pick<FastifyError, 'validation' | 'validationContext'>): FieldError[] {
+  return validation.map(({ instancePath, params, message }) => {
     const missing = params['missingProperty'] ?? params['additionalProperty']
     const path = typeof missing === 'string' ? `${instancePath}/${missing}` : instancePath
-    return { path: error.validationContext === 'body' ? path || '/' : path.replace(/^\//, ''), message: message ?? 'is not valid' }
+    return { path: validationContext === 'body' ? path || '/' : path.replace(/^\//, ''), message: message ?? 'is not valid' }
   })
 }
 

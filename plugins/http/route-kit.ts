@@ -1,5 +1,5 @@
 // What route files share: closed objects, and the types that the access plugin reads from a route's config.
-import { type ObjectOptions, type TProperties, Type } from '@sinclair/typebox'
+import { type ObjectOptions, type TObject, type TProperties, Type } from '@sinclair/typebox'
 import type { MfaRequired, OpenedTokens } from '../../src/accounts/index.js'
 import type { Answer, Assertion, Registration } from '../../src/factors/index.js'
 import type { Access, Caller, Principal } from '../../src/kernel/principal.js'
@@ -13,6 +13,11 @@ export { RECENT } from '../../src/kernel/assurance.js'
 /** An object that refuses properties it does not name. */
 export function strict<P extends TProperties>(properties: P, options: ObjectOptions = {}) {
   return Type.Object(properties, { ...options, additionalProperties: false })
+}
+
+/** The query of an export: a list's filters, without what pages it. */
+export function exportQuery<P extends TProperties>(query: TObject<P>) {
+  return Type.Omit(query, ['limit', 'cursor', 'sort', 'count', 'fields'] as const, { additionalProperties: false })
 }
 
 // the pattern, not format uuid: that one lets urn:uuid: and capitals through, which are other texts than the ids we give out

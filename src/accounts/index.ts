@@ -16,6 +16,8 @@ import type { MailedLinkService } from '../mailed-links/index.js'
 import type { QueueService } from '../queue/index.js'
 import type { ChallengeService, SessionService } from '../sessions/index.js'
 import type { Cache, LimitStore } from '../shared-store/shared-store.js'
+import { type AccountBatches, createAccountBatches } from './account-batch-service.js'
+import { createAccountBatchStore } from './account-batch-store.js'
 import { type AccountChangeService, createAccountChangeService } from './account-change-service.js'
 import { type AccountService, createAccountService } from './account-service.js'
 import { createAccountStore } from './account-store.js'
@@ -42,6 +44,9 @@ import { createSignInService, type SignIns } from './sign-in-service.js'
 import { createSignInStore } from './sign-in-store.js'
 
 export type { AccountDraft, AccountService, NamedRoles } from './account-service.js'
+export type { AccountBatches } from './account-batch-service.js'
+export type { ExistingAccount } from './account-batch-store.js'
+export type { AccountChangeService } from './account-change-service.js'
 export { type AccountRow, type AccountStore, createAccountStore } from './account-store.js'
 export type { UserView } from './account-view.js'
 export { DEVICE_KEPT_SECONDS } from './device-rules.js'
@@ -87,6 +92,7 @@ export interface AccountNeeds {
 export interface AccountFeature {
   accounts: AccountService
   accountChanges: AccountChangeService
+  accountBatches: AccountBatches
   roles: RoleService
   grants: GrantService
   devices: DeviceService
@@ -119,6 +125,7 @@ export function createAccounts({ prisma, pool, cursors, config, cache, counters,
   return {
     accounts,
     accountChanges: createAccountChangeService({ ...all, store, roles, grants }),
+    accountBatches: createAccountBatches({ ...all, store: createAccountBatchStore({ prisma }), roles, drafting: (remembered) => createAccountService({ ...all, store, roles: { ...roles, ...remembered }, hasher, throttle }) }),
     roles: createRoleService({ ...all, store: roles }),
     grants,
     devices,

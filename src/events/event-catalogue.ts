@@ -105,6 +105,9 @@ export const EVENTS = {
   'dead_letter.deleted': { says: 'Given-up work was forgotten', needs: QUEUE },
   'signing_key.rotated': { says: 'A signing key was rotated', needs: AUDIT, data: ['atOnce'] },
   'installation.set_up': { says: 'The installation was set up', needs: AUDIT },
+  'users.exported': { says: 'Somebody took a copy of the accounts', needs: AUDIT },
+  'keys.exported': { says: 'Somebody took a copy of everybody\'s keys', needs: AUDIT },
+  'audit.exported': { says: 'Somebody took a copy of the audit log', needs: AUDIT },
   'usage.exported': { says: 'Somebody took a copy of others\' usage', needs: AUDIT, data: ['granularity'] },
 } as const satisfies Record<string, Entry>
 
