@@ -9,7 +9,7 @@ import { AppError } from '../../src/kernel/errors.js'
 import { MULTI_FACTOR, ONE_FACTOR } from '../../src/kernel/assurance.js'
 import type { Principal } from '../../src/kernel/principal.js'
 import type { AuthorizationOutcome, BrowserSession, Visitor } from '../../src/oauth/index.js'
-import { cookieName } from '../../src/sessions/index.js'
+import { cookieAttributes, cookieName } from '../../src/sessions/index.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -21,6 +21,8 @@ declare module 'fastify' {
   interface FastifyReply {
     /** Sends what came of an authorization request, but for the consent page itself. */
     authorization: (outcome: AuthorizationOutcome) => Promise<FastifyReply>
+    /** Tells the browser to drop the cookie of its sign-in. */
+    dropSignIn: () => FastifyReply
   }
 }
 
@@ -52,6 +54,10 @@ export default fp(async (app) => {
     const browser = this.browserBinding(reply)
     const principal = this.principal ?? (await principalOf(this))
     return { browser, session: principal && (await sessionOf(principal)), caller: { ...this.caller, principal } }
+  })
+
+  app.decorateReply('dropSignIn', function dropSignIn(this: FastifyReply) {
+    return this.header('set-cookie', fastifyCookie.serialize(cookieName(app.publicOrigin()), '', { ...cookieAttributes(app.publicOrigin()), maxAge: 0 }))
   })
 
   const ways = { 'sign-in': '/ui/sign-in', 'step-up': '/ui/step-up', 'add-factor': '/ui/account/factors' } as const

@@ -23,7 +23,7 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 const FAULTS: Partial<Record<ErrorCode, PageFault>> = {
   'csrf.invalid': 'foreign', 'signup.closed': 'closed', 'access.denied': 'denied', 'permission.not_held': 'denied', 'rate.limited': 'rate', 'server.busy': 'busy', 'database.unavailable': 'database',
-  'route.not_found': 'not-found', 'magic_link.off': 'not-found', 'session.not_found': 'not-found', 'key.not_found': 'not-found', 'device.not_found': 'not-found', 'identity.not_found': 'not-found', 'factor.not_found': 'not-found', 'user.not_found': 'not-found', 'method.not_allowed': 'method',
+  'route.not_found': 'not-found', 'magic_link.off': 'not-found', 'session.not_found': 'not-found', 'key.not_found': 'not-found', 'grant.not_found': 'not-found', 'device.not_found': 'not-found', 'identity.not_found': 'not-found', 'factor.not_found': 'not-found', 'user.not_found': 'not-found', 'method.not_allowed': 'method',
 }
 
 function faultOf({ code, statusCode }: AppError): PageFault {

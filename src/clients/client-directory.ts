@@ -19,6 +19,8 @@ export interface KnownResource extends ResourceFields {
 export interface ClientDirectory {
   /** A client, enabled or not; a promise only when it has to be read. */
   client: (clientId: string) => (KnownClient | null) | Promise<KnownClient | null>
+  /** A client by the id of its row, read anew. */
+  clientById: (id: string) => Promise<KnownClient | null>
   resource: (identifier: string) => (KnownResource | null) | Promise<KnownResource | null>
 }
 
@@ -61,6 +63,10 @@ export function createClientDirectory({ pool, hold }: { pool: pg.Pool; hold: Hol
     },
   })
   return {
+    async clientById(id) {
+      const { rows: [row] } = await pool.query<{ clientId: string }>({ name: 'oauth-client-name', text: 'SELECT client_id AS "clientId" FROM oauth_clients WHERE id = $1::uuid', values: [id] })
+      return row ? clients.find(row.clientId) : null
+    },
     client: (clientId) => (clientId === '' || clientId.length > MOST_CHARACTERS ? null : clients.find(clientId)),
     resource: (identifier) => (identifier.length > MOST_CHARACTERS ? null : resources.find(identifier)),
   }

@@ -9,6 +9,8 @@ import type { Authorizer } from '../decisions/index.js'
 import type { Job } from '../jobs/index.js'
 import type { Clock } from '../kernel/clock.js'
 import type { Secrets } from '../kernel/secrets.js'
+import type { Outbound } from '../outbound/index.js'
+import type { QueueService } from '../queue/index.js'
 import type { TokenService } from '../tokens/index.js'
 import { type AuthorizationService, createAuthorization } from './authorization/authorization-service.js'
 import { createAuthorizationStore } from './authorization/authorization-store.js'
@@ -21,6 +23,9 @@ import { createIntrospection, type IntrospectionService } from './grants/introsp
 import { createRefreshGrant, createRefreshTokens } from './grants/refresh-service.js'
 import { createRevocationService, type RevocationService } from './grants/revocation-service.js'
 import { createIdTokens } from './id-token-service.js'
+import { createLogoutDeliveries } from './logout/logout-delivery-service.js'
+import { createLogout, type LogoutService } from './logout/logout-service.js'
+import { createLogoutStore } from './logout/logout-store.js'
 import { providerMetadata, resourceMetadata } from './metadata-rules.js'
 import { createOwnGrants, type OwnGrantService } from './own-grant-service.js'
 import { createOwnGrantStore } from './own-grant-store.js'
@@ -45,6 +50,8 @@ export interface OAuthNeeds {
   authorizer: Authorizer
   tokens: TokenService
   audit: AuditStore
+  outbound: Outbound
+  queue: QueueService
   transact: Transact
   account: (userId: string) => Promise<Account>
   issuer: () => string
@@ -52,7 +59,7 @@ export interface OAuthNeeds {
   config: { accessTokenSeconds: number; sessionIdleSeconds: number; sessionAbsoluteSeconds: number }
 }
 
-export interface OAuthServer extends AuthorizationService, TokenEndpoint, IntrospectionService, RevocationService, UserinfoService {
+export interface OAuthServer extends AuthorizationService, TokenEndpoint, IntrospectionService, RevocationService, UserinfoService, LogoutService {
   /** Makes sure that the keys are there which id tokens are signed with. */
   metadata: () => Promise<Record<string, unknown>>
   /** Of the API that an identifier names; null: there is none. */
@@ -66,6 +73,8 @@ export interface OAuthFeature {
 }
 
 const CODE_KEPT_MS = 3_600_000
+const NOTED_EVERY_MS = 1_000
+const EXPIRED_EVERY_MS = 60_000
 
 export function createOAuth({ prisma, pool, directory, authorizer, tokens, account, issuer, config, ...all }: OAuthNeeds): OAuthFeature {
   const { clock, authentication } = all
@@ -75,6 +84,8 @@ export function createOAuth({ prisma, pool, directory, authorizer, tokens, accou
   const idTokens = createIdTokens({ tokens, account, clock })
   const grantTokens = createGrantTokens({ directory, tokens, idTokens, userinfo, accessTokenSeconds: config.accessTokenSeconds })
   const refreshTokens = createRefreshTokens({ ...all, store, config })
+  const logouts = createLogoutStore({ pool })
+  const deliveries = createLogoutDeliveries({ ...all, store: logouts, tokens, client: directory.clientById, config })
   const subjectOfHint = async (hint: string, client: { clientId: string }): Promise<string | null> => {
     const read = await idTokens.read(hint)
     return read?.clientId === client.clientId ? read.userId : null
@@ -92,6 +103,7 @@ export function createOAuth({ prisma, pool, directory, authorizer, tokens, accou
       }),
       ...createIntrospection({ authentication, authorizer, refreshTokens, issuer }),
       ...createRevocationService({ ...all, authorizer, store: createRevokedTokenStore(), refreshTokens, endGrant }),
+      ...createLogout({ store: logouts, directory, idTokens }),
       ...createUserinfo({ authorizer, account, audience: userinfo }),
       async metadata() {
         await tokens.prepare(['RS256', 'ES256'])
@@ -104,6 +116,8 @@ export function createOAuth({ prisma, pool, directory, authorizer, tokens, accou
     },
     ownGrants: createOwnGrants({ ...all, store: createOwnGrantStore({ prisma }) }),
     jobs: [
+      { name: 'promising to tell clients of logouts', everyMs: NOTED_EVERY_MS, work: deliveries.promiseNoted },
+      { name: 'ending grants that time has ended', everyMs: EXPIRED_EVERY_MS, work: deliveries.endExpired },
       ...['oauth_revoked_tokens', 'oauth_pushed_requests'].map((table) => tableExpiry(pool, { table, where: 'expires_at <= $1', before: clock.now })),
       tableExpiry(pool, { table: 'oauth_codes', where: 'expires_at <= $1', before: () => clock.now() - CODE_KEPT_MS }),
     ],

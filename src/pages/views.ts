@@ -96,6 +96,16 @@ export interface IdentityFacts {
   lastUsedAt: string | null
 }
 
+/** An application that may act for the account. */
+export interface ApplicationFacts {
+  id: string
+  name: string
+  clientUri: string | null
+  scopes: string[]
+  grantedAt: string
+  lastUsedAt: string | null
+}
+
 /** What was typed to have a key issued. */
 export interface KeyForm {
   name: string
@@ -104,7 +114,7 @@ export interface KeyForm {
 }
 
 /** What a form has done, said on the page that it leads to. Its words are `done.DONE`. */
-export const DONE = ['saved', 'password', 'session-ended', 'sessions-ended', 'device-forgotten', 'key-revoked', 'reset', 'link', 'linked', 'unlinked', 'factor-added', 'factor-removed', 'mailed', 'address'] as const
+export const DONE = ['saved', 'password', 'session-ended', 'sessions-ended', 'device-forgotten', 'key-revoked', 'reset', 'link', 'linked', 'unlinked', 'factor-added', 'factor-removed', 'mailed', 'address', 'withdrawn'] as const
 export type Done = (typeof DONE)[number]
 
 /** After which form `/ui/sent` is shown. Its words are the same for all of them; where it leads back to is not. */
@@ -129,6 +139,7 @@ export interface Views {
     name: string; host: string; isOwnMachine: boolean; isVouchedFor: boolean; clientUri: string | null; policyUri: string | null; tosUri: string | null; account: string
     scopes: { name: string; description: string | null; resource: string | null }[]; version: number; again: string
   }
+  applications: { applications: ApplicationFacts[]; done: Done | null }
   /** back to an application, by an address that it has registered */
   'hand-over': { to: string; name: string }
   /** what an application did wrong that nobody else is told of */

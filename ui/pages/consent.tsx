@@ -2,6 +2,7 @@
 import type { Views } from '../../src/pages/views.js'
 import { appHref, onward, safeHref } from '../kit/address.js'
 import { Button, Form } from '../kit/form.js'
+import { DoneNotice } from '../kit/notice.js'
 import { type MessageKey, useText } from '../kit/text.js'
 import { Shell } from './shell.js'
 
@@ -39,6 +40,30 @@ export function Consent({ name, host, isOwnMachine, isVouchedFor, clientUri, pol
         <Form class="form--line" hidden={{ answer: 'no', version: String(version) }}><Button label="consent.deny" kind="plain" /></Form>
       </div>
       <p class="aside"><a href={onward('/ui/sign-in', again)}>{t('consent.other')}</a></p>
+    </Shell>
+  )
+}
+
+export function Applications({ applications, done }: Views['applications']) {
+  const { t, time } = useText()
+  return (
+    <Shell title="applications.title" at="applications" lead={t('applications.lead')}>
+      <DoneNotice done={done} />
+      {applications.length === 0 ? <p class="meta">{t('applications.none')}</p> : (
+        <ul class="entries">
+          {applications.map(({ id, name, clientUri, scopes, grantedAt, lastUsedAt }) => (
+            <li key={id}>
+              <div class="entry">
+                <strong>{name}</strong>
+                {clientUri !== null && <a href={safeHref(clientUri)} rel="noreferrer">{t('consent.client')}</a>}
+                <span class="meta">{scopes.join(', ')}</span>
+                <span class="meta">{t('identities.meta', { since: time(grantedAt), used: lastUsedAt === null ? 'never' : time(lastUsedAt) })}</span>
+              </div>
+              <Form class="form--line" action="/ui/account/applications" hidden={{ withdraw: id }}><Button label="applications.withdraw" kind="deny" isSmall about={name} /></Form>
+            </li>
+          ))}
+        </ul>
+      )}
     </Shell>
   )
 }

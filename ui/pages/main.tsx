@@ -8,7 +8,7 @@ import { createTexts, TextProvider } from '../kit/text.js'
 import { Account, AccountDeleted, DeleteAccount, Password, Profile, Sessions } from './account.js'
 import { ConfirmAddress, Email, LinkVoid } from './address.js'
 import { AddApp, AddPasskey, Factors, RecoveryCodes, StepUp, Verify } from './factors.js'
-import { AuthorizeProblem, Consent, HandOver } from './consent.js'
+import { Applications, AuthorizeProblem, Consent, HandOver } from './consent.js'
 import { Forgot, Sent } from './forgot.js'
 import { Identities, Leave, Link } from './identities.js'
 import { KeyIssued, Keys } from './keys.js'
@@ -32,6 +32,7 @@ const PAGES: { [Name in ViewName]: ComponentType<Views[Name]> } = {
   'recovery-codes': RecoveryCodes,
   leave: Leave,
   consent: Consent,
+  applications: Applications,
   'hand-over': HandOver,
   'authorize-problem': AuthorizeProblem,
   link: Link,

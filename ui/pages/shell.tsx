@@ -19,7 +19,7 @@ interface ShellProps {
 
 export type AccountPage = (typeof ACCOUNT_PAGES)[number]
 
-const ACCOUNT_PAGES = ['account', 'profile', 'password', 'sessions', 'factors', 'identities', 'keys'] as const
+const ACCOUNT_PAGES = ['account', 'profile', 'password', 'sessions', 'factors', 'identities', 'applications', 'keys'] as const
 const pathOf = (page: string): string => (page === 'account' ? '/ui/account' : `/ui/account/${page}`)
 
 const NAMES: Readonly<Record<string, string>> = { en: 'English', de: 'Deutsch' }

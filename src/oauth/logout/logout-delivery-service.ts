@@ -1,0 +1,75 @@
+// Tells clients that a session of theirs is over: promised in the transaction that takes the note of it, done after that, again and again until the client
+// answers or there is no use.
+import type { Transact } from '../../database/transaction.js'
+import type { Clock } from '../../kernel/clock.js'
+import { type Outbound, OutboundError } from '../../outbound/index.js'
+import { type QueueService, Undoable } from '../../queue/index.js'
+import type { TokenService } from '../../tokens/index.js'
+import { logoutClaims } from './logout-token.js'
+import type { Logout, LogoutStore } from './logout-store.js'
+
+export interface ToldClient {
+  clientId: string
+  backchannelLogoutUri: string | null
+  idTokenAlgorithm: 'RS256' | 'ES256' | 'EdDSA'
+}
+
+export interface LogoutDeliveries {
+  /** Promises what has been noted. */
+  promiseNoted: () => Promise<void>
+  /** Ends what time has ended, so that it is noted. */
+  endExpired: () => Promise<void>
+}
+
+export interface LogoutDeliveryDeps {
+  store: LogoutStore
+  queue: Pick<QueueService, 'workOn' | 'promise'>
+  outbound: Pick<Outbound, 'fetch'>
+  tokens: Pick<TokenService, 'sign'>
+  /** by the id of its row; null: it is gone */
+  client: (id: string) => Promise<ToldClient | null>
+  transact: Transact
+  clock: Clock
+  config: { sessionIdleSeconds: number }
+}
+
+const QUEUE = 'oauth-logout'
+const AT_ONCE = 8
+const BATCH = 100
+
+export function createLogoutDeliveries({ store, queue, outbound, tokens, client: clientOf, transact, clock, config }: LogoutDeliveryDeps): LogoutDeliveries {
+  async function tell({ grantId, clientId: id, userId }: Logout): Promise<void> {
+    const client = await clientOf(id)
+    // it has gone, or does not want to be told any more
+    if (!client || client.backchannelLogoutUri === null) return
+    const token = await tokens.sign(logoutClaims({ clientId: client.clientId, userId, grantId }, clock.now()), 'logout+jwt', client.idTokenAlgorithm)
+    try {
+      const { status } = await outbound.fetch(client.backchannelLogoutUri, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams({ logout_token: token }).toString(), mostBytes: 16_384 })
+      if (status >= 500 || status === 429 || status === 408) throw new Error(`it answered ${status}`)
+      // it has said no, and will again (Back-Channel Logout 2.8)
+      if (status >= 400) throw new Undoable(`it answered ${status}`)
+    } catch (error) {
+      if (error instanceof OutboundError && error.reason === 'refused') throw new Undoable('its address may not be asked', { cause: error })
+      throw error
+    }
+  }
+
+  queue.workOn({ queue: QUEUE, atOnce: AT_ONCE, outside: ({ payload }) => tell(payload as Logout) })
+
+  return {
+    async promiseNoted() {
+      while (await store.any()) {
+        const taken = await transact(async (tx) => {
+          const some = await store.take(tx, BATCH)
+          for (const logout of some) await queue.promise(tx, { queue: QUEUE, payload: logout, about: { client: logout.clientId, session: logout.grantId } })
+          return some.length
+        })
+        if (taken === 0) return
+      }
+    },
+    async endExpired() {
+      const nowMs = clock.now()
+      while ((await store.endExpired({ now: new Date(nowMs), idleSince: new Date(nowMs - config.sessionIdleSeconds * 1_000) }, BATCH)) === BATCH);
+    },
+  }
+}
