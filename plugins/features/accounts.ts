@@ -22,9 +22,9 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { config, prisma, cursors, secrets, clock, log, audit, authority, sessions, signInChallenges: challenges, keySweeps, publishRevocations, sharedStore, queue, mail, mailedLinks, database: { pool, transact } } = app
+  const { config, prisma, cursors, secrets, clock, log, audit, authority, sessions, signInChallenges: challenges, keySweeps, publishRevocations, sharedStore, queue, mail, mailedLinks, organizations, database: { pool, transact } } = app
   const feature = createAccounts({
-    prisma, pool, cursors, secrets, clock, log, audit, authority, sessions, challenges, keySweeps, transact, config, publishRevocations, cache: sharedStore.cache, counters: sharedStore.limits, queue, mail, mailedLinks,
+    prisma, pool, cursors, secrets, clock, log, audit, authority, sessions, challenges, keySweeps, transact, config, publishRevocations, cache: sharedStore.cache, counters: sharedStore.limits, queue, mail, mailedLinks, organizations,
   })
   app.decorate('accounts', feature.accounts)
   app.decorate('accountChanges', feature.accountChanges)
@@ -41,4 +41,4 @@ export default fp(async (app) => {
   app.decorate('mailProofs', feature.mailProofs)
   app.decorate('emailRenewal', feature.emailRenewal)
   app.operate(feature)
-}, { name: 'accounts', dependencies: ['sessions', 'keys', 'mail', 'mailed-links'] })
+}, { name: 'accounts', dependencies: ['sessions', 'keys', 'mail', 'mailed-links', 'organizations'] })

@@ -6,7 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { cookieAttributes, cookieName } from '../../src/sessions/index.js'
 
 /** What may be handed on, each in a cookie of its own. */
-export type Kept = 'challenge' | 'reset' | 'sent' | 'magic' | 'magic-link' | 'language' | 'address' | 'confirm' | 'invitation'
+export type Kept = 'challenge' | 'reset' | 'sent' | 'magic' | 'magic-link' | 'language' | 'address' | 'confirm' | 'invitation' | 'organization'
 
 declare module 'fastify' {
   interface FastifyRequest {

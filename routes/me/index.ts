@@ -33,7 +33,7 @@ export default (async (app) => {
       description: 'For ever, with its sessions, keys and devices. Keys and roles that I gave to others stand: an administrator ends those. The audit log keeps what was done.',
       tags, querystring: WaitQuery, response: { 204: NoContent },
     },
-    config: { access: ['user'], stepUp: RECENT, errors: ['user.not_found', 'admin.last'], price: 10 },
+    config: { access: ['user'], stepUp: RECENT, errors: ['user.not_found', 'admin.last', 'organization.last_owner'], price: 10 },
   }, async (request, reply) => {
     await app.accountChanges.removeOwn(request.caller)
     await reply.effective(request.query.wait)

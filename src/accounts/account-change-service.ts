@@ -9,6 +9,7 @@ import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { holds } from '../kernel/permissions.js'
 import type { MailService } from '../mail/index.js'
+import type { OrganizationService } from '../organizations/index.js'
 import type { SessionService } from '../sessions/index.js'
 import type { AccountRow, AccountStore, UserStatus } from './account-store.js'
 import { type UserView, viewOf } from './account-view.js'
@@ -36,7 +37,7 @@ export interface AccountChangeService {
   update: (caller: Caller, id: string, expected: number | '*', patch: AccountPatch, grants?: GrantsWish) => Promise<ChangedUser>
   /** Deletes an account with its sessions and keys. Throws user.not_found, precondition.failed, access.denied, permission.not_held, admin.last. */
   remove: (caller: Caller, id: string, expected?: number | '*', grants?: GrantsWish) => Promise<{ grants: GrantCounts }>
-  /** Deletes the caller's own account with its sessions and keys; what they gave to others stands. Needs no permission. Throws user.not_found, admin.last. */
+  /** Deletes the caller's own account with its sessions and keys; what they gave to others stands. Needs no permission. Throws user.not_found, admin.last, organization.last_owner. */
   removeOwn: (caller: Caller) => Promise<void>
 }
 
@@ -46,6 +47,7 @@ export interface AccountChangeDeps {
   sessions: SessionService
   authority: AuthorityService
   grants: GrantService
+  organizations: Pick<OrganizationService, 'refuseLeaving'>
   mail: MailService
   audit: AuditStore
   transact: Transact
@@ -61,7 +63,7 @@ const BRAKE = 'gatehouse:brake'
 const onlySuspends = ({ status, ...rest }: AccountPatch): boolean => status === 'suspended' && Object.keys(rest).length === 0
 
 export function createAccountChangeService(deps: AccountChangeDeps): AccountChangeService {
-  const { store, roles, sessions, authority, grants, mail, audit, transact, clock, publishRevocations } = deps
+  const { store, roles, sessions, authority, grants, organizations, mail, audit, transact, clock, publishRevocations } = deps
   const now = (): Date => new Date(clock.now())
 
   async function open(tx: Tx, caller: Caller, id: string, given: readonly string[]): Promise<{ held: Held; before: AccountRow; target: TargetFacts }> {
@@ -149,6 +151,7 @@ export function createAccountChangeService(deps: AccountChangeDeps): AccountChan
       const { id } = principal
       await audit.recordingRefusal(caller, { targetType: 'user', targetId: id }, () => transact(async (tx) => {
         const { before } = await open(tx, caller, id, [])
+        await organizations.refuseLeaving(tx, id)
         if (!(await store.delete(tx, id, '*'))) throw problem('user.not_found')
         await audit.record(tx, caller, { action: 'user.deleted', targetType: 'user', targetId: id, details: { roles: before.roles, own: true } })
         await keepAnAdmin(tx, before, null)

@@ -13,6 +13,7 @@ import type { Secrets } from '../kernel/secrets.js'
 import type { KeySweepService } from '../keys/index.js'
 import type { MailService } from '../mail/index.js'
 import type { MailedLinkService } from '../mailed-links/index.js'
+import type { OrganizationService } from '../organizations/index.js'
 import type { QueueService } from '../queue/index.js'
 import type { ChallengeService, SessionService } from '../sessions/index.js'
 import type { Cache, LimitStore } from '../shared-store/shared-store.js'
@@ -87,6 +88,7 @@ export interface AccountNeeds {
   queue: QueueService
   mail: MailService
   mailedLinks: MailedLinkService
+  organizations: Pick<OrganizationService, 'refuseLeaving'>
 }
 
 export interface AccountFeature {

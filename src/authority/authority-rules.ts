@@ -45,6 +45,8 @@ export interface TargetFacts {
   rolePermissions: readonly string[]
   /** written on their live keys */
   keyPermissions: readonly string[]
+  /** what they may do in organizations, in which whoever signs in as them may act; a key of theirs does not */
+  organizationPermissions?: readonly string[]
 }
 
 /** Whom an act is put down to: a user's id and the acting credential, `key:ID`, `token:ID`, `cookie:ID` or `host`. */
@@ -55,6 +57,9 @@ export interface Issuer {
 
 export const UNFENCED: Fence = { endsAtMs: Infinity, addresses: [] }
 export const NOTHING_HELD: Held = { permissions: [], fence: UNFENCED }
+
+/** Does the credential live, and whom it belongs to? One that holds no permission may. */
+export const isHeld = (held: Held): boolean => held !== NOTHING_HELD
 
 /** Whom an act of this caller is put down to. */
 export function issuerOf({ principal, host }: Caller): Issuer {
@@ -111,10 +116,10 @@ function all({ rolePermissions, keyPermissions }: TargetFacts): string[] {
  * Refuses to gain over somebody who may do what the caller may not. `fence`: within which it is gained, where a key is what one gets; a
  * password or an address for mail is for ever and from anywhere, and no key that is not gives it away. Throws permission.not_held.
  */
-export function refuseGain(held: Held, target: TargetFacts, fence: Fence = UNFENCED): void {
-  const wanted = weightOf(all(target))
+export function refuseGain(held: Held, target: TargetFacts, fence?: Fence): void {
+  const wanted = weightOf([...all(target), ...(fence ? [] : (target.organizationPermissions ?? []))])
   if (lacking(held.permissions, wanted).length > 0) throw problem('permission.not_held', { detail: 'This account, or a key of it, may do what you may not' })
-  if (wanted.length > 0) refuseOutside(held, fence)
+  if (wanted.length > 0) refuseOutside(held, fence ?? UNFENCED)
 }
 
 /** Refuses to end or narrow what may do more within Gatehouse than the caller. Throws permission.not_held. */

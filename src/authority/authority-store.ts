@@ -66,7 +66,9 @@ export function createAuthorityStore(): AuthorityStore {
         SELECT u.id, u.kind::text AS kind, u.status::text AS status,
                ARRAY(SELECT DISTINCT p FROM user_roles ur JOIN roles r ON r.name = ur.role_name, unnest(r.permissions) p WHERE ur.user_id = u.id AND ${SPECIAL} ORDER BY 1) AS "rolePermissions",
                ARRAY(SELECT DISTINCT p FROM api_keys k, unnest(k.permissions) p WHERE k.owner_user_id = u.id AND k.revoked_at IS NULL
-                       AND least(k.expires_at, k.owner_expires_at, 'infinity') > ${now} AND ${SPECIAL} ORDER BY 1) AS "keyPermissions"
+                       AND least(k.expires_at, k.owner_expires_at, 'infinity') > ${now} AND ${SPECIAL} ORDER BY 1) AS "keyPermissions",
+               ARRAY(SELECT unnest(r.permissions) FROM organization_members m JOIN organization_roles r ON r.organization_id = m.organization_id AND r.id = ANY(m.role_ids) WHERE m.user_id = u.id
+                     UNION SELECT unnest(o.entitlement) FROM organization_members m JOIN organizations o ON o.id = m.organization_id WHERE m.user_id = u.id AND m.is_owner ORDER BY 1) AS "organizationPermissions"
         FROM users u WHERE u.id = ${userId}::uuid`)
       return row ?? null
     },

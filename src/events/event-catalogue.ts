@@ -20,6 +20,7 @@ const CLIENTS = 'gatehouse:clients.read'
 const WEBHOOKS = 'gatehouse:webhooks.read'
 const QUEUE = 'gatehouse:queue.read'
 const AUDIT = 'gatehouse:audit.read'
+const ORGANIZATIONS = 'gatehouse:organizations.read'
 
 const RULE = ['host', 'path', 'methods', 'public', 'permissions'] as const
 const CLIENT = ['name', 'kind', 'enabled', 'scopes', 'resources'] as const
@@ -62,6 +63,18 @@ export const EVENTS = {
   'identity.unlinked': { says: 'An identity of another system was taken from an account', needs: PEOPLE, data: ['identityId', 'providerId', 'issuer'] },
   'impersonation.started': { says: 'Somebody acts for an account', needs: PEOPLE, data: ['session', 'expiresAt'] },
   'role.taken_back': { says: 'A role was taken back from whom somebody had given it', needs: PEOPLE, data: ['role', 'givenBy'] },
+  'organization.created': { says: 'An organization was opened', needs: ORGANIZATIONS, data: ['slug', 'entitlement'] },
+  'organization.updated': { says: 'An organization was changed', needs: ORGANIZATIONS, data: ['slug', 'fields', 'status', 'entitlement'] },
+  'organization.suspended': { says: 'An organization was suspended: its keys stopped, and nobody acts in it', needs: ORGANIZATIONS, data: ['slug', 'fields', 'status'] },
+  'organization.deleted': { says: 'An organization was deleted, with what it had', needs: ORGANIZATIONS, data: ['slug'] },
+  'organization_member.added': { says: 'Somebody came into an organization', needs: ORGANIZATIONS, data: ['userId', 'owner', 'roles', 'invitation'] },
+  'organization_member.changed': { says: 'Somebody has other roles in an organization', needs: ORGANIZATIONS, data: ['userId', 'owner', 'roles'] },
+  'organization_member.removed': { says: 'Somebody left an organization, or was taken out of it', needs: ORGANIZATIONS, data: ['userId', 'own'] },
+  'organization_role.created': { says: 'An organization made a role', needs: ORGANIZATIONS, data: ['role', 'name', 'permissions', 'rights'] },
+  'organization_role.updated': { says: 'An organization changed a role', needs: ORGANIZATIONS, data: ['role', 'name', 'fields', 'permissions', 'rights'] },
+  'organization_role.deleted': { says: 'An organization deleted a role', needs: ORGANIZATIONS, data: ['role', 'name'] },
+  'organization_invitation.created': { says: 'Somebody was invited into an organization', needs: ORGANIZATIONS, data: ['invitation', 'owner', 'roles'] },
+  'organization_invitation.withdrawn': { says: 'An invitation into an organization was withdrawn', needs: ORGANIZATIONS, data: ['invitation'] },
   'key.issued': { says: 'A key was issued', needs: KEYS, data: ['ownerUserId', 'kind', 'permissions'] },
   'key.updated': { says: 'A key was changed', needs: KEYS, data: ['fields', 'widened', 'permissions'] },
   'key.rotated': { says: 'A key got a successor', needs: KEYS, data: ['rotatedToId', 'graceSeconds'] },

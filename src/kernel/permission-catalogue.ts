@@ -13,6 +13,7 @@ interface Entry {
 export const CATALOGUE = {
   'gatehouse:own.factors': { says: 'See, add and remove second factors of one\'s own. Where a role asks for one, this is all that a session has until it is given.', sessionsOnly: true },
   'gatehouse:own.keys': { says: 'Issue, rename, narrow and rotate keys of one\'s own. Revoking them needs no permission.', sessionsOnly: true },
+  'gatehouse:own.organizations': { says: 'Open organizations of one\'s own, which are entitled to nothing until an operator says so.', sessionsOnly: true },
   'gatehouse:own.profile': { says: 'Change one\'s own name and password.', sessionsOnly: true },
   'gatehouse:own.sessions': { says: 'See one\'s own sessions and devices. Ending and forgetting them needs no permission.', sessionsOnly: true },
   'gatehouse:users.read': { says: 'See accounts, their roles and what they have granted.' },
@@ -24,6 +25,9 @@ export const CATALOGUE = {
   'gatehouse:keys.read': { says: 'See everybody\'s keys.' },
   'gatehouse:keys.write': { says: 'Sell keys to others, and change, rotate and revoke them, within one\'s reach.' },
   'gatehouse:keys.verify': { says: 'Ask whether a key is valid, as an API does for each request.' },
+  'gatehouse:organizations.read': { says: 'See every organization, with its members, roles and invitations.' },
+  'gatehouse:organizations.write': { says: 'Open, change, suspend and delete organizations, and say who is in them, within what one holds.' },
+  'gatehouse:organizations.entitle': { says: 'Say what organizations are entitled to, of what one holds.' },
   'gatehouse:limits.read': { says: 'See the limits of owners and namespaces.' },
   'gatehouse:limits.write': { says: 'Set, raise and remove limits: of keys, owners, namespaces and plans.' },
   'gatehouse:limits.check': { says: 'Count against a namespace.' },

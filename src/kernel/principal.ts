@@ -22,6 +22,8 @@ export interface Principal {
   authTimeMs?: number
   /** a role asks for a second factor, which this session has not proven: `permissions` are UNTIL_MFA */
   wantsMfa?: boolean
+  /** the organization that is acted in; of a key, the one that owns it */
+  organizationId?: string
   authenticatedBy: 'token' | 'cookie' | 'key'
   /** set when somebody else acts for the user: who, and in which session of theirs (`act` of RFC 8693) */
   act?: { sub: string; sid: string }

@@ -1,16 +1,15 @@
 // What may be said about a key, and what its dates mean. Pure.
 import { type FieldError, problem } from '../kernel/errors.js'
+import { isStorable, type Metadata, metadataFaults } from '../kernel/metadata.js'
 import { canonicalNetwork } from '../kernel/networks.js'
 import { misplaced } from '../kernel/permission-catalogue.js'
 import { type Limit, limitMistakes } from '../limits/index.js'
 
+export { METADATA_BYTES, type Metadata } from '../kernel/metadata.js'
 export type KeyLimit = Limit
 
 export type KeyStatus = 'active' | 'revoked' | 'expired'
 
-export type Metadata = Record<string, unknown>
-
-export const METADATA_BYTES = 4096
 // where ISO 8601 takes a sign and two more digits, which PostgreSQL does not read
 const YEAR_10000_MS = Date.UTC(10_000, 0)
 
@@ -53,28 +52,11 @@ function wrong<T>(path: string, list: readonly T[] | undefined, why: (one: T) =>
 
 const notNetwork = (text: string): string | null => (canonicalNetwork(text) === null ? 'must be an address or a network: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32' : null)
 
-/** PostgreSQL keeps neither U+0000 nor half a surrogate pair, whatever JSON says. */
-function isStorable(value: unknown): boolean {
-  if (typeof value === 'string') return !value.includes('\0') && !/\p{Surrogate}/u.test(value)
-  if (typeof value !== 'object' || value === null) return true
-  return Object.entries(value).every(([name, inner]) => isStorable(name) && isStorable(inner))
-}
-
-/** What a value takes in the database beyond its JSON: numeric knows no exponents, so 1e308 is 309 digits there, and in every answer's making. */
-function digitsMore(value: unknown): number {
-  if (typeof value === 'number') return Math.abs(Number(/e(.+)$/.exec(String(value))?.[1] ?? 0))
-  if (typeof value !== 'object' || value === null) return 0
-  return Object.values(value).reduce((sum: number, inner) => sum + digitsMore(inner), 0)
-}
-
 function mistakesOf({ name, limits, metadata, permissions, addresses, ownerAddresses, ...ends }: CheckedInput, nowMs: number): FieldError[] {
   const found: FieldError[] = []
   if (name !== undefined && !isStorable(name)) found.push({ path: '/name', message: 'holds characters that cannot be stored' })
   if (limits) found.push(...limitMistakes(limits))
-  if (metadata && Buffer.byteLength(JSON.stringify(metadata)) + digitsMore(metadata) > METADATA_BYTES) {
-    found.push({ path: '/metadata', message: `must have at most ${METADATA_BYTES} bytes` })
-  }
-  if (metadata && !isStorable(metadata)) found.push({ path: '/metadata', message: 'holds characters that cannot be stored' })
+  if (metadata) found.push(...metadataFaults(metadata).map((message) => ({ path: '/metadata', message })))
   // a time JavaScript cannot read is NaN, and NaN is not above anything
   for (const field of ['expiresAt', 'ownerExpiresAt'] as const) {
     const end = ends[field]

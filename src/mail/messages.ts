@@ -19,6 +19,7 @@ export interface MailFacts {
   'signup.confirm': { hours: number } & Link
   'signup.known': Link
   'invitation': { days: number } & Link
+  'organization.invitation': { organization: string; days: number } & Link
   'email.verify': { hours: number } & Link
   'email.change': { hours: number } & Link
   'email.change_asked': At & Link

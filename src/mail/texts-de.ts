@@ -44,6 +44,12 @@ export const de: Readonly<Record<MailKind, MailText>> = {
     action: 'Einladung annehmen',
     rest: 'Der Link gilt einmal, {days} Tage lang. Haben Sie keine Einladung erwartet, ist nichts zu tun.',
   },
+  'organization.invitation': {
+    subject: 'Einladung zu {organization}',
+    lead: 'Sie sind in die Organisation {organization} bei {site} eingeladen.',
+    action: 'Einladung ansehen',
+    rest: 'Der Link gilt einmal, {days} Tage lang, und für das Konto dieser Adresse. Wenn Sie keine Einladung erwarten, ist nichts zu tun.',
+  },
   'email.verify': {
     subject: 'Adresse bestätigen',
     lead: 'Diese Adresse wurde für ein Konto auf {site} angegeben.',

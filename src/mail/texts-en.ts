@@ -52,6 +52,12 @@ export const en = {
     action: 'Accept the invitation',
     rest: 'The link works once, for {days} days. If you expected no invitation, there is nothing to do.',
   },
+  'organization.invitation': {
+    subject: 'You are invited into {organization}',
+    lead: 'You are invited into the organization {organization} at {site}.',
+    action: 'Look at the invitation',
+    rest: 'The link works once, for {days} days, and for the account of this address. If you expected no invitation, there is nothing to do.',
+  },
   'email.verify': {
     subject: 'Confirm your address',
     lead: 'This address was given for an account at {site}.',

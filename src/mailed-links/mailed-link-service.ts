@@ -8,7 +8,7 @@ import { type Secrets, sha256 } from '../kernel/secrets.js'
 import type { LinkRow, MailedLinkStore } from './mailed-link-store.js'
 
 /** What a link may be for: one made for one purpose serves no other. */
-export type LinkKind = 'password.reset' | 'signup.confirm' | 'invitation' | 'email.verify' | 'email.change' | 'magic.link'
+export type LinkKind = 'password.reset' | 'signup.confirm' | 'invitation' | 'organization.invitation' | 'email.verify' | 'email.change' | 'magic.link'
 
 export type MailedLink = Omit<LinkRow, 'codeHash'>
 

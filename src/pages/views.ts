@@ -4,6 +4,7 @@
 /** What may be wrong with a form. Its words are `problem.CODE` in ui/messages. */
 export type FormFault =
   | 'sign-in.wrong' | 'sign-in.throttled' | 'sessions.full' | 'busy' | 'rate'
+  | 'organization.last-owner' | 'join.other-address' | 'join.known' | 'join.full'
   | 'missing' | 'stale' | 'password.weak' | 'password.wrong' | 'reset.void' | 'changed' | 'keys.full' | 'keys.permission' | 'keys.expiry' | 'admin.last'
   | 'provider.unavailable' | 'provider.denied' | 'provider.failed' | 'provider.no-account' | 'identity.taken' | 'identity.full' | 'identity.other' | 'identity.last' | 'link.void' | 'email.unusable'
   | 'email.malformed' | 'magic.code' | 'email.has-account' | 'email.taken' | 'email.unusable-new' | 'mail.void'
@@ -114,7 +115,7 @@ export interface KeyForm {
 }
 
 /** What a form has done, said on the page that it leads to. Its words are `done.DONE`. */
-export const DONE = ['saved', 'password', 'session-ended', 'sessions-ended', 'device-forgotten', 'key-revoked', 'reset', 'link', 'linked', 'unlinked', 'factor-added', 'factor-removed', 'mailed', 'address', 'withdrawn'] as const
+export const DONE = ['saved', 'password', 'session-ended', 'sessions-ended', 'device-forgotten', 'key-revoked', 'reset', 'link', 'linked', 'unlinked', 'factor-added', 'factor-removed', 'mailed', 'address', 'withdrawn', 'joined'] as const
 export type Done = (typeof DONE)[number]
 
 /** After which form `/ui/sent` is shown. Its words are the same for all of them; where it leads back to is not. */
@@ -153,6 +154,7 @@ export interface Views {
   email: { email: string; isProven: boolean; wanted: string; problem: FormProblem | null; done: Done | null }
   'confirm-address': { kind: 'verify' | 'change'; email: string; problem: FormProblem | null }
   'link-void': object
+  join: { organization: string; email: string; problem: FormProblem | null }
   password: { email: string; problem: FormProblem | null; done: Done | null }
   sessions: { sessions: SessionFacts[]; devices: DeviceFacts[]; isCut: boolean; done: Done | null }
   keys: { keys: KeyFacts[]; isCut: boolean; mayIssue: boolean; held: string[]; filled: KeyForm; problem: FormProblem | null; done: Done | null }

@@ -90,7 +90,7 @@ t.test('every example is one that the API takes, and what is told of its answer 
     [...(example === undefined ? [] : [example]), ...Object.values(examples ?? {}).map(({ value }) => value)].map((payload) => ({ path, method, operation, name, payload }))))
   t.ok(bodies.length >= 15, `${bodies.length} examples`)
   for (const { path, method, operation, name, payload } of bodies) {
-    const url = path.replace(/\{id\}/g, '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f11').replace(/\{[^}]+\}/g, 'example')
+    const url = path.replace(/\{(?:id|[a-z]+Id)\}/g, '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f11').replace(/\{[^}]+\}/g, 'example')
     const isPublic = /\/auth\/(login|signup|refresh|session)$|\/setup$/.test(path)
     const response = await app.inject({
       method: method.toUpperCase() as 'POST', url, payload: payload as object, headers: { ...(isPublic ? { 'sec-fetch-site': 'same-origin' } : admin), 'if-match': '*' },

@@ -108,7 +108,7 @@ const OAUTH_ROUTES = ['OPTIONS /oauth/*', 'GET /oauth/authorize', 'GET /oauth/lo
 
 // what a stranger may see and send
 const PUBLIC_PAGES = [
-  'GET /ui/account-deleted', 'GET /ui/assets/:name', 'GET /ui/confirm', 'GET /ui/confirm-address', 'GET /ui/federated', 'GET /ui/forgot', 'GET /ui/invitation', 'GET /ui/problem', 'GET /ui/reset', 'GET /ui/sent', 'GET /ui/sign-in', 'GET /ui/sign-up', 'GET /ui/signed-out', 'GET /ui/verify', 'POST /ui/confirm', 'POST /ui/confirm-address', 'POST /ui/forgot', 'POST /ui/invitation', 'POST /ui/reset', 'POST /ui/sign-in', 'POST /ui/sign-up', 'POST /ui/verify',
+  'GET /ui/account-deleted', 'GET /ui/assets/:name', 'GET /ui/confirm', 'GET /ui/confirm-address', 'GET /ui/federated', 'GET /ui/forgot', 'GET /ui/invitation', 'GET /ui/join', 'GET /ui/problem', 'GET /ui/reset', 'GET /ui/sent', 'GET /ui/sign-in', 'GET /ui/sign-up', 'GET /ui/signed-out', 'GET /ui/verify', 'POST /ui/confirm', 'POST /ui/confirm-address', 'POST /ui/forgot', 'POST /ui/invitation', 'POST /ui/reset', 'POST /ui/sign-in', 'POST /ui/sign-up', 'POST /ui/verify',
   ...['', '/code', '/open'].flatMap((page) => [`GET /ui/magic-link${page}`, `POST /ui/magic-link${page}`]),
 ]
 

@@ -39,6 +39,19 @@ export function ConfirmAddress({ kind, email, problem }: Views['confirm-address'
   )
 }
 
+export function Join({ organization, email, problem }: Views['join']) {
+  const { t } = useText()
+  return (
+    <Shell title="join.title" isProblem={problem !== null} lead={t('join.lead', { organization, email })}>
+      <ProblemSummary problem={problem} />
+      <Form action="/ui/join/confirm">
+        <Button label="join.do" isWide />
+      </Form>
+      <p class="aside">{t('join.not-me')}</p>
+    </Shell>
+  )
+}
+
 export function LinkVoid() {
   const { t } = useText()
   return (

@@ -6,7 +6,7 @@ import type { PagesModule, Renderer, View, ViewName, Views } from '../../src/pag
 import { PageProvider } from '../kit/page-context.js'
 import { createTexts, TextProvider } from '../kit/text.js'
 import { Account, AccountDeleted, DeleteAccount, Password, Profile, Sessions } from './account.js'
-import { ConfirmAddress, Email, LinkVoid } from './address.js'
+import { ConfirmAddress, Email, Join, LinkVoid } from './address.js'
 import { AddApp, AddPasskey, Factors, RecoveryCodes, StepUp, Verify } from './factors.js'
 import { Applications, AuthorizeProblem, Consent, HandOver } from './consent.js'
 import { Forgot, Sent } from './forgot.js'
@@ -42,6 +42,7 @@ const PAGES: { [Name in ViewName]: ComponentType<Views[Name]> } = {
   email: Email,
   'confirm-address': ConfirmAddress,
   'link-void': LinkVoid,
+  join: Join,
   password: Password,
   sessions: Sessions,
   keys: Keys,

@@ -31,7 +31,7 @@ export default (async (app) => {
     try {
       await accountChanges.removeOwn(request.caller)
     } catch (error) {
-      const problem = formProblem(error, clock.now(), { 'admin.last': 'admin.last' })
+      const problem = formProblem(error, clock.now(), { 'admin.last': 'admin.last', 'organization.last_owner': 'organization.last-owner' })
       return reply.code(422).show('delete-account', { ...(await shown(request)), problem })
     }
     await request.session.destroy()
