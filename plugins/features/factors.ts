@@ -11,8 +11,8 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { prisma, secrets, clock, audit, sessions, signInChallenges: challenges, signIns, ownPassword, loginThrottle: throttle, database: { pool, transact } } = app
-  const feature = createFactors({ prisma, pool, secrets, clock, audit, sessions, challenges, signIns, ownPassword, throttle, transact, origin: app.publicOrigin })
+  const { prisma, secrets, clock, mail, audit, sessions, signInChallenges: challenges, signIns, ownPassword, loginThrottle: throttle, database: { pool, transact } } = app
+  const feature = createFactors({ prisma, pool, secrets, clock, mail, audit, sessions, challenges, signIns, ownPassword, throttle, transact, origin: app.publicOrigin })
   app.decorate('factors', feature.factors)
   app.decorate('mfa', feature.mfa)
   app.decorate('stepUps', feature.stepUps)

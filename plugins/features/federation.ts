@@ -12,7 +12,7 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { prisma, cursors, secrets, clock, log, outbound, audit, authority, sessions, accounts, signIns, signUp, setup, publicOrigin, database: { pool, transact } } = app
+  const { prisma, cursors, secrets, clock, log, outbound, mail, audit, authority, sessions, accounts, signIns, signUp, setup, publicOrigin, database: { pool, transact } } = app
 
   async function maySignUp(always: boolean): Promise<boolean> {
     if (always) return setup.isDone()
@@ -25,7 +25,7 @@ export default fp(async (app) => {
     }
   }
 
-  const feature = createFederation({ prisma, pool, cursors, transact, clock, secrets, log, outbound, audit, authority, sessions, accounts, signIns, maySignUp, publicOrigin })
+  const feature = createFederation({ prisma, pool, cursors, transact, clock, secrets, log, outbound, mail, audit, authority, sessions, accounts, signIns, maySignUp, publicOrigin })
   app.decorate('federation', feature.federation)
   app.decorate('identities', feature.identities)
   app.decorate('identityProviders', feature.identityProviders)

@@ -9,7 +9,7 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { sessions, authority, audit, publishRevocations, database: { transact } } = app
-  const feature = createImpersonation({ sessions, authority, audit, transact, publishRevocations })
+  const { sessions, authority, mail, audit, clock, publishRevocations, database: { transact } } = app
+  const feature = createImpersonation({ sessions, authority, mail, audit, transact, clock, publishRevocations })
   app.decorate('impersonation', feature.impersonation)
-}, { name: 'impersonation', dependencies: ['sessions', 'authority', 'audit', 'revocation'] })
+}, { name: 'impersonation', dependencies: ['mail', 'sessions', 'authority', 'audit', 'revocation'] })

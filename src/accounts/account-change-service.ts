@@ -98,6 +98,11 @@ export function createAccountChangeService(deps: AccountChangeDeps): AccountChan
     if ((await store.countActiveAdmins(tx)) === 0) throw problem('admin.last')
   }
 
+  /** While there is an address to tell. */
+  async function tellOfEnd(tx: Tx, id: string): Promise<void> {
+    await mail.tell(tx, id, { kind: 'account.deleted', facts: { at: now().toISOString() } })
+  }
+
   const service: AccountChangeService = {
     async update(caller, id, expected, patch, wish = 'keep') {
       const changed = await audit.recordingRefusal(caller, { targetType: 'user', targetId: id }, () => transact(async (tx) => {
@@ -136,6 +141,7 @@ export function createAccountChangeService(deps: AccountChangeDeps): AccountChan
         refuseWithout(held, WRITE)
         refuseEnd(held, partOf(target))
         const begun = wish === 'revoke' ? await grants.begin(tx, caller, held, id) : null
+        await tellOfEnd(tx, id)
         if (!(await store.delete(tx, id, expected))) throw problem('precondition.failed')
         await audit.record(tx, caller, { action: 'user.deleted', targetType: 'user', targetId: id, details: { roles: before.roles } })
         await keepAnAdmin(tx, before, null)
@@ -152,6 +158,7 @@ export function createAccountChangeService(deps: AccountChangeDeps): AccountChan
       await audit.recordingRefusal(caller, { targetType: 'user', targetId: id }, () => transact(async (tx) => {
         const { before } = await open(tx, caller, id, [])
         await organizations.refuseLeaving(tx, id)
+        await tellOfEnd(tx, id)
         if (!(await store.delete(tx, id, '*'))) throw problem('user.not_found')
         await audit.record(tx, caller, { action: 'user.deleted', targetType: 'user', targetId: id, details: { roles: before.roles, own: true } })
         await keepAnAdmin(tx, before, null)

@@ -9,6 +9,7 @@ import { problem } from '../kernel/errors.js'
 import { isUuid, newId } from '../kernel/ids.js'
 import { languageTag } from '../kernel/language-tag.js'
 import type { ListQuery, PageText } from '../kernel/page.js'
+import type { MailService } from '../mail/index.js'
 import type { SessionService } from '../sessions/index.js'
 import type { AccountStore, UserKind } from './account-store.js'
 import { accountListQuery, type UserView, viewOf } from './account-view.js'
@@ -106,6 +107,7 @@ export interface AccountServiceDependencies {
   throttle: LoginThrottle
   sessions: SessionService
   authority: AuthorityService
+  mail: MailService
   audit: AuditStore
   transact: Transact
   clock: Clock
@@ -131,7 +133,7 @@ function serviceDraft({ email, password, passwordHash, name }: Omit<NewAccount, 
 }
 
 export function createAccountService(dependencies: AccountServiceDependencies): AccountService {
-  const { store, roles, hasher, throttle, sessions, authority, audit, transact, clock } = dependencies
+  const { store, roles, hasher, throttle, sessions, authority, mail, audit, transact, clock } = dependencies
   const now = (): Date => new Date(clock.now())
 
   async function viewIn(tx: Tx, id: string): Promise<UserView> {
@@ -231,6 +233,7 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
         // two changes at once: the second finds another password than the one it checked
         if (!(await store.replacePassword(tx, account.id, checkedHash, newHash, now()))) throw problem('credentials.invalid')
         await sessions.endAll(tx, account.id, principal.sessionId)
+        await mail.tell(tx, account.id, { kind: 'password.changed', facts: { at: now().toISOString(), path: '/ui/forgot' } })
         await throttle.succeeded(tx, attempt)
         await audit.record(tx, caller, { action: 'password.changed', ...target })
       })

@@ -109,7 +109,7 @@ export function createPasswordResetService(dependencies: PasswordResetServiceDep
   /** What whoever knew the old password may have begun; second factors stay. */
   async function ended(tx: Tx, userId: string): Promise<void> {
     await sessions.endAll(tx, userId)
-    await mail.tell(tx, userId, { kind: 'password.changed', facts: { at: now().toISOString(), path: '/ui/sign-in' } })
+    await mail.tell(tx, userId, { kind: 'password.changed', facts: { at: now().toISOString(), path: '/ui/forgot' } })
   }
 
   /** A mailed link was given by nobody: that it reached the account's address is all that it needs. */

@@ -7,6 +7,7 @@ import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { Secrets } from '../kernel/secrets.js'
+import type { MailService } from '../mail/index.js'
 import type { ChallengeService, SessionService } from '../sessions/index.js'
 import type { FactorRow, FactorStore } from './factor-store.js'
 import { inPerson } from './in-person.js'
@@ -64,6 +65,7 @@ export interface FactorServiceDependencies {
   passkeyChallenges: PasskeyChallenges
   sessions: SessionService
   challenges: ChallengeService
+  mail: MailService
   audit: AuditStore
   secrets: Secrets
   transact: Transact
@@ -80,8 +82,12 @@ const viewOf = ({ createdAt, lastUsedAt, ...row }: FactorRow): FactorView => ({ 
 const registering = ({ sessionId }: { sessionId: string }): Purpose => ({ act: 'register', boundTo: sessionId })
 
 export function createFactorService(dependencies: FactorServiceDependencies): FactorService {
-  const { store, passkeyStore, passkeys, passkeyChallenges, sessions, challenges, audit, secrets, transact, clock, issuer } = dependencies
+  const { store, passkeyStore, passkeys, passkeyChallenges, sessions, challenges, mail, audit, secrets, transact, clock, issuer } = dependencies
   const now = (): Date => new Date(clock.now())
+
+  async function tell(tx: Tx, userId: string, kind: 'factor.added' | 'factor.removed', factor: FactorRow['kind'] | 'recovery_codes'): Promise<void> {
+    await mail.tell(tx, userId, { kind, facts: { factor, at: now().toISOString(), path: '/ui/account/factors' } })
+  }
 
   async function accountOf(userId: string): Promise<{ id: string; email: string; name: string }> {
     const account = await store.account(userId)
@@ -101,6 +107,7 @@ export function createFactorService(dependencies: FactorServiceDependencies): Fa
     await challenges.endAll(tx, userId)
     await sessions.prove(tx, caller, { amr, isMultiFactor: true })
     await audit.record(tx, caller, { action: 'factor.added', targetType: 'user', targetId: userId, details: { kind, factorId: id } })
+    await tell(tx, userId, 'factor.added', kind)
     return (await store.countCodes(userId, tx)) > 0 ? null : makeCodes(tx, userId)
   }
 
@@ -170,6 +177,7 @@ export function createFactorService(dependencies: FactorServiceDependencies): Fa
       }
       await challenges.endAll(tx, userId)
       await audit.record(tx, caller, { action: 'factor.removed', targetType: 'user', targetId: userId, details: { kind, factorId: id } })
+      await tell(tx, userId, 'factor.removed', kind)
     }),
 
     renewCodes: (caller) => transact(async (tx) => {
@@ -178,6 +186,7 @@ export function createFactorService(dependencies: FactorServiceDependencies): Fa
       if ((await store.methods(tx, userId)).length === 0) throw problem('factor.none', { detail: 'Recovery codes stand in for another factor: add one first' })
       const codes = await makeCodes(tx, userId)
       await audit.record(tx, caller, { action: 'factor.codes_made', targetType: 'user', targetId: userId })
+      await tell(tx, userId, 'factor.added', 'recovery_codes')
       return codes
     }),
   }

@@ -104,7 +104,7 @@ export function createFederationService(deps: FederationServiceDeps): Federation
     const draft = email === null ? { email: noAddress(id), name, passwordHash: null, roles: ['member'] } : await accounts.draft(caller, { email, name })
     await transact(async (tx) => {
       await accounts.createIn(tx, caller, { ...draft, id, signsIn: true, ...(email === null ? {} : { emailVerified: true as const }) })
-      await identityService.linkIn(tx, caller, { userId: id, providerId: provider.id, issuer: arrived.issuer, subject: arrived.subject, ...addresses })
+      await identityService.linkIn(tx, caller, { userId: id, opens: true, providerId: provider.id, issuer: arrived.issuer, subject: arrived.subject, ...addresses })
     })
   }
 

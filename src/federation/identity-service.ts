@@ -7,6 +7,7 @@ import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { Caller } from '../kernel/principal.js'
+import type { MailService } from '../mail/index.js'
 import type { SessionService } from '../sessions/index.js'
 import type { Addresses, IdentityKey, IdentityRow, IdentityStore } from './identity-store.js'
 import { type Flavour, flavourOf } from './provider-rules.js'
@@ -26,14 +27,15 @@ export interface IdentityService {
   unlink: (caller: Caller, id: string) => Promise<void>
   /** Takes somebody's away, and ends their sessions. Throws access.denied, permission.not_held, user.not_found, identity.not_found. */
   unlinkOf: (caller: Caller, userId: string, id: string) => Promise<void>
-  /** Links in a transaction that holds the account's lock. Throws identity.taken, identity.cap_reached. */
-  linkIn: (tx: Tx, caller: Caller, link: IdentityKey & Addresses & { userId: string }) => Promise<void>
+  /** Links in a transaction that holds the account's lock; `opens`: it is what the account is opened with. The owner is told of any other. Throws identity.taken, identity.cap_reached. */
+  linkIn: (tx: Tx, caller: Caller, link: IdentityKey & Addresses & { userId: string; opens?: true }) => Promise<void>
 }
 
 export interface IdentityServiceDeps {
   store: IdentityStore
   sessions: SessionService
   authority: Pick<AuthorityService, 'hold' | 'target'>
+  mail: MailService
   audit: AuditStore
   transact: Transact
   clock: Clock
@@ -48,13 +50,18 @@ function viewOf({ provider: { id, name, kind, issuer, keyId, enabled }, createdA
   }
 }
 
-export function createIdentityService({ store, sessions, authority, audit, transact, clock }: IdentityServiceDeps): IdentityService {
+export function createIdentityService({ store, sessions, authority, mail, audit, transact, clock }: IdentityServiceDeps): IdentityService {
   const now = (): Date => new Date(clock.now())
+
+  async function tell(tx: Tx, userId: string, kind: 'identity.linked' | 'identity.unlinked'): Promise<void> {
+    await mail.tell(tx, userId, { kind, facts: { at: now().toISOString(), path: '/ui/account/identities' } })
+  }
 
   async function remove(tx: Tx, caller: Caller, userId: string, id: string): Promise<void> {
     const gone = await store.delete(tx, id, userId)
     if (!gone) throw problem('identity.not_found')
     await audit.record(tx, caller, { action: 'identity.unlinked', targetType: 'user', targetId: userId, details: { identityId: id, providerId: gone.providerId, issuer: gone.issuer } })
+    await tell(tx, userId, 'identity.unlinked')
   }
 
   return {
@@ -84,7 +91,7 @@ export function createIdentityService({ store, sessions, authority, audit, trans
       }))
     },
 
-    async linkIn(tx, caller, { userId, ...key }) {
+    async linkIn(tx, caller, { userId, opens = false, ...key }) {
       if ((await store.count(tx, userId)) >= MOST_IDENTITIES) throw problem('identity.cap_reached')
       const id = newId()
       if (!(await store.insert(tx, { ...key, id, userId, at: now() }))) throw problem('identity.taken')
@@ -92,6 +99,7 @@ export function createIdentityService({ store, sessions, authority, audit, trans
         action: 'identity.linked', targetType: 'user', targetId: userId, details: { identityId: id, providerId: key.providerId, issuer: key.issuer },
         ...(caller.principal ? {} : { actorUserId: userId }),
       })
+      if (!opens) await tell(tx, userId, 'identity.linked')
       if (await store.makeReal(tx, userId, now())) await audit.record(tx, caller, { action: 'user.upgraded', targetType: 'user', targetId: userId, ...(caller.principal ? {} : { actorUserId: userId }) })
     },
   }

@@ -10,6 +10,7 @@ import type { Job } from '../jobs/index.js'
 import type { Clock } from '../kernel/clock.js'
 import type { Cursors } from '../kernel/page.js'
 import type { Secrets } from '../kernel/secrets.js'
+import type { MailService } from '../mail/index.js'
 import type { Outbound } from '../outbound/index.js'
 import type { SessionService } from '../sessions/index.js'
 import { createFederationCodeService, type FederationCodeService } from './federation-code-service.js'
@@ -37,6 +38,7 @@ export interface FederationNeeds {
   secrets: Secrets
   log: { warn: (details: object, message: string) => void }
   outbound: Outbound
+  mail: MailService
   audit: AuditStore
   authority: AuthorityService
   sessions: SessionService

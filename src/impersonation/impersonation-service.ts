@@ -4,9 +4,11 @@
 import type { AuditStore } from '../audit/index.js'
 import { type AuthorityService, refuseGain, refuseWithout } from '../authority/index.js'
 import type { Transact } from '../database/transaction.js'
+import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import { isUuid } from '../kernel/ids.js'
 import type { Caller } from '../kernel/principal.js'
+import type { MailService } from '../mail/index.js'
 import type { SessionService } from '../sessions/index.js'
 
 export interface StartedImpersonation {
@@ -28,14 +30,16 @@ export interface ImpersonationService {
 export interface ImpersonationDependencies {
   sessions: SessionService
   authority: AuthorityService
+  mail: MailService
   audit: AuditStore
   transact: Transact
+  clock: Clock
   publishRevocations: () => Promise<void>
 }
 
 const LIFE_SECONDS = 900
 
-export function createImpersonationService({ sessions, authority, audit, transact, publishRevocations }: ImpersonationDependencies): ImpersonationService {
+export function createImpersonationService({ sessions, authority, mail, audit, transact, clock, publishRevocations }: ImpersonationDependencies): ImpersonationService {
   return {
     start: (caller, userId, reason) => audit.recordingRefusal(caller, { targetType: 'user', targetId: userId }, () => transact(async (tx) => {
       const { principal } = caller
@@ -51,6 +55,7 @@ export function createImpersonationService({ sessions, authority, audit, transac
       if (target.kind !== 'person' || target.status !== 'active' || target.id === principal.id) throw problem('impersonation.unavailable')
       const { sessionId, accessToken, expiresAt } = await sessions.openImpersonation(tx, userId, caller, LIFE_SECONDS)
       await audit.record(tx, caller, { action: 'impersonation.started', targetType: 'user', targetId: userId, details: { reason, session: sessionId, expiresAt: expiresAt.toISOString() } })
+      await mail.tell(tx, userId, { kind: 'account.impersonated', facts: { at: new Date(clock.now()).toISOString() } })
       // the one that this one replaces
       await publishRevocations()
       return { accessToken, tokenType: 'Bearer' as const, expiresIn: LIFE_SECONDS, sessionId, user: { id: userId }, act: { sub: principal.id } }

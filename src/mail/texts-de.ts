@@ -16,9 +16,9 @@ export const de: Readonly<Record<MailKind, MailText>> = {
   },
   'password.changed': {
     subject: 'Ihr Passwort wurde geändert',
-    lead: 'Das Passwort Ihres Kontos auf {site} wurde am {at} geändert. Alle Geräte wurden abgemeldet.',
-    action: 'Anmelden',
-    rest: 'Waren Sie das nicht, wählen Sie jetzt ein neues Passwort.',
+    lead: 'Das Passwort Ihres Kontos auf {site} wurde am {at} geändert. Alle anderen Geräte wurden abgemeldet.',
+    action: 'Ein neues Passwort wählen',
+    rest: 'Waren Sie das, ist nichts zu tun. Wenn nicht, wählen Sie jetzt ein neues Passwort.',
   },
   'password.removed': {
     subject: 'Ihr Passwort wurde entfernt',

@@ -24,9 +24,9 @@ export const en = {
   },
   'password.changed': {
     subject: 'Your password was changed',
-    lead: 'The password of your account at {site} was changed on {at}. All devices were signed out.',
-    action: 'Sign in',
-    rest: 'If this was not you, choose a new password now.',
+    lead: 'The password of your account at {site} was changed on {at}. All other devices were signed out.',
+    action: 'Choose a new password',
+    rest: 'If this was you, there is nothing to do. If it was not, choose a new password now.',
   },
   'password.removed': {
     subject: 'Your password was removed',

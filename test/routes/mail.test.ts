@@ -31,7 +31,7 @@ t.test('mail', async (t) => {
     const { headers, text, html, from } = server.last('ada@example.com')
     t.match(headers, { subject: 'Your password was changed', from: 'no-reply@auth.example.com', 'auto-submitted': 'auto-generated', 'message-id': /^<[0-9a-f-]{36}@auth\.example\.com>$/ })
     t.equal(from, 'no-reply@auth.example.com')
-    t.match(text, 'Sign in:\n'.replace('\n', ''))
+    t.match(text, 'Choose a new password:\n'.replace('\n', ''))
     t.match(text, `${PUBLIC}/ui/sign-in`)
     t.match(html, `href="${PUBLIC}/ui/sign-in"`)
     t.match(html, '<html lang="en">')
@@ -43,7 +43,7 @@ t.test('mail', async (t) => {
     await work()
     const { headers, text, html } = server.last('uwe@example.com')
     t.equal(headers['subject'], 'Ihr Passwort wurde geändert')
-    t.match(text, 'Alle Geräte wurden abgemeldet')
+    t.match(text, 'Alle anderen Geräte wurden abgemeldet')
     t.match(html, '<html lang="de">')
   })
 
