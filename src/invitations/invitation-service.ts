@@ -121,7 +121,9 @@ export function createInvitationService(dependencies: InvitationDependencies): I
     if ((await mailedLinks.countLive(tx, KIND, principal.id)) >= MOST_LIVE) throw problem('invitation.cap_reached', { detail: `At most ${MOST_LIVE} of one person, or machine, wait at a time` })
     const details: Details = { roles: roles.named, via: issuerOf(caller).via, locale: tag }
     const givenBy = { userId: principal.id, keyId: principal.keyId ?? null }
-    const link = await mailedLinks.give(tx, { kind: KIND, email, details, givenBy, lifeMs: LIFE_DAYS * 86_400_000, mostAnHour: MOST_AN_HOUR })
+    // also where those before were revoked: giving and revoking in turn fills a box, too
+    const isSpent = (await mailedLinks.countOf(tx, KIND, { email })) >= MOST_AN_HOUR
+    const link = isSpent ? null : await mailedLinks.give(tx, { kind: KIND, email, details, givenBy, lifeMs: LIFE_DAYS * 86_400_000, mostAnHour: MOST_AN_HOUR })
     if (!link) throw problem('rate.limited', { detail: `At most ${MOST_AN_HOUR} invitations an hour go to one address`, retryAfterSeconds: 3_600 })
     await mail.send(tx, { kind: KIND, to: email, locale: tag, facts: { days: LIFE_DAYS, path: `/ui/invitation?token=${link.token}` } })
     await audit.record(tx, caller, { action: 'invitation.given', targetType: 'invitation', targetId: link.id, details: { roles: names } })

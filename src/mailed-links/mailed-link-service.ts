@@ -56,8 +56,8 @@ export interface MailedLinkService {
   /** The same by the id of the link, for who was never mailed its token. */
   guessById: (kind: LinkKind, id: string, code: string, binding: Buffer) => Promise<MailedLink | null>
   takeById: (tx: Tx, id: string) => Promise<MailedLink | null>
-  /** How many of a kind were made for an account in the last hour, used or not. */
-  countOf: (tx: Tx, kind: LinkKind, userId: string) => Promise<number>
+  /** How many of a kind were made for an account, or an address, in the last hour, used or not. */
+  countOf: (tx: Tx, kind: LinkKind, of: { userId: string } | { email: string }) => Promise<number>
   /** How many of a kind that somebody has given could still be used. */
   countLive: (tx: Tx, kind: LinkKind, givenBy: string) => Promise<number>
   /** Could the link of a token be used now by whichever browser asked for it? For the page that says so to another one. */
@@ -117,7 +117,7 @@ export function createMailedLinkService({ store, clock, secrets }: { store: Mail
       return hash !== null && store.isUnused(kind, hash, now())
     },
     takeById: async (tx, id) => shown(await store.takeById(tx, id, now())),
-    countOf: (tx, kind, userId) => store.countOf(tx, kind, userId, new Date(clock.now() - HOUR_MS)),
+    countOf: (tx, kind, of) => store.countOf(tx, kind, of, new Date(clock.now() - HOUR_MS)),
     countLive: (tx, kind, givenBy) => store.countLive(tx, kind, givenBy, now()),
     void: (tx, kind, of) => store.void(tx, kind, of, now()),
   }

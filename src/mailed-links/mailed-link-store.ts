@@ -38,8 +38,8 @@ export interface MailedLinkStore {
   takeTry: (kind: string, by: { tokenHash: Uint8Array } | { id: string }, binding: Uint8Array | null, now: Date, most: number) => Promise<LinkRow | null>
   /** Could it be used, by whichever browser it is bound to? */
   isUnused: (kind: string, tokenHash: Uint8Array, now: Date) => Promise<boolean>
-  /** How many of a kind were made for an account since then, used or not. */
-  countOf: (tx: Tx, kind: string, userId: string, since: Date) => Promise<number>
+  /** How many of a kind were made for an account, or an address, since then, used or not. */
+  countOf: (tx: Tx, kind: string, of: { userId: string } | { email: string }, since: Date) => Promise<number>
   /** How many of a kind that somebody has given could still be used. */
   countLive: (tx: Tx, kind: string, givenBy: string, now: Date) => Promise<number>
   /** Voids the unused ones of a kind and an account, or an address. How many. */
@@ -84,7 +84,7 @@ export function createMailedLinkStore({ prisma }: { prisma: PrismaClient }): Mai
       return row ?? null
     },
     isUnused: async (kind, tokenHash, now) => (await prisma.mailedLink.count({ where: { kind, tokenHash: bytes(tokenHash), usedAt: null, expiresAt: { gt: now } } })) > 0,
-    countOf: (tx, kind, userId, since) => tx.mailedLink.count({ where: { kind, userId, createdAt: { gt: since } } }),
+    countOf: (tx, kind, of, since) => tx.mailedLink.count({ where: { kind, ...of, createdAt: { gt: since } } }),
     countLive: (tx, kind, givenBy, now) => tx.mailedLink.count({ where: { kind, givenBy, usedAt: null, expiresAt: { gt: now } } }),
     async void(tx, kind, of, now) {
       const { count } = await tx.mailedLink.updateMany({ where: { kind, ...of, usedAt: null, expiresAt: { gt: now } }, data: { usedAt: now } })

@@ -5,7 +5,7 @@ import type { AuditStore } from '../audit/index.js'
 import type { AuthorityService } from '../authority/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { problem } from '../kernel/errors.js'
+import { AppError, problem } from '../kernel/errors.js'
 import type { Caller } from '../kernel/principal.js'
 import type { MailService } from '../mail/index.js'
 import type { MailedLink, MailedLinkService } from '../mailed-links/index.js'
@@ -65,6 +65,8 @@ export function createOwnEmailService({ store, mailedLinks, mail, sessions, auth
   const now = (): Date => new Date(clock.now())
 
   async function mailLink(tx: Tx, kind: Kind, { id: userId, locale }: Pick<AccountRow, 'id' | 'locale'>, email: string, details: object): Promise<void> {
+    // also where those before are void by now: whoever asks has them voided
+    if ((await mailedLinks.countOf(tx, kind, { email })) >= MOST_TO_AN_ADDRESS) return
     const link = await mailedLinks.give(tx, { kind, email, userId, details, lifeMs: LIFE_MS, mostAnHour: MOST_TO_AN_ADDRESS })
     if (link) await mail.send(tx, { kind, to: email, locale, facts: { hours: LIFE_HOURS, path: `/ui/confirm-address?token=${link.token}` } })
   }
@@ -73,6 +75,16 @@ export function createOwnEmailService({ store, mailedLinks, mail, sessions, auth
     const account = await store.lock(tx, userId)
     if (!account || account.emailVerified || account.status !== 'active' || shownEmail(account.email) === null) return
     await mailLink(tx, 'email.verify', account, account.email, {})
+  }
+
+  async function isLive(userId: string, sessionId: string): Promise<boolean> {
+    try {
+      await sessions.find(userId, sessionId)
+      return true
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'session.not_found') return false
+      throw error
+    }
   }
 
   /** Takes a link with its account locked, and does what it is for. */
@@ -105,7 +117,7 @@ export function createOwnEmailService({ store, mailedLinks, mail, sessions, auth
         const { id, email: old } = account
         if (account.anonymous) refuse('an anonymous account is given one at /me/upgrade')
         if (email === old) refuse('is the address that the account has')
-        if ((await mailedLinks.countOf(tx, 'email.change', id)) >= MOST_OF_AN_ACCOUNT) {
+        if ((await mailedLinks.countOf(tx, 'email.change', { userId: id })) >= MOST_OF_AN_ACCOUNT) {
           throw problem('rate.limited', { detail: `At most ${MOST_OF_AN_ACCOUNT} changes an hour are asked for`, retryAfterSeconds: HOUR_SECONDS })
         }
         await mailedLinks.void(tx, 'email.change', { userId: id })
@@ -127,10 +139,12 @@ export function createOwnEmailService({ store, mailedLinks, mail, sessions, auth
     }),
 
     change: (caller, token) => take(caller, 'email.change', token, async (tx, { id, email: old, locale }, { email, details }) => {
+      const { sessionId } = details as { sessionId?: string }
+      // whoever is told of a change that they did not ask for, and signs that out, has stopped it
+      if (sessionId === undefined || !(await isLive(id, sessionId))) throw problem('confirmation.void')
       // what lets other links and resets end with the address they were for is a trigger of the database
       await store.update(tx, id, '*', { email }, now())
       await store.verifyEmail(tx, id, email, now())
-      const { sessionId } = details as { sessionId?: string }
       await sessions.endAll(tx, id, sessionId)
       if (shownEmail(old) !== null) await mail.send(tx, { kind: 'email.changed', to: old, locale, facts: { at: now().toISOString() } })
       await audit.record(tx, caller, { action: 'email.changed', targetType: 'user', targetId: id, actorUserId: id })

@@ -102,7 +102,7 @@ export function createSignUpService(dependencies: SignUpDependencies): SignUpSer
     if (await store.isTaken(tx, spellings)) return
     if (upgrades !== null) {
       const account = await store.lock(tx, upgrades)
-      if (account?.anonymous !== true || (await mailedLinks.countOf(tx, KIND, upgrades)) >= MOST_UPGRADES) return
+      if (account?.anonymous !== true || (await mailedLinks.countOf(tx, KIND, { userId: upgrades })) >= MOST_UPGRADES) return
     }
     const link = await give(email, { ...(upgrades === null ? {} : { userId: upgrades }), details: { locale } })
     if (link) await mail.send(tx, { kind: KIND, to: email, locale, facts: { hours: LIFE_HOURS, path: `/ui/confirm?token=${link.token}` } })

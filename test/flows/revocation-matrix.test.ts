@@ -19,6 +19,14 @@ const { app: other } = await startApp(t, { clock, database })
 const admin = await as.adminUser()
 const { send, addTotp, challenge } = factorHelpers(app, as, clock)
 
+/** One that somebody has given with the role that they have beside `member`. */
+async function invitationOf(userId: string): Promise<string> {
+  const email = `guest-of-${userId}@example.com`
+  const { id, name } = await database.prisma.role.findUniqueOrThrow({ where: { name: 'looks' } })
+  const details = { roles: [{ id, name }], via: '', locale: null }
+  return (await database.transact((tx) => app.mailedLinks.give(tx, { kind: 'invitation', email, details, givenBy: { userId, keyId: null }, lifeMs: 600_000, mostAnHour: 3 })))?.token ?? ''
+}
+
 /** Somebody who has one of everything, and a role beside `member`. */
 async function somebody() {
   const first = await as.signUp()
@@ -33,10 +41,11 @@ async function somebody() {
   const cookieSession = await database.prisma.session.findFirstOrThrow({ where: { userId: id, kind: 'cookie' } })
   await database.prisma.externalIdentity.create({ data: { id: crypto.randomUUID(), userId: id, providerId: provider.id, issuer: 'https://idp.example.com', subject: id, createdAt: new Date(), lastUsedAt: new Date() } })
   const identity = await database.prisma.externalIdentity.findFirstOrThrow({ where: { userId: id } })
-  const link = (kind: 'password.reset' | 'magic.link') => database.transact((tx) => app.mailedLinks.give(tx, { kind, email, userId: id, lifeMs: 600_000, mostAnHour: 3 }))
+  const tokenSession = await database.prisma.session.findFirstOrThrow({ where: { userId: id, kind: 'token' } })
+  const link = (kind: 'password.reset' | 'magic.link' | 'email.change', to = email) => database.transact((tx) => app.mailedLinks.give(tx, { kind, email: to, userId: id, details: { sessionId: tokenSession.id }, lifeMs: 600_000, mostAnHour: 100 }))
   return {
     id, email, headers: first.headers, refreshToken: first.refreshToken, key, cookie, cookieSessionId: cookieSession.id, factorId: factor.id, identityId: identity.id, recoveryCodes: recoveryCodes ?? [],
-    challenge: await challenge(email), resetToken: (await link('password.reset'))?.token ?? '', spareReset: (await link('password.reset'))?.token ?? '', magicToken: (await link('magic.link'))?.token ?? '',
+    challenge: await challenge(email), resetToken: (await link('password.reset'))?.token ?? '', spareReset: (await link('password.reset'))?.token ?? '', magicToken: (await link('magic.link'))?.token ?? '', changeToken: (await link('email.change', admin.user.email))?.token ?? '', invitation: await invitationOf(id),
   }
 }
 type Somebody = Awaited<ReturnType<typeof somebody>>
@@ -49,6 +58,9 @@ const STANDS: Record<string, (who: Somebody) => Promise<boolean>> = {
   'granted permission': async ({ key }) => (await other.inject({ url: '/api/v1/keys', headers: as.bearer(key.key) })).statusCode === 200,
   'reset link': async ({ resetToken }) => (await other.inject({ method: 'POST', url: '/api/v1/auth/password/reset', payload: { token: resetToken, newPassword: 'x' } })).json<{ code: string }>().code === 'password.weak',
   'magic link': async ({ magicToken }) => (await other.mailedLinks.find('magic.link', magicToken)) !== null,
+  // to an address that is somebody's: that is told of a good link, and uses nothing up
+  'change of address': async ({ changeToken }) => (await other.inject({ method: 'POST', url: '/api/v1/auth/email/change', payload: { token: changeToken } })).statusCode === 409,
+  'invitation given': async ({ invitation }) => (await other.inject({ method: 'POST', url: '/api/v1/auth/invitations/accept', payload: { token: invitation, password: NEW } })).statusCode === 201,
   'waiting sign-in': async ({ challenge: token, recoveryCodes }) => (await other.inject({ method: 'POST', url: '/api/v1/auth/mfa', payload: { challenge: token, method: 'recovery_code', code: recoveryCodes[1] } })).statusCode === 200,
   // last: a refresh may end a family that was left
   'refresh token': async ({ refreshToken }) => (await other.inject({ method: 'POST', url: '/api/v1/auth/refresh', payload: { refreshToken } })).statusCode === 200,
@@ -73,7 +85,7 @@ async function untilKnown(): Promise<void> {
   expectJson(await app.inject({ method: 'DELETE', url: `/api/v1/keys/${id}?wait=true`, headers: admin.headers }), 200)
 }
 
-await send('POST', '/roles', admin.headers, { name: 'looks', permissions: ['gatehouse:keys.read'] })
+await send('POST', '/roles', admin.headers, { name: 'looks', permissions: ['gatehouse:keys.read', 'gatehouse:users.write'] })
 const provider = await database.prisma.identityProvider.findFirst() ?? expectJson<{ id: string }>(await send('POST', '/identity-providers', admin.headers, {
   kind: 'github', name: 'GitHub', clientId: 'x', clientSecret: 'y',
 }), 201)

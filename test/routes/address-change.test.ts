@@ -1,9 +1,9 @@
 // The address of one's own account: proven by POST /auth/email/verify, changed by POST /me/email and POST /auth/email/change. Whom it tells, what voids
 // it, what it ends, and that it happens once.
 import t from 'tap'
-import { QUEUED_WORK } from '../../src/queue/index.js'
 import { createActors } from '../support/actors.js'
 import { expectJson, PASSWORD, type SignedIn, startApp } from '../support/app.js'
+import { workOff } from '../support/queued-work.js'
 import { startMailServer } from '../support/smtp.js'
 
 const MINUTE_MS = 60_000
@@ -23,7 +23,7 @@ t.test('the address of one\'s own account', async (t) => {
   const me = async (headers: Record<string, string>) => expectJson<{ email: string; emailVerified: boolean; version: number }>(await app.inject({ url: '/api/v1/me', headers }), 200)
   const logIn = (email: string) => post('/auth/login', {}, { email, password: PASSWORD })
   const mailsTo = (to: string, subject: RegExp) => server.received.filter((one) => one.to.includes(to) && subject.test(one.headers['subject'] ?? ''))
-  const work = async () => app.jobs.run(QUEUED_WORK)
+  const work = async () => workOff(app)
   const tokenOf = (text: string): string => /\/ui\/confirm-address\?token=(gl_[\w-]{43})/.exec(text)?.[1] ?? ''
   let count = 0
   const someone = (): Promise<SignedIn> => as.signUp(`someone-${(count += 1)}@example.com`)
@@ -91,12 +91,18 @@ t.test('the address of one\'s own account', async (t) => {
     t.match(expectJson(await confirm('gl_nothing'), 410), { code: 'confirmation.void' })
   })
 
-  t.test('one waits at a time; a password, another address, a suspension and a deletion void it; it ends after a day', async (t) => {
+  t.test('one waits at a time; a password, another address, a suspension, a deletion and the end of the session that asked void it; it ends after a day', async (t) => {
     const changes = {
       replaced: async ({ headers }: SignedIn) => void expectJson(await ask(headers, 'later@example.com'), 202),
       password: async ({ headers }: SignedIn) => t.equal((await post('/me/password', headers, { currentPassword: PASSWORD, newPassword: 'a quiet mountain of paper' })).statusCode, 204),
       suspended: async ({ user }: SignedIn) => t.equal((await actors.patch(`/users/${user.id}`, await as.admin(), { status: 'suspended' })).statusCode, 200),
       address: async ({ user }: SignedIn) => t.equal((await actors.patch(`/users/${user.id}`, await as.admin(), { email: `by-admin-${user.id}@example.com` })).statusCode, 200),
+      'signed-out': async ({ headers }: SignedIn) => t.equal((await post('/auth/logout', headers)).statusCode, 204),
+      'signed-out-elsewhere': async ({ user, headers }: SignedIn) => {
+        const { accessToken } = expectJson<{ accessToken: string }>(await logIn(user.email), 200)
+        const { data } = expectJson<{ data: { id: string; current: boolean }[] }>(await app.inject({ url: '/api/v1/sessions', headers }), 200)
+        for (const { id } of data.filter(({ current }) => current)) t.equal((await app.inject({ method: 'DELETE', url: `/api/v1/sessions/${id}`, headers: as.bearer(accessToken) })).statusCode, 204)
+      },
       deleted: async ({ headers }: SignedIn) => t.equal((await app.inject({ method: 'DELETE', url: '/api/v1/me', headers })).statusCode, 204),
       late: async () => clock.advance(24 * HOUR_MS),
     }

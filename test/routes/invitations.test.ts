@@ -1,8 +1,8 @@
 // Invitations: who may give which, what the mail's link opens, once, and what of their giver's rights it is worth by then.
 import t from 'tap'
-import { QUEUED_WORK } from '../../src/queue/index.js'
 import { createActors } from '../support/actors.js'
 import { expectJson, PASSWORD, startApp } from '../support/app.js'
+import { workOff } from '../support/queued-work.js'
 import { startMailServer } from '../support/smtp.js'
 
 const DAY_MS = 86_400_000
@@ -29,7 +29,7 @@ t.test('invitations', async (t) => {
     node.inject({ method: 'POST', url: `/api/v1${path}`, headers, ...(payload ? { payload } : {}), remoteAddress: `10.${(count += 1) >> 8}.${count & 255}.1` })
   const invite = (headers: Record<string, string>, email: string, more: object = {}) => post('/invitations', { email, ...more }, headers)
   const accept = (token: string, more: object = {}, node = app) => post('/auth/invitations/accept', { token, password: PASSWORD, ...more }, {}, node)
-  const work = async () => app.jobs.run(QUEUED_WORK)
+  const work = async () => workOff(app)
   const tokenFor = (email: string): string => TOKEN.exec(server.last(email).text)?.[1] ?? ''
   async function invited(headers: Record<string, string>, email: string, more: object = {}): Promise<View & { token: string }> {
     const view = expectJson<View>(await invite(headers, email, more), 201)
@@ -199,7 +199,10 @@ t.test('invitations', async (t) => {
     const answers = await Promise.all(Array.from({ length: 12 }, (_, at) => post('/invitations', { email: `more-${at}@example.com` }, giver.headers, at % 2 === 0 ? app : second)))
     t.equal(answers.filter(({ statusCode }) => statusCode === 201).length, 5)
     t.match(answers.find(({ statusCode }) => statusCode !== 201)?.json(), { status: 409, code: 'invitation.cap_reached' })
-    for (let n = 0; n < 3; n += 1) expectJson(await invite(admin, 'thrice@example.com'), 201)
+    for (let n = 0; n < 3; n += 1) {
+      const { id } = expectJson<View>(await invite(admin, 'thrice@example.com'), 201)
+      t.equal((await app.inject({ method: 'DELETE', url: `/api/v1/invitations/${id}`, headers: admin })).statusCode, 204)
+    }
     t.match(expectJson(await invite(admin, 'thrice@example.com'), 429), { code: 'rate.limited' })
     await work()
   })

@@ -1,8 +1,8 @@
 // POST /auth/signup where addresses are confirmed first: the same for every address, nothing there before the link was used, and once. And where they
 // are not: an account at once, whose owner may confirm later.
 import t from 'tap'
-import { QUEUED_WORK } from '../../src/queue/index.js'
 import { expectJson, PASSWORD, startApp } from '../support/app.js'
+import { workOff } from '../support/queued-work.js'
 import { startMailServer } from '../support/smtp.js'
 
 const HOUR_MS = 3_600_000
@@ -30,10 +30,7 @@ t.test('an account of one\'s own, confirmed first', async (t) => {
   const confirm = (token: string, more: object = {}, node = app) => post('/auth/signup/confirm', { token, password: PASSWORD, ...more }, {}, node)
   const mailsTo = (to: string) => server.received.filter((one) => one.to.includes(to))
   const tokenOf = (text: string): string => TOKEN.exec(text)?.[1] ?? ''
-  async function work(): Promise<void> {
-    await app.jobs.run(QUEUED_WORK) // who it is
-    await app.jobs.run(QUEUED_WORK) // the mail
-  }
+  const work = async () => workOff(app)
   async function linkFor(email: string, headers: Record<string, string> = {}): Promise<string> {
     expectJson(await ask(email, headers), 202)
     await work()
@@ -181,7 +178,7 @@ t.test('an account of one\'s own, confirmed later', async (t) => {
   t.test('201 at once; a link confirms the address', async (t) => {
     const { user } = expectJson<Opened>(await post('/auth/signup', { email: 'ada@example.com', password: PASSWORD }, { 'accept-language': 'xx_!, de;q=0.5' }), 201)
     t.match(user, { emailVerified: false, locale: 'de' })
-    await app.jobs.run(QUEUED_WORK)
+    await workOff(app)
     const { text } = server.last('ada@example.com', /Adresse bestätigen/)
     const token = /confirm-address\?token=(gl_[\w-]{43})/.exec(text)?.[1]
     t.equal((await post('/auth/email/verify', { token })).statusCode, 204)
@@ -193,7 +190,7 @@ t.test('an account of one\'s own, confirmed later', async (t) => {
   t.test('an anonymous account that is made real is told, too', async (t) => {
     const { accessToken } = expectJson<Opened>(await post('/auth/anonymous'), 201)
     t.match(expectJson(await post('/me/upgrade', { email: 'lea@example.com', password: PASSWORD }, as.bearer(accessToken)), 200), { emailVerified: false })
-    await app.jobs.run(QUEUED_WORK)
+    await workOff(app)
     t.ok(server.last('lea@example.com', /Confirm your address/))
     const second = expectJson<Opened>(await post('/auth/anonymous'), 201)
     t.match((await post('/me/upgrade', { email: 'x@example.com' }, as.bearer(second.accessToken))).json(), { code: 'request.invalid' })

@@ -1,18 +1,15 @@
 // The pages of mailed links, without a browser: each does what the API does, uses nothing up by being looked at, and keeps the token out of the address.
 import t from 'tap'
-import { QUEUED_WORK } from '../../src/queue/index.js'
 import { PASSWORD, startApp } from '../support/app.js'
 import { pagesOf } from '../support/pages.js'
+import { workOff } from '../support/queued-work.js'
 import { startMailServer } from '../support/smtp.js'
 
 const server = await startMailServer(t)
 const { app, as } = await startApp(t, { config: { smtpUrl: server.url, publicUrl: 'https://auth.example.com' } })
 await as.admin()
 const pathOf = (to: string, subject: RegExp): string => /https:\/\/auth\.example\.com(\/ui\/\S+)/.exec(server.last(to, subject).text)?.[1] ?? ''
-const work = async (): Promise<void> => {
-  await app.jobs.run(QUEUED_WORK)
-  await app.jobs.run(QUEUED_WORK)
-}
+const work = async (): Promise<void> => workOff(app)
 
 t.test('the address of an account is changed by a page, from the browser that asked and from another', async (t) => {
   await as.signUp('ada@example.com')
@@ -75,7 +72,7 @@ t.test('signing up by pages: the same for every address, then by the link, which
   t.same([unknown.answer.statusCode, unknown.answer.headers.location], [known.answer.statusCode, known.answer.headers.location])
   t.equal(unknown.sent, known.sent)
   t.equal((await pagesOf(app2).submit('/ui/sign-up', { email: 'no address' })).statusCode, 422)
-  for (let n = 0; n < 2; n += 1) await app2.jobs.run(QUEUED_WORK)
+  await workOff(app2)
   t.equal(pathOf('known@example.com', /have an account already/), '/ui/sign-in')
   const phone = pagesOf(app2)
   t.equal((await phone.open(pathOf('noone@example.com', /Confirm your address/))).headers.location, '/ui/confirm')

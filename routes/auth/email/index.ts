@@ -23,7 +23,7 @@ export default (async (app) => {
   app.post('/change', {
     schema: {
       operationId: 'confirmEmailChange', summary: 'Change the address of an account to the one that was mailed to', tags, body: MailedToken, response: { 204: NoContent },
-      description: 'With the token of the mail that POST /me/email sent. Works once, for 24 hours; void when the account\'s address, password or status has changed since, or another change was asked for. '
+      description: 'With the token of the mail that POST /me/email sent. Works once, for 24 hours; void when the account\'s address, password or status has changed since, when another change was asked for, and when the session that asked has ended. '
         + 'Ends every session but the one that asked, and tells the old address. 409 email.taken when it is another account\'s address, which uses nothing up.',
     },
     config: { access: ['public'], rateLimit, errors: ['confirmation.void', 'email.taken', 'rate.limited'] },
