@@ -39,6 +39,10 @@ export function serverEnvironment(outside: NodeJS.ProcessEnv, port: number, insi
     ACCESS_TOKEN_SECONDS: '86400',
     // rows that list are asked without end by one administrator
     REQUESTS_PER_MINUTE: '10000000',
+    // rows about events: one administrator's streams, all from here, and a receiver of webhooks on this machine
+    EVENT_STREAMS_PER_OWNER: '10000',
+    CONNECTIONS_PER_ADDRESS: '10000',
+    OUTBOUND_ALLOW: '127.0.0.0/8',
   }
 }
 

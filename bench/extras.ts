@@ -1,5 +1,6 @@
 // All rows beside the scenarios, in the order in which they are measured.
 import { measureBatch } from './batch.js'
+import { measureImport } from './import.js'
 import { measureLatency } from './latency.js'
 import { measureLists } from './lists.js'
 import { measureMemory } from './memory-row.js'
@@ -7,6 +8,8 @@ import { measureNginx } from './nginx.js'
 import { measureRedis } from './redis.js'
 import { measureRevocation } from './revocation.js'
 import type { Extra } from './rows.js'
+import { measureStreams } from './streams.js'
+import { measureWebhooks } from './webhooks.js'
 
 export const EXTRAS: readonly Extra[] = [
   { name: 'batch', measure: measureBatch },
@@ -15,5 +18,8 @@ export const EXTRAS: readonly Extra[] = [
   { name: 'nginx', measure: measureNginx },
   { name: 'revocation', measure: measureRevocation },
   { name: 'memory', measure: measureMemory },
+  { name: 'streams', measure: measureStreams },
+  { name: 'webhooks', measure: measureWebhooks },
+  { name: 'import', measure: measureImport },
   { name: 'latency', needsKeys: true, measure: measureLatency },
 ]

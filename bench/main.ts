@@ -114,10 +114,10 @@ async function bench(options: BenchOptions, config: Config, placement: Placement
   const machine = describeMachine(placement.text, seeded.database.replace(DATA_FOLDER, 'bench/data'), redisText(config.redisUrl, redisUrl))
   say(`${factsOf(machine)}\n`)
 
-  const { api, stop } = await startGatehouse(placement.server)
+  const { api, child, stop } = await startGatehouse(placement.server)
   const generator = startChild('generator.js', placement.generator, process.env, { ipc: true })
   const { seconds, rounds, connections } = options
-  const all: Bench = { world: { api, users: seeded.users, bcryptCost: config.bcryptCost, connections, seconds }, config, options, placement, generator, redisUrl }
+  const all: Bench = { world: { api, users: seeded.users, bcryptCost: config.bcryptCost, connections, seconds }, config, options, placement, generator, serverPid: child.process.pid, redisUrl }
   const rows = await measureScenarios(chosen(SCENARIOS, options.only), all)
   const found = await measureExtras(extras, all)
   await generator.stop()

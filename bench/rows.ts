@@ -12,6 +12,8 @@ export interface Bench {
   options: BenchOptions
   placement: Placement
   generator: Child
+  /** of the measured server */
+  serverPid: number | undefined
   /** a Redis that answers */
   redisUrl: string | null
 }

@@ -36,13 +36,19 @@ export function createAccountBatchStore({ prisma }: { prisma: PrismaClient }): A
       return new Map(found.map(({ id, email, name, roles }) => [email, { id, name, roles: roles.map(({ roleName }) => roleName) }]))
     },
     async insertAll(tx, rows, { by, via }, at) {
-      const opened = await tx.user.createManyAndReturn({
-        data: rows.map(({ roles: _roles, ...row }) => ({ ...row, issuedBy: by, issuedVia: via, createdAt: at, updatedAt: at })), skipDuplicates: true, select: { id: true },
-      })
+      // one parameter, however many they are. Roles go along in the statement that inserts their holders, as it returns them
+      const opened = await tx.$queryRaw<{ id: string }[]>`
+        WITH given AS (
+          SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS g(id uuid, email text, name text, "passwordHash" text, kind user_kind, roles text[])
+        ), opened AS (
+          INSERT INTO users (id, email, name, password_hash, kind, issued_by, issued_via, created_at, updated_at)
+          SELECT id, email, name, "passwordHash", kind, ${by}::uuid, ${via}, ${at}, ${at} FROM given ON CONFLICT (email) DO NOTHING RETURNING id
+        ), held AS (
+          INSERT INTO user_roles (user_id, role_name, issued_by, issued_via, issued_at)
+          SELECT o.id, r, ${by}::uuid, ${via}, ${at} FROM opened o JOIN given g USING (id) CROSS JOIN LATERAL unnest(g.roles) AS r
+        )
+        SELECT id::text AS id FROM opened`
       const ids = new Set(opened.map(({ id }) => id))
-      await tx.userRole.createMany({
-        data: rows.flatMap(({ id, roles }) => (ids.has(id) ? roles.map((roleName) => ({ userId: id, roleName, issuedBy: by, issuedVia: via, issuedAt: at })) : [])),
-      })
       return ids
     },
   }

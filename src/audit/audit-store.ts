@@ -133,7 +133,13 @@ export function createAuditStore({ pool, cursors, clock, folds = createRefusalFo
       await tx.auditEvent.create({ data: rowOf(caller, entry) })
     },
     async recordAll(tx, caller, entries) {
-      if (entries.length > 0) await tx.auditEvent.createMany({ data: entries.map((entry) => rowOf(caller, entry)) })
+      if (entries.length === 0) return
+      // one parameter, however many they are: a bulk import writes them by the hundred
+      await tx.$executeRaw`
+        INSERT INTO audit_events (id, at, actor_type, actor_id, credential, action, target_type, target_id, address, request_id, details)
+        SELECT id, at, "actorType", "actorId", credential, action, "targetType", "targetId", address, "requestId", details
+        FROM jsonb_to_recordset(${JSON.stringify(entries.map((entry) => rowOf(caller, entry)))}::jsonb)
+          AS e(id uuid, at timestamptz, "actorType" text, "actorId" text, credential text, action text, "targetType" text, "targetId" text, address text, "requestId" text, details jsonb)`
     },
     async refused(caller, entry) {
       if (isFolded(entry.action) && !folds.isFirst(caller, entry)) return

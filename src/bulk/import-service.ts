@@ -112,15 +112,20 @@ export function createImportService({ store, accounts, changes, audit, limits, t
     let read = 0
     let written = done?.rows ?? 0
     let batch: ImportRow[] = []
+    /** the batch that is being written while the next one is read and judged */
+    let writing: Promise<{ lines: string } | { error: unknown }> | null = null
 
-    /** All of a batch, or nothing of it: with it, that it is done. */
-    async function write(): Promise<string[]> {
-      const rows = batch
-      batch = []
+    async function judged(rows: readonly ImportRow[]): Promise<(Outcome | AccountDraft)[]> {
       const existing = mode === 'upsert' ? await accounts.existing(rows.flatMap(emailOf)) : new Map<string, ExistingAccount>()
       const results: (Outcome | AccountDraft)[] = []
       for (const row of rows) results.push(await prepared(caller, row, existing, check)) // oxlint-disable-line no-await-in-loop
+      return results
+    }
+
+    /** All of a batch, or nothing of it: with it, that it is done. */
+    async function write(results: readonly (Outcome | AccountDraft)[], digestNow: Buffer): Promise<string> {
       const drafts = results.flatMap((result) => ('status' in result ? [] : [result]))
+      const from = written
       const outcomes = await writes.execute(() => transact(async (tx) => {
         const ids = await accounts.openAll(tx, caller, drafts)
         const opened = new Map(drafts.map((draft, at) => [draft, ids[at] ?? null]))
@@ -131,14 +136,37 @@ export function createImportService({ store, accounts, changes, audit, limits, t
         })
         const sum = { ...counts }
         for (const { status } of all) sum[status] += 1
-        const progress = { rows: written + rows.length, digest: digest.copy().digest(), ...sum }
-        if (key !== null && !(await store.advance(tx, scope, key, written, progress, { now: new Date(clock.now()), expiresAt: new Date(clock.now() + KEPT_MS) }))) throw problem('idempotency.in_flight', { retryAfterSeconds: 1 })
+        const progress = { rows: from + results.length, digest: digestNow, ...sum }
+        if (key !== null && !(await store.advance(tx, scope, key, from, progress, { now: new Date(clock.now()), expiresAt: new Date(clock.now() + KEPT_MS) }))) throw problem('idempotency.in_flight', { retryAfterSeconds: 1 })
         return { all, sum }
       }))
-      const from = written
       Object.assign(counts, outcomes.sum)
-      written += rows.length
-      return outcomes.all.flatMap((outcome, at) => (tellsAll || outcome.status === 'failed' ? [line({ row: from + at + 1, ...outcome })] : []))
+      written = from + results.length
+      return outcomes.all.map((outcome, at) => (tellsAll || outcome.status === 'failed' ? line({ row: from + at + 1, ...outcome }) : '')).join('')
+    }
+
+    /** What the batch that is being written has come to. */
+    async function settled(): Promise<string> {
+      const outcome = await writing
+      writing = null
+      if (outcome && 'error' in outcome) throw outcome.error
+      return outcome?.lines ?? ''
+    }
+
+    /** The same, at an end that has another reason. */
+    const rest = (): Promise<string> => settled().catch(() => '')
+
+    /** Judges a batch and begins to write it; what the one before has come to. */
+    async function hand(): Promise<string> {
+      const rows = batch
+      batch = []
+      const digestNow = digest.copy().digest()
+      // whom the batch before brings is there by then
+      const early = mode === 'upsert' ? await settled() : ''
+      const results = await judged(rows)
+      const before = early + (await settled())
+      writing = write(results, digestNow).then((lines) => ({ lines }), (error: unknown) => ({ error }))
+      return before
     }
 
     try {
@@ -151,18 +179,21 @@ export function createImportService({ store, accounts, changes, audit, limits, t
         }
         if (read > MOST_ROWS) throw problem('body.too_large', { detail: `At most ${MOST_ROWS} rows` })
         batch.push(row)
-        if (batch.length === BATCH) yield (await write()).join('')
+        if (batch.length === BATCH) yield await hand()
       }
       if (done && read < done.rows) throw problem('idempotency.mismatch')
-      if (batch.length > 0) yield (await write()).join('')
+      if (batch.length > 0) yield await hand()
+      yield await settled()
       yield line({ done: true, rows: written, resumedAfter: done?.rows ?? 0, ...counts })
     } catch (error) {
+      yield await rest()
       const known = error instanceof AppError ? error : problem('server.error', { cause: error })
       // who has left is no fault
       if (known.statusCode >= 500 && !body.readableAborted) log.error({ err: error, requestId: caller.requestId }, 'an import ended early')
       yield line({ done: false, rows: written, resumedAfter: done?.rows ?? 0, ...counts, code: known.code, ...(known.detail === undefined || known.statusCode >= 500 ? {} : { detail: known.detail }), ...(known.errors ? { errors: known.errors } : {}) })
     } finally {
       body.destroy()
+      await rest()
     }
   }
 

@@ -92,11 +92,11 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
   let stopFollowing: (() => void) | null = null
 
   /** From memory what all may share, else from the database. */
-  async function pieceFor(types: readonly string[], subject: string | null, position: number): Promise<Piece> {
+  async function pieceFor(types: readonly string[], typesName: string, subject: string | null, position: number): Promise<Piece> {
     const page = feed.since(position)
     if (!page) return pieceOf(await reads.execute(() => store.page(position, feed.head().position, { types, subject }, MOST_ROWS)))
     if (page.rows.length === 0) return { text: null, end: page.end }
-    const name = `${position} ${page.end} ${subject ?? ''} ${types.join()}`
+    const name = `${position} ${page.end} ${typesName}`
     const known = pieces.get(name)
     if (known) return known
     const wanted = new Set(types)
@@ -113,8 +113,10 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
     let isAskedAgain = false
     let heldPermissions: readonly string[] | null = null
     let types: string[] = []
+    let typesName = ''
     let saidMs = clock.monotonic()
     let stalledMs: number | null = null
+    let isOver = false
 
     function say(text: string | Buffer): void {
       saidMs = clock.monotonic()
@@ -123,7 +125,8 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
     }
 
     function end(code: string): void {
-      if (stream.destroyed || stream.readableEnded) return
+      if (stream.destroyed || isOver) return
+      isOver = true
       stream.push(`event: end\ndata: ${JSON.stringify({ code })}\n\n`)
       stream.push(null)
       forget()
@@ -134,9 +137,12 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
       try {
         const asked = admitted()
         const { permissions } = asked instanceof Promise ? await asked : asked
-        if (permissions !== heldPermissions) types = typesFor(filter, permissions)
-        heldPermissions = permissions
-        return !stream.destroyed
+        if (permissions !== heldPermissions) {
+          types = typesFor(filter, permissions)
+          typesName = `${filter.subject ?? ''} ${types.join()}`
+          heldPermissions = permissions
+        }
+        return !stream.destroyed && !isOver
       } catch (error) {
         end(error instanceof AppError ? error.code : 'server.error')
         return false
@@ -151,9 +157,9 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
         while (isAskedAgain) {
           isAskedAgain = false
           while (stream.isTaken && position < feed.head().position && (await judge())) {
-            const piece = await pieceFor(types, filter.subject, position)
+            const piece = await pieceFor(types, typesName, filter.subject, position)
             position = piece.end
-            if (piece.text && !stream.destroyed) say(piece.text)
+            if (piece.text && !stream.destroyed && !isOver) say(piece.text)
           }
         }
       } catch {

@@ -63,13 +63,18 @@ export function createDeliveryService({ store, sender, events, feed, authority, 
   const now = (): Date => new Date(clock.now())
   const count = (outcome: Outcome, times: number): void => void counted.set(outcome, (counted.get(outcome) ?? 0) + times)
 
-  /** Sends messages at once, those about one subject one after the other. */
+  /** Sends messages at once, those about one subject one after the other: what comes after one that is refused waits like that one. */
   async function sendAll(url: string, secrets: readonly string[], messages: readonly Message[]): Promise<[Message, Sent][]> {
     const lines = new Map<string, Message[]>()
     for (const message of messages) lines.set(message.event.subjectId, [...(lines.get(message.event.subjectId) ?? []), message])
     const sent = await Promise.all([...lines.values()].map(async (line) => {
       const answers: [Message, Sent][] = []
-      for (const message of line) answers.push([message, await sender.send(url, secrets, viewOf(message.event))]) // oxlint-disable-line no-await-in-loop
+      let refused: Sent | null = null
+      for (const message of line) {
+        const answer: Sent = refused ?? (await sender.send(url, secrets, viewOf(message.event))) // oxlint-disable-line no-await-in-loop
+        if (answer.error !== null) refused = answer
+        answers.push([message, answer])
+      }
       return answers
     }))
     return sent.flat()

@@ -39,7 +39,7 @@ t.test('bulk work', async (t) => {
       for (let n = 1; n <= 24; n += step) {
         const name = `f${count}${after ? 'a' : 'b'}${n}`
         const emails = addresses(name, count)
-        const end = failing.next(n, after, /BEGIN|COMMIT|INSERT INTO "public"\."(users|user_roles|audit_events|bulk_imports)|"bulk_imports"|authority_hold|FROM roles|"public"\."users"/)
+        const end = failing.next(n, after, /BEGIN|COMMIT|INSERT INTO|bulk_imports|authority_hold|roles/)
         const first = await send(emails, name)
         if (!end()) break
         tried += 1

@@ -85,6 +85,8 @@ t.test('bulk', async (t) => {
     t.match(lines((await post(Buffer.from('no gzip'), { headers: { 'content-encoding': 'gzip' } })).body), [{ done: false, code: 'request.malformed', created: 0 }])
     t.match(lines((await post('email,colour\na@b.example,red\n', { type: 'text/csv' })).body), [{ done: false, code: 'request.invalid' }])
     t.match(lines((await post('email,name\n"a@b.example,red\n', { type: 'text/csv' })).body), [{ done: false, code: 'request.malformed' }])
+    const broken = `email,name\n${Array.from({ length: 260 }, (_, at) => `${at === 3 ? 'none' : `b${at}@example.com`},x`).join('\n')}\n"never,closed`
+    t.match(lines((await post(broken, { type: 'text/csv' })).body), [{ row: 4, status: 'failed' }, { done: false, rows: 250, created: 249, failed: 1, code: 'request.malformed' }], 'what was whole before is done, and told')
   })
 
   t.test('upsert changes name and roles of who is there, as far as one may, and never a password', async (t) => {

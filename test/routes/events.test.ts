@@ -147,6 +147,16 @@ t.test('events', async (t) => {
     for (const reader of readers) reader.close()
   })
 
+  t.test('a node that closes says so to its streams, and does not wait for them', async (t) => {
+    const node = await startApp(t, { database, clock })
+    const reader = await readEvents(node.app, '', all.headers)
+    const from = performance.now()
+    await node.app.close()
+    await reader.ended
+    t.match(reader.told.at(-1), { event: 'end', data: { code: 'server.busy' } })
+    t.ok(performance.now() - from < 4_000)
+  })
+
   t.test('410 for a place of another history, or one that is not kept any more; the first that is kept is a place', async (t) => {
     const { next } = await list('?limit=200')
     const [position, tail] = next.split('-')
