@@ -1,6 +1,5 @@
 // How a client proves who it is (RFC 6749 2.3, RFC 7523): by the one way that it is registered with, and by one way at a time. Whatever is wrong is
 // invalid_client, and nothing says which part of it.
-import { constants, verify } from 'node:crypto'
 import type { Clock } from '../kernel/clock.js'
 import { equalBytes, sha256 } from '../kernel/secrets.js'
 import { ASSERTION_TYPE, judgeAssertion } from './assertion-rules.js'
@@ -51,10 +50,10 @@ function readBasic(header: string): { clientId: string; secret: string } {
   return { clientId, secret }
 }
 
-function isSigned({ key }: ClientKey, algorithm: SignatureAlgorithm, input: string, signature: Buffer): boolean {
-  if (algorithm === 'EdDSA') return verify(null, Buffer.from(input), key, signature)
-  if (algorithm === 'ES256') return verify('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' }, signature)
-  return verify('sha256', Buffer.from(input), { key, ...(algorithm === 'PS256' ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 } : { padding: constants.RSA_PKCS1_PADDING }) }, signature)
+/** Has the client's key signed it, by that algorithm (RFC 7515 5.2)? */
+async function isSigned({ key }: ClientKey, algorithm: SignatureAlgorithm, assertion: string): Promise<boolean> {
+  const { compactVerify } = await import('jose')
+  return compactVerify(assertion, key, { algorithms: [algorithm] }).then(() => true, () => false)
 }
 
 function objectOf(part: string): Record<string, unknown> {
@@ -105,8 +104,8 @@ export function createClientAuthentication({ directory, keys, used, clock, issue
     if (!ALGORITHMS.has(alg) || crit !== undefined || (typ !== undefined && !(typeof typ === 'string' && TYPES.has(typ)))) throw wrong(undefined, 'its header is not one that is taken')
     const candidates = await keys.keys(client, typeof kid === 'string' ? kid : undefined)
     const algorithm = alg as SignatureAlgorithm
-    const bytes = Buffer.from(signature, 'base64url')
-    if (!candidates.some((key) => key.algorithms.includes(algorithm) && isSigned(key, algorithm, `${head}.${body}`, bytes))) throw wrong(undefined, 'no key of the client has signed it')
+    const signed = await Promise.all(candidates.filter((key) => key.algorithms.includes(algorithm)).map((key) => isSigned(key, algorithm, assertion)))
+    if (!signed.some(Boolean)) throw wrong(undefined, 'no key of the client has signed it')
     const judged = judgeAssertion(claims, { clientId, audience: issuer(), nowMs: clock.now() })
     if (typeof judged === 'string') throw wrong(undefined, judged)
     // on whatever node it comes first, it comes once (RFC 7523 3, item 7)

@@ -49,8 +49,10 @@ export interface NewClientToken extends Omit<ClientToken, 'kind' | 'tokenId' | '
 }
 
 export interface TokenService {
-  /** A signed access token of a session, which says how and when its owner proved themselves (RFC 9068 2.2.1). */
-  /** `act`: who acts for the user (RFC 8693 4.1); `seconds`: how long it lives, when not as long as any. */
+  /**
+   * A signed access token of a session, which says how and when its owner proved themselves (RFC 9068 2.2.1). `act`: who acts for the user (RFC 8693 4.1);
+   * `seconds`: how long it lives, when not as long as any.
+   */
   issue: (subject: { userId: string; sessionId: string; act?: { sub: string; sid: string }; seconds?: number } & Assurance) => string
   /** A signed access token of a client for an audience (RFC 9068). */
   issueFor: (token: NewClientToken) => Promise<string>
@@ -122,9 +124,9 @@ export function createTokenService({ store, signer, issuer, clock, accessTokenSe
     return typeof kid === 'string' ? store.find(kid) : undefined
   }
 
-  function claimsOf(token: string, key: SigningKey): Record<string, unknown> {
+  async function claimsOf(token: string, key: SigningKey): Promise<Record<string, unknown>> {
     if (key.algorithm === 'EdDSA') return attempt(() => signer.verify(token, key))
-    const claims = verifyJws(token, 'at+jwt', key)
+    const claims = await verifyJws(token, 'at+jwt', key)
     if (!claims) throw problem('token.invalid')
     return claims
   }
@@ -150,14 +152,14 @@ export function createTokenService({ store, signer, issuer, clock, accessTokenSe
     async read(token, type) {
       if (token.length > MAX_LENGTH) return null
       const key = await keyOf(token).catch(() => undefined)
-      const claims = key ? verifyJws(token, type, key) : null
+      const claims = key ? await verifyJws(token, type, key) : null
       return claims?.['iss'] === issuer() ? claims : null
     },
     async verify(token) {
       if (token.length > MAX_LENGTH) throw problem('token.invalid')
       const key = await keyOf(token)
       if (!key) throw problem('token.invalid')
-      const claims = claimsOf(token, key)
+      const claims = await claimsOf(token, key)
       if (claims['iss'] !== issuer()) throw problem('token.invalid')
       const read = claims['aud'] === issuer() ? sessionTokenOf(claims) : clientTokenOf(claims)
       if (!read) throw problem('token.invalid')
