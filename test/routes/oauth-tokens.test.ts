@@ -54,7 +54,7 @@ t.test('tokens of clients', async (t) => {
 
   t.test('what is asked for is within what it may have, and said in the standard\'s words', async (t) => {
     const table: [Form, string][] = [
-      [{}, '400 invalid_request'], [{ grant_type: '' }, '400 invalid_request'], [{ grant_type: 'password', username: 'a', password: 'b' }, '400 unsupported_grant_type'], [{ grant_type: 'authorization_code', code: 'x' }, '400 unsupported_grant_type'],
+      [{}, '400 invalid_request'], [{ grant_type: '' }, '400 invalid_request'], [{ grant_type: 'password', username: 'a', password: 'b' }, '400 unsupported_grant_type'], [{ grant_type: 'authorization_code', code: 'x' }, '400 unauthorized_client'],
       [{ ...GRANT, scope: 'read admin' }, '400 invalid_scope'], [{ ...GRANT, scope: 'openid' }, '400 invalid_scope'], [{ ...GRANT, scope: 'a"b' }, '400 invalid_scope'], [{ ...GRANT, scope: 'read '.repeat(5_000) }, '400 invalid_scope'],
       [{ ...GRANT, resource: OTHER_API }, '400 invalid_target'], [{ ...GRANT, resource: [API, OTHER_API] }, '400 invalid_target'], [{ ...GRANT, resource: 'x' }, '400 invalid_target'], [{ ...GRANT, resource: `${API}/` }, '400 invalid_target'],
       [{ ...GRANT, scope: 'read', unknown: 'x' }, '200'],
