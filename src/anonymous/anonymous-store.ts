@@ -19,7 +19,7 @@ export interface AnonymousStore {
   isAnonymous: (id: string) => Promise<boolean>
   /** Makes an anonymous account that is active a real one; false when it is not anonymous any more, or not there. Throws email.taken. */
   upgrade: (tx: Tx, id: string, account: UpgradedAccount, at: Date) => Promise<boolean>
-  /** Revokes the keys of an account, and forgets its factors, devices and identities. */
+  /** Revokes the keys of an account, and forgets its factors, devices and identities, and what it has let applications do. */
   closeOtherWays: (tx: Tx, id: string, at: Date) => Promise<void>
   /**
    * Deletes at most `most` that are older than `unused` and that no session or key of theirs has been used since; or older than `untouched`, without a key,
@@ -51,6 +51,7 @@ export function createAnonymousStore({ pool, prisma }: { pool: pg.Pool; prisma: 
       await tx.recoveryCode.deleteMany({ where })
       await tx.knownDevice.deleteMany({ where })
       await tx.externalIdentity.deleteMany({ where })
+      await tx.oAuthConsent.deleteMany({ where })
     },
     // one that is made real meanwhile is not looked at again once its row is free: SKIP LOCKED, and the row as it is then
     deleteUnused: (tx, { unused, untouched }, most) => tx.$executeRaw`

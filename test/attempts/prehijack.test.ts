@@ -3,6 +3,7 @@
 import t from 'tap'
 import { expectJson, PASSWORD, type SignedIn, startApp } from '../support/app.js'
 import { addProvider, Browser, FEDERATED, freshAdmin } from '../support/federation.js'
+import { workOff } from '../support/queued-work.js'
 import { startUpstream } from '../support/upstream.js'
 
 const VICTIM = 'victim@example.com'
@@ -95,7 +96,13 @@ t.test('4 unexpired change: what the attacker began before the owner took the ac
   const url = await browser.goTo(expectJson<{ authorizationUrl: string }>(await browser.startLink(laxProvider.id, attacker.headers), 200).authorizationUrl)
   // and a link that sets a password, given before the last one
   const { token } = expectJson<{ token: string }>(await app.inject({ method: 'POST', url: `/api/v1/users/${attacker.user.id}/password-reset`, headers: await freshAdmin(house) }), 201)
+  // and another address for the account: the attacker's own
+  t.equal((await app.inject({ method: 'POST', url: '/api/v1/me/email', headers: attacker.headers, payload: { email: 'attacker@example.com' } })).statusCode, 202)
+  await workOff(app)
+  const change = /token=(gl_[\w-]{43})/.exec(app.outbox.list().find(({ to, kind }) => kind === 'email.change' && to === 'attacker@example.com')?.text ?? '')?.[1] ?? ''
+  t.not(change, '')
   await recover()
+  t.equal((await app.inject({ method: 'POST', url: '/api/v1/auth/email/change', payload: { token: change } })).statusCode, 410)
   t.match(await browser.comeBack(url), { federation: 'failed', error: 'federation.state_invalid' }, 'an identity that was on its way')
   t.equal(await database.prisma.externalIdentity.count({ where: { userId: attacker.user.id } }), 0)
   t.equal((await app.inject({ method: 'POST', url: '/api/v1/auth/password/reset', payload: { token, newPassword: NEW } })).statusCode, 410)
@@ -112,6 +119,7 @@ t.test('5 non-verifying provider: an address that nobody has proven opens nothin
   const { browser, federation } = await victimComes()
   t.equal(federation, 'signed_in', 'the victim has the address')
   const victim = await browser.whoIsIn()
+  t.ok(victim && (await database.prisma.user.findUniqueOrThrow({ where: { id: victim.id } })).emailVerifiedAt, 'which has been proven')
   t.equal(victim?.email, VICTIM)
   t.not(victim?.id, planted?.id)
   await attacker.signIn(laxProvider.id)
