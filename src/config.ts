@@ -39,6 +39,9 @@ export const ConfigSchema = Type.Object({
   ANONYMOUS_USERS: Type.Union([Type.Literal('off'), Type.Literal('on')], { default: 'off', description: 'Whether somebody may sign in without saying who they are (POST /auth/anonymous) and make the account a real one later' }),
   ANONYMOUS_USERS_MAX: Type.Integer({ minimum: 1, maximum: 100_000_000, default: 100_000, description: 'About how many anonymous users there may be; more are refused until some have ended' }),
   ANONYMOUS_USERS_KEPT_DAYS: days(30, 'An anonymous user is deleted when no session and no key of theirs has been used for this long'),
+  OAUTH_REGISTRATION: Type.Union([Type.Literal('closed'), Type.Literal('token'), Type.Literal('open')], { default: 'closed', description: 'Who may register OAuth clients by RFC 7591: nobody, whoever holds gatehouse:clients.write, or anybody' }),
+  OAUTH_CLIENT_DOCUMENTS: Type.Union([Type.Literal('off'), Type.Literal('on')], { default: 'off', description: 'Whether a client may be named by the address of what it says of itself (client id metadata documents, an Internet-Draft)' }),
+  OAUTH_DYNAMIC_CLIENTS_MAX: Type.Integer({ minimum: 1, maximum: 10_000_000, default: 10_000, description: 'Clients that came in these two ways, at a time; one that nobody signs in to is gone after a day, one that nobody uses after 90' }),
   LOG_REQUESTS: Type.Union([Type.Literal('errors'), Type.Literal('all'), Type.Literal('none')], { default: 'errors', description: 'Which answered requests get a line in the log: those of status 400 and above (at most 50 refusals a second), all, or none' }),
   GATEHOUSE_UI_DIR: Type.Optional(Type.String({ minLength: 1, description: 'Folder with the look of the hosted pages: theme.css, logo.svg, logo-dark.svg, messages/*.json. See pages.md' })),
   UI_LOCALE: Type.String({ pattern: '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$', maxLength: 35, default: 'en', description: 'Language of the hosted pages for whoever wishes for none that there is' }),
@@ -117,6 +120,9 @@ export interface Config {
   signUp: SignUpMode
   anonymousUsers: boolean
   anonymousUsersMax: number
+  oauthRegistration: 'closed' | 'token' | 'open'
+  oauthClientDocuments: boolean
+  oauthDynamicClientsMax: number
   anonymousUsersKeptDays: number
   logRequests: 'errors' | 'all' | 'none'
   drainSeconds: number
@@ -327,7 +333,7 @@ function toConfig(env: Environment): Config {
     port: env.PORT, host: env.HOST, inside: env.INSIDE_SOCKET === undefined ? { host: env.INSIDE_HOST, port: env.INSIDE_PORT } : { path: env.INSIDE_SOCKET }, publicUrl: env.PUBLIC_URL === undefined ? null : new URL(env.PUBLIC_URL).origin, databaseUrl: env.DATABASE_URL ?? null,
     databaseDirectUrl: env.DATABASE_DIRECT_URL ?? null, databasePooling: { isShared: chosen(env.DATABASE_POOLING, 'transaction'), prepares: chosen(env.DATABASE_PREPARE, 'on') }, databasePoolMax: env.DATABASE_POOL_MAX, redisUrl: env.REDIS_URL ?? null, secret: env.GATEHOUSE_SECRET ?? null, previousSecret: env.GATEHOUSE_SECRET_PREVIOUS ?? null, dataDir: env.GATEHOUSE_DATA_DIR, admin,
     trustedProxies: listOf(env.TRUSTED_PROXIES), corsOrigins: listOf(env.CORS_ORIGINS), corsCredentials: env.CORS_CREDENTIALS === 'true', workers: workersOf(env.WORKERS), logLevel: env.LOG_LEVEL, logRequests: env.LOG_REQUESTS, drainSeconds: env.DRAIN_SECONDS, uiDir: env.GATEHOUSE_UI_DIR ?? null, uiLocale: env.UI_LOCALE, signUp: env.SIGN_UP,
-    anonymousUsers: env.ANONYMOUS_USERS === 'on', anonymousUsersMax: env.ANONYMOUS_USERS_MAX, anonymousUsersKeptDays: env.ANONYMOUS_USERS_KEPT_DAYS, bcryptCost: env.BCRYPT_COST,
+    anonymousUsers: env.ANONYMOUS_USERS === 'on', anonymousUsersMax: env.ANONYMOUS_USERS_MAX, oauthRegistration: env.OAUTH_REGISTRATION, oauthClientDocuments: env.OAUTH_CLIENT_DOCUMENTS === 'on', oauthDynamicClientsMax: env.OAUTH_DYNAMIC_CLIENTS_MAX, anonymousUsersKeptDays: env.ANONYMOUS_USERS_KEPT_DAYS, bcryptCost: env.BCRYPT_COST,
     accessTokenSeconds: env.ACCESS_TOKEN_SECONDS, sessionIdleSeconds: env.SESSION_IDLE_SECONDS, sessionAbsoluteSeconds: env.SESSION_ABSOLUTE_SECONDS,
     revocationLeaseMs: env.REVOCATION_LEASE_MS, decisionCacheEntries: env.DECISION_CACHE_ENTRIES, decisionCacheBytes: env.DECISION_CACHE_BYTES,
     keyPrefix: env.KEY_PREFIX, keysPerOwner: env.KEYS_PER_OWNER, soldKeysPerOwner: env.SOLD_KEYS_PER_OWNER, limitsWithoutRedis: env.LIMITS_WITHOUT_REDIS, usageMinutesKeptDays: env.USAGE_MINUTES_KEPT_DAYS, usageHoursKeptDays: env.USAGE_HOURS_KEPT_DAYS,

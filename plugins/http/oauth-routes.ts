@@ -6,6 +6,8 @@ import type { FastifyError, FastifyPluginAsync, FastifyReply, FastifyRequest } f
 import { OAuthError, type Parameters, readParameters } from '../../src/clients/index.js'
 import { countedAddress } from '../../src/kernel/address.js'
 import type { AppError } from '../../src/kernel/errors.js'
+import { readJsonText } from '../../src/kernel/json.js'
+import { createFindPresented } from '../security/presented.js'
 import { toAppError } from './errors.js'
 import pageCookies from './page-cookies.js'
 import show from './show.js'
@@ -18,15 +20,22 @@ declare module 'fastify' {
     provesClient?: boolean
     /** what is wrong with an OAuth request is told on a page: people look at it */
     showsProblems?: boolean
+    /** its body is JSON */
+    takesJson?: boolean
   }
 
   interface FastifyRequest {
     /** What was asked for: of a GET its query, of a POST its form. Throws OAuthError invalid_request. */
     parameters: () => Parameters
+    /** What a client says of itself, as JSON. Throws OAuthError invalid_client_metadata. */
+    metadata: () => Readonly<Record<string, unknown>>
+    /** Throws OAuthError unless whoever asks may register clients. */
+    mayRegister: () => Promise<void>
   }
 }
 
 const MOST_BYTES = 32 * 1024
+const REGISTERS = 'gatehouse:clients.write'
 const FAILURES = 300
 const WINDOW_MS = 60_000
 const MOST_BLOCKED = 20_000
@@ -59,6 +68,28 @@ const oauthRoutes: FastifyPluginAsync<{ dir: string }> = async (app, { dir }) =>
     if (body === '') done(null)
     else done(new OAuthError('invalid_request', `The body must be ${FORM}`))
   })
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer', bodyLimit: MOST_BYTES }, (request, body, done) => {
+    if (request.routeOptions.config.takesJson !== true) return done(new OAuthError('invalid_request', `The body must be ${FORM}`))
+    try {
+      return done(null, JSON.parse(readJsonText(body)))
+    } catch (error) {
+      return done(new OAuthError('invalid_client_metadata', 'The body is not JSON that can be kept', { cause: error }))
+    }
+  })
+  app.decorateRequest('metadata', function metadata(this: FastifyRequest) {
+    const { body } = this
+    if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new OAuthError('invalid_client_metadata', 'The body must be a JSON object')
+    return body as Record<string, unknown>
+  })
+  const find = createFindPresented(app)
+  app.decorateRequest('mayRegister', async function mayRegister(this: FastifyRequest) {
+    const { mode } = app.clientRegistration
+    if (mode === 'closed') throw new OAuthError('registration_not_supported', 'Clients are let in by an administrator', { status: 403 })
+    if (mode === 'open') return
+    const credential = find(this)
+    const decision = credential && (await app.authorizer.check(credential, { permissions: [REGISTERS], keyLimits: false }, this.ip))
+    if (decision?.allowed !== true) throw new OAuthError('invalid_token', 'Registration takes a key or a token of somebody who may write clients', { status: 401, authenticate: 'Bearer realm="gatehouse"' })
+  })
   app.decorateRequest('parameters', function parameters(this: FastifyRequest) {
     return this.method === 'POST' ? ((this.body as Parameters | null | undefined) ?? readParameters('')) : this.queryParameters()
   })
@@ -86,7 +117,7 @@ const oauthRoutes: FastifyPluginAsync<{ dir: string }> = async (app, { dir }) =>
     const error = thrown instanceof OAuthError ? thrown : oauthErrorOf(toAppError(thrown))
     const { statusCode, authenticate, retryAfterSeconds } = error
     if (statusCode >= 500) app.log.error({ err: error.cause ?? error, code: error.error, requestId: request.id }, 'request failed')
-    if (error.error === 'invalid_client' && request.declared.provesClient === true) await countFailure(request)
+    if ((error.error === 'invalid_client' || error.error === 'invalid_grant') && request.declared.provesClient === true) await countFailure(request)
     if (request.declared.showsProblems === true) return reply.code(statusCode).show('authorize-problem', { error: error.error, description: error.message })
     if (authenticate !== undefined) void reply.header('www-authenticate', authenticate)
     if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterSeconds))))

@@ -96,6 +96,7 @@ export const EVENTS = {
   'client.created': { says: 'An OAuth client was made', needs: CLIENTS, data: CLIENT },
   'client.updated': { says: 'An OAuth client was changed', needs: CLIENTS, data: ['fields', ...CLIENT] },
   'client.deleted': { says: 'An OAuth client was deleted', needs: CLIENTS, data: CLIENT },
+  'client.registered': { says: 'An OAuth client registered itself', needs: CLIENTS, data: ['name', 'kind'] },
   'client.secret_added': { says: 'An OAuth client got a secret more', needs: CLIENTS, data: ['name', 'secret'] },
   'client.secret_removed': { says: 'A secret of an OAuth client was taken away', needs: CLIENTS, data: ['name', 'secret'] },
   'consent.given': { says: 'Somebody let an application act for them', needs: CLIENTS, data: ['name', 'scopes', 'resources'] },

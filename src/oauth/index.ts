@@ -1,7 +1,7 @@
 // The OAuth 2.1 and OpenID Connect server: how people let clients act for them, how clients get tokens, ask what they are worth, and give them back.
 import type pg from 'pg'
 import type { AuditStore } from '../audit/index.js'
-import type { ClientAuthentication, ClientDirectory } from '../clients/index.js'
+import type { ClientAuthentication, ClientDirectory, RegistrationService } from '../clients/index.js'
 import { tableExpiry } from '../database/expiry.js'
 import type { PrismaClient } from '../database/generated/client.js'
 import type { Transact } from '../database/transaction.js'
@@ -46,6 +46,9 @@ export interface OAuthNeeds {
   clock: Clock
   secrets: Secrets
   directory: ClientDirectory
+  /** the same, where people are sent from */
+  publicDirectory: ClientDirectory
+  registration: Pick<RegistrationService, 'mode' | 'used'>
   authentication: ClientAuthentication
   authorizer: Authorizer
   tokens: TokenService
@@ -56,7 +59,7 @@ export interface OAuthNeeds {
   account: (userId: string) => Promise<Account>
   issuer: () => string
   publishRevocations: () => Promise<void>
-  config: { accessTokenSeconds: number; sessionIdleSeconds: number; sessionAbsoluteSeconds: number }
+  config: { accessTokenSeconds: number; sessionIdleSeconds: number; sessionAbsoluteSeconds: number; oauthClientDocuments: boolean }
 }
 
 export interface OAuthServer extends AuthorizationService, TokenEndpoint, IntrospectionService, RevocationService, UserinfoService, LogoutService {
@@ -76,7 +79,7 @@ const CODE_KEPT_MS = 3_600_000
 const NOTED_EVERY_MS = 1_000
 const EXPIRED_EVERY_MS = 60_000
 
-export function createOAuth({ prisma, pool, directory, authorizer, tokens, account, issuer, config, ...all }: OAuthNeeds): OAuthFeature {
+export function createOAuth({ prisma, pool, directory, publicDirectory, registration, authorizer, tokens, account, issuer, config, ...all }: OAuthNeeds): OAuthFeature {
   const { clock, authentication } = all
   const userinfo = (): string => `${issuer()}/oauth/userinfo`
   const store = createGrantStore({ pool })
@@ -92,12 +95,12 @@ export function createOAuth({ prisma, pool, directory, authorizer, tokens, accou
   }
   return {
     oauth: {
-      ...createAuthorization({ ...all, store: createAuthorizationStore({ prisma }), directory, subjectOfHint, issuer, config }),
+      ...createAuthorization({ ...all, store: createAuthorizationStore({ prisma }), directory: publicDirectory, noteUse: registration.used, subjectOfHint, issuer, config }),
       ...createTokenEndpoint({
         authentication,
         grants: {
           authorization_code: createCodeGrant({ ...all, store, grantTokens, endGrant, config }),
-          refresh_token: createRefreshGrant({ ...all, store, grantTokens, endGrant, config }),
+          refresh_token: createRefreshGrant({ ...all, noteUse: registration.used, store, grantTokens, endGrant, config }),
           client_credentials: createClientCredentials({ directory, tokens }),
         },
       }),
@@ -107,7 +110,7 @@ export function createOAuth({ prisma, pool, directory, authorizer, tokens, accou
       ...createUserinfo({ authorizer, account, audience: userinfo }),
       async metadata() {
         await tokens.prepare(['RS256', 'ES256'])
-        return providerMetadata(issuer())
+        return providerMetadata(issuer(), { hasRegistration: registration.mode !== 'closed', hasDocuments: config.oauthClientDocuments })
       },
       async resourceMetadata(identifier) {
         const resource = await directory.resource(identifier)

@@ -7,7 +7,7 @@ const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_
 const ASSERTION_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA']
 
 /** RFC 8414 2, OpenID Connect Discovery 3. */
-export function providerMetadata(issuer: string): Record<string, unknown> {
+export function providerMetadata(issuer: string, { hasRegistration, hasDocuments }: { hasRegistration: boolean; hasDocuments: boolean }): Record<string, unknown> {
   const endpoint = (name: string): string => `${issuer}/oauth/${name}`
   const confidential = AUTH_METHODS.filter((one) => one !== 'none')
   return {
@@ -21,6 +21,8 @@ export function providerMetadata(issuer: string): Record<string, unknown> {
     backchannel_logout_session_supported: true,
     introspection_endpoint: endpoint('introspect'),
     revocation_endpoint: endpoint('revoke'),
+    ...(hasRegistration ? { registration_endpoint: endpoint('register') } : {}),
+    ...(hasDocuments ? { client_id_metadata_document_supported: true } : {}),
     jwks_uri: `${issuer}/.well-known/jwks.json`,
     scopes_supported: [...IDENTITY_SCOPES],
     response_types_supported: ['code'],

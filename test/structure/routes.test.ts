@@ -104,7 +104,7 @@ t.test('every OAuth endpoint is one of these, and answers in the words of its st
   none(t, app.inventory.filter(({ url, config }) => url.startsWith('/oauth/') && config?.rateLimit === false && config.provesClient !== true).map((route) => `${nameOf(route)} is limited by nothing`), 'each is limited')
 })
 
-const OAUTH_ROUTES = ['OPTIONS /oauth/*', 'GET /oauth/authorize', 'GET /oauth/logout', 'POST /oauth/logout', 'GET /oauth/protected-resource', 'GET /oauth/userinfo', 'POST /oauth/authorize', 'POST /oauth/introspect', 'POST /oauth/par', 'POST /oauth/revoke', 'POST /oauth/token', 'POST /oauth/userinfo']
+const OAUTH_ROUTES = ['OPTIONS /oauth/*', 'GET /oauth/authorize', 'GET /oauth/logout', 'POST /oauth/logout', 'DELETE /oauth/register/:id', 'GET /oauth/register/:id', 'POST /oauth/register', 'PUT /oauth/register/:id', 'GET /oauth/protected-resource', 'GET /oauth/userinfo', 'POST /oauth/authorize', 'POST /oauth/introspect', 'POST /oauth/par', 'POST /oauth/revoke', 'POST /oauth/token', 'POST /oauth/userinfo']
 
 // what a stranger may see and send
 const PUBLIC_PAGES = [

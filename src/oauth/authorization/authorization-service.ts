@@ -42,6 +42,8 @@ export interface AuthorizationDeps {
   directory: ClientDirectory
   authentication: ClientAuthentication
   subjectOfHint: CheckNeeds['subjectOfHint']
+  /** the client is one that people sign in to */
+  noteUse: (client: { id: string; registration: string }) => Promise<void>
   audit: AuditStore
   transact: Transact
   secrets: Secrets
@@ -68,7 +70,7 @@ interface Read {
 
 const spent = (): AuthorizationError => new AuthorizationError('invalid_request', 'The request was answered before: go back to the application and begin again', null)
 
-export function createAuthorization({ store, directory, authentication, subjectOfHint, audit, transact, secrets, clock, issuer, config }: AuthorizationDeps): AuthorizationService {
+export function createAuthorization({ store, directory, authentication, subjectOfHint, noteUse, audit, transact, secrets, clock, issuer, config }: AuthorizationDeps): AuthorizationService {
   const needs: CheckNeeds = { directory, subjectOfHint }
   const moment = () => ({ now: new Date(clock.now()), idleSince: new Date(clock.now() - config.sessionIdleSeconds * 1_000) })
 
@@ -135,6 +137,7 @@ export function createAuthorization({ store, directory, authentication, subjectO
       if (!isGiven) throw spent()
       return true
     })
+    if (given) await noteUse(client)
     return given ? locationOf({ uri: redirectUri, state }, { code }) : null
   }
 

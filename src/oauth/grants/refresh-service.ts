@@ -13,6 +13,8 @@ export interface RefreshGrantDeps {
   store: GrantStore
   grantTokens: GrantTokens
   endGrant: EndGrant
+  /** the client is one that people use */
+  noteUse: (client: { id: string; registration: string }) => Promise<void>
   secrets: Secrets
   clock: Clock
   config: { sessionIdleSeconds: number }
@@ -38,7 +40,7 @@ export function createRefreshTokens({ store, secrets, clock, config }: Pick<Refr
 
 const invalid = (): OAuthError => new OAuthError('invalid_grant', 'The refresh token is wrong, used, ended, or another client\'s')
 
-export function createRefreshGrant({ store, grantTokens, endGrant, secrets, clock, config }: RefreshGrantDeps): Grant {
+export function createRefreshGrant({ store, grantTokens, endGrant, noteUse, secrets, clock, config }: RefreshGrantDeps): Grant {
   const moment = () => ({ now: new Date(clock.now()), idleSince: new Date(clock.now() - config.sessionIdleSeconds * 1_000) })
 
   return async (client, parameters, caller) => {
@@ -59,6 +61,7 @@ export function createRefreshGrant({ store, grantTokens, endGrant, secrets, cloc
       // asked for too much: nothing is used up
       const target = await grantTokens.target(client, grant, parameters)
       if (verdict === 'repeat' || (await store.rotate(token.sessionId, client.id, token.generation, moment()))) {
+        await noteUse(client)
         return grantTokens.answer(client, grant, target, { refreshToken: formatRefreshToken(secrets, { sessionId: grant.id, seed, generation: token.generation + 1 }, OF_GRANT), nonce: null })
       }
     }
