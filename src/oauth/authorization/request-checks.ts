@@ -83,8 +83,9 @@ export const TO_CLIENT: readonly Check[] = [
     name: 'a request comes as parameters, or as one that was pushed',
     check({ parameters }) {
       if (parameters.has('request')) refuse('request_not_supported', 'Request objects are not taken')
+      if (parameters.get('request_uri').startsWith('urn:ietf:params:oauth:request_uri:')) refuse('invalid_request_uri', 'There is no such pushed request')
       if (parameters.has('request_uri')) refuse('request_uri_not_supported', 'Only requests that were pushed are taken by reference')
-      if (parameters.has('registration')) refuse('request_not_supported', 'registration is not taken')
+      if (parameters.has('registration')) refuse('registration_not_supported', 'registration is not taken')
     },
   },
   {
