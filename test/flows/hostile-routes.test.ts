@@ -36,7 +36,7 @@ t.test('no route answers what is sent with a 5xx', async (t) => {
     logins += 1
     // one of the requests may have been a good one, which changed the password
     await database.pool.query('UPDATE users SET password_hash = $1 WHERE id = $2', [passwordHash, user.id])
-    const answer = await app.inject({ method: 'POST', url: '/api/v1/auth/login', remoteAddress: `198.51.${logins >> 8}.${logins & 255}`, payload: { email: 'admin@example.com', password: PASSWORD } })
+    const answer = await app.inject({ method: 'POST', url: '/api/v1/auth/login', remoteAddress: `198.51.${logins >> 8}.${logins & 255}`, payload: { email: 'admin@example.com', password: PASSWORD, endOldest: true } })
     return as.bearer(expectJson<{ accessToken: string }>(answer, 200).accessToken)
   }
 
@@ -73,12 +73,22 @@ t.test('no route answers what is sent with a 5xx', async (t) => {
     return [...plain, ...bodies].map((request) => ({ ...request, method: method as 'GET' }))
   }
 
+  /** Does it begin an answer that goes on for ever? Its reader leaves. */
+  async function begins(options: InjectOptions): Promise<boolean> {
+    const answer = await app.inject({ ...options, payloadAsStream: true })
+    sent += 1
+    answer.stream().destroy()
+    return answer.statusCode === 200
+  }
+
   const routes = app.inventory.filter(({ config, url }) => config?.asset !== true && url !== '*')
   for (const route of routes) {
     for (const method of [route.method].flat().filter((one) => one !== 'HEAD')) {
       let headers = await signedIn()
+      const isStream = ((route.schema as { produces?: string[] } | undefined)?.produces ?? []).includes('text/event-stream')
       for (const request of requestsOf(route, method)) {
         const options = { ...request, headers: { ...headers, ...request.headers } }
+        if (isStream && (await begins(options))) continue
         const answer = await (route.constraints === app.inside.only ? app.inside.inject(options) : app.inject(options))
         if (answer.statusCode === 401 && !route.config?.access?.includes('public')) headers = await signedIn()
         sent += 1
