@@ -31,7 +31,7 @@ function column(type: number, value: string): unknown {
 
 function rowOf(at: number, withLimit: boolean): object {
   return {
-    as_of: 1, id: text(newId()), owner_user_id: text(newId()), owner_active: true, name: text(`memory key ${at}`),
+    as_of: 1, id: text(newId()), owner_id: text(newId()), organization_id: null, owner_active: true, name: text(`memory key ${at}`),
     permissions: column(TEXT_ARRAY, '{reports:read}'), limits: column(JSONB, withLimit ? '[{"name":"calls","quota":1000,"windowSeconds":60}]' : '[]'),
     limit_group_id: text(newId()), metadata: column(JSONB, '{"plan":"free"}'), owner_limits: null, revoked: false, expires_at_ms: null,
     addresses: column(TEXT_ARRAY, '{}'), owner_addresses: column(TEXT_ARRAY, '{}'), roles: column(TEXT_ARRAY, '{member}'), owner_permissions: null,

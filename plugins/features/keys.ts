@@ -11,12 +11,12 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { config, prisma, cursors, clock, audit, authority, publishRevocations, log, database: { pool, transact } } = app
+  const { config, prisma, cursors, clock, audit, authority, standings, publishRevocations, log, database: { pool, transact } } = app
   // before anything is answered: a key of an older version is worth what its judgement says
   await adoptKeys(pool, (line) => log.warn(line))
-  const feature = createKeys({ prisma, pool, cursors, clock, audit, authority, transact, config, publishRevocations })
+  const feature = createKeys({ prisma, pool, cursors, clock, audit, authority, standings, transact, config, publishRevocations })
   app.decorate('keys', feature.keys)
   app.decorate('keyChanges', feature.keyChanges)
   app.decorate('keySweeps', feature.keySweeps)
   app.operate(feature)
-}, { name: 'keys', dependencies: ['audit', 'authority', 'revocation'] })
+}, { name: 'keys', dependencies: ['audit', 'authority', 'revocation', 'organizations'] })

@@ -55,16 +55,16 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/', {
-    schema: { operationId: 'listKeys', summary: 'List keys', description: 'Your own; with gatehouse:keys.read everybody\'s.', tags, querystring: KeyQuery, response: { 200: KeyPage } },
+    schema: { operationId: 'listKeys', summary: 'List keys', description: 'Your own, or with ?organizationId= those of an organization in which you have the right keys.read; with gatehouse:keys.read everybody\'s.', tags, querystring: KeyQuery, response: { 200: KeyPage } },
     config: { access: ['user', 'gatehouse:keys.read', 'gatehouse:keys.write', 'gatehouse:brake'], errors: ['cursor.invalid'] },
   }, async (request, reply) => reply.page(await app.keys.list(request.caller, request.query)))
 
   app.post('/', {
     schema: { operationId: 'issueKey', summary: 'Issue a key', description: 'The key itself is in this answer and never again.', tags, body: NewKey, response: { 201: IssuedKey } },
-    config: { access: ['user', 'gatehouse:keys.write'], errors: ['owner.unknown', 'permission.not_held', 'key.cap_reached', 'key.revoked'], idempotent: true },
+    config: { access: ['user', 'gatehouse:keys.write'], errors: ['owner.unknown', 'organization.not_found', 'permission.not_held', 'key.cap_reached', 'key.revoked'], idempotent: true },
   }, async (request, reply) => app.audit.recordingRefusal(request.caller, { targetType: 'key', targetId: '' }, async () => {
     // also before a stored answer is given: who may not issue may not have it again
-    app.keys.mayIssue(request.caller, request.body)
+    await app.keys.mayIssue(request.caller, request.body)
     return request.idempotently(reply, 201, () => app.keys.issue(request.caller, request.body), stillLive)
   }))
 
@@ -110,10 +110,10 @@ const keys: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'rotateKey', summary: 'Rotate a key', tags, params: IdParams, body: Rotation, response: { 201: IssuedKey },
       description: 'Answers a new key with the same permissions, metadata and end. The old one works until its grace is over; both share their limits.',
     },
-    config: { access: ['user', 'gatehouse:keys.write'], errors: ['key.not_found', 'key.revoked', 'key.expired', 'key.rotated', 'permission.not_held'], idempotent: true },
+    config: { access: ['user', 'gatehouse:keys.write'], errors: ['key.not_found', 'key.revoked', 'key.expired', 'key.rotated', 'organization.not_found', 'permission.not_held'], idempotent: true },
   }, async (request, reply) => app.audit.recordingRefusal(request.caller, { targetType: 'key', targetId: request.params.id }, () =>
     request.idempotently(reply, 201, () => app.keyChanges.rotate(request.caller, request.params.id, request.body), async (answer) => {
-      app.keys.mayIssue(request.caller, answer)
+      await app.keys.mayIssue(request.caller, answer)
       await stillLive(answer)
     })))
 }

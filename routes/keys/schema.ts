@@ -32,7 +32,7 @@ const Status = Type.Unsafe<'active' | 'revoked' | 'expired'>({ type: 'string', e
 const SELLER = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f01'
 const VIA = 'token:0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f22'
 const view = {
-  id: ID, ownerUserId: OWNER, kind: 'standing', name: 'Reports of Acme', start: 'gk_4fQz', permissions: ['reports:read'], dormant: [],
+  id: ID, ownerUserId: OWNER, organizationId: null, kind: 'standing', name: 'Reports of Acme', start: 'gk_4fQz', permissions: ['reports:read'], dormant: [],
   limits: [{ name: 'calls', quota: 100, windowSeconds: 60 }],
   metadata: { plan: 'free' }, status: 'active', version: 1, createdAt: '2027-01-01T09:00:00.000Z', updatedAt: '2027-01-01T09:00:00.000Z', lastUsedAt: null,
   expiresAt: null, ownerExpiresAt: null, endsAt: null, addresses: [], ownerAddresses: [], revokedAt: null,
@@ -45,7 +45,8 @@ const NullableVia = Type.Union([Type.String(), Type.Null()])
 
 const viewFields = {
   id: Type.String({ format: 'uuid' }),
-  ownerUserId: Type.String({ format: 'uuid' }),
+  ownerUserId: Type.Union([Type.String({ format: 'uuid' }), Type.Null()], { description: 'null: an organization owns it' }),
+  organizationId: Type.Union([Type.String({ format: 'uuid' }), Type.Null()], { description: 'Set instead of ownerUserId: the organization that owns it. It is never worth more than that is entitled to' }),
   kind: Kind,
   name: Type.String(),
   start: Type.String({ description: 'The first characters of the key, to tell keys apart' }),
@@ -78,6 +79,7 @@ export const IssuedKey = Type.Object({ ...viewFields, key: Type.String({ descrip
 export const KeyPage = pageOf(KeyView)
 export const KeyQuery = pageQuery(['createdAt', 'name'], viewFields, {
   ownerUserId: Type.Optional(Id),
+  organizationId: Type.Optional(Id),
   kind: Type.Optional(Kind),
   issuedBy: Type.Optional(Id),
   issuedVia: Type.Optional(Via),
@@ -91,6 +93,7 @@ export const KeyQuery = pageQuery(['createdAt', 'name'], viewFields, {
 export const NewKey = strict({
   name: Name,
   ownerUserId: Type.Optional(Type.String({ ...Id, description: 'Default: the caller. Another\'s needs gatehouse:keys.write' })),
+  organizationId: Type.Optional(Type.String({ ...Id, description: 'Instead: an organization, in which the caller has the right keys.write; or by gatehouse:keys.write, sold to it' })),
   permissions: Type.Optional(Permissions),
   limits: Type.Optional(Limits),
   metadata: Type.Optional(Metadata),
@@ -136,7 +139,7 @@ export const Verification = Type.Object({
   code: Type.Unsafe<(typeof CODES)[number]>({ type: 'string', enum: CODES, description: 'The first check that failed, in this order, or valid' }),
   keyId: Type.Optional(Type.String()),
   name: Type.Optional(Type.String()),
-  owner: Type.Optional(Type.Object({ type: Type.Unsafe<'user'>({ type: 'string', enum: ['user'] }), id: Type.String() })),
+  owner: Type.Optional(Type.Object({ type: Type.Unsafe<'user' | 'organization'>({ type: 'string', enum: ['user', 'organization'] }), id: Type.String() })),
   permissions: Type.Optional(Type.Array(Type.String())),
   metadata: Type.Optional(Metadata),
   expiresAt: Type.Optional(Type.Unsafe<string | null>({ type: ['string', 'null'] })),
@@ -164,6 +167,7 @@ export const VerifyBatchAnswer = Type.Object({ data: Type.Array(Verification, { 
 export const KeyRevocation = strict({
   filter: strict({
     ownerUserId: Type.Optional(Id),
+    organizationId: Type.Optional(Id),
     kind: Type.Optional(Kind),
     issuedBy: Type.Optional(Type.String({ ...Id, description: 'Who vouches for the key; found also when they are gone' })),
     issuedVia: Type.Optional(Via),

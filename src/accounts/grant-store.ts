@@ -19,7 +19,7 @@ export function createGrantStore({ prisma }: { prisma: PrismaClient }): GrantSto
   return {
     async count(userId, now) {
       const [row] = await prisma.$queryRaw<{ keys: number; assignments: number; accounts: number; invitations: number }[]>`
-        SELECT (SELECT count(*)::int FROM (SELECT 1 FROM api_keys WHERE (issued_by = ${userId}::uuid OR secret_to = ${userId}::uuid) AND owner_user_id <> ${userId}::uuid
+        SELECT (SELECT count(*)::int FROM (SELECT 1 FROM api_keys WHERE (issued_by = ${userId}::uuid OR secret_to = ${userId}::uuid) AND owner_user_id IS DISTINCT FROM ${userId}::uuid
                   AND revoked_at IS NULL AND least(expires_at, owner_expires_at, 'infinity') > ${now} LIMIT ${COUNTED}) k) AS keys,
                (SELECT count(*)::int FROM (SELECT 1 FROM user_roles WHERE issued_by = ${userId}::uuid AND user_id <> ${userId}::uuid LIMIT ${COUNTED}) a) AS assignments,
                (SELECT count(*)::int FROM (SELECT 1 FROM users WHERE issued_by = ${userId}::uuid AND id <> ${userId}::uuid LIMIT ${COUNTED}) u) AS accounts,

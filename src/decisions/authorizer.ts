@@ -132,14 +132,14 @@ export function createAuthorizer({ store, cache, tokens, userinfo, readCookie, l
   function verified(held: Held | null, { permissions = NOTHING, cost = 1, limits: overrides, dryRun = false, address }: VerifyInput, nowMs: number): MaybePromise<Verification> {
     const entry = held?.key
     if (!entry) return refused('not_found')
-    const { keyId, ownerUserId } = entry
+    const { keyId, ownerId } = entry
     const verdict = decideKey(entry, nowMs, permissions, address)
     if (verdict !== 'valid') {
-      if (!dryRun) usage?.record(keyId, ownerUserId, verdict, cost)
+      if (!dryRun) usage?.record(keyId, ownerId, verdict, cost)
       return refused(verdict)
     }
     return charge(limits, forRequest(entry.bound, entry, cost, overrides), dryRun, (reports, refusal): Verification => {
-      if (!dryRun) usage?.record(keyId, ownerUserId, refusal ? 'rate_limited' : 'allowed', cost)
+      if (!dryRun) usage?.record(keyId, ownerId, refusal ? 'rate_limited' : 'allowed', cost)
       if (refusal) return { valid: false, ...overLimit(reports, refusal) }
       if (!dryRun) lastUsed.key(keyId, nowMs)
       return described(entry, reports)
@@ -161,7 +161,7 @@ export function createAuthorizer({ store, cache, tokens, userinfo, readCookie, l
     const { key, session, principal } = held
     const { cost = 1, dryRun = false } = wanted
     const note = (outcome: Exclude<DenialCode, 'invalid' | 'insufficient_scope'> | 'allowed'): void => {
-      if (key && !dryRun) usage?.record(key.keyId, key.ownerUserId, outcome, cost)
+      if (key && !dryRun) usage?.record(key.keyId, key.ownerId, outcome, cost)
     }
     const denial = denialOf(held, wanted, address, nowMs)
     if (denial === 'invalid') return { allowed: false, code: denial }

@@ -16,15 +16,15 @@ const plansOf = (user: string): string => `
          (SELECT jsonb_agg(r.limits ORDER BY r.name) FROM effective_roles er JOIN roles r ON r.name = er.role_name WHERE er.user_id = ${user} AND r.limits <> '[]') AS plans`
 
 const KEY = `
-  SELECT ${AS_OF}, k.id, k.owner_user_id, u.status = 'active' AS owner_active, k.name, k.permissions, k.limits, k.limit_group_id, k.metadata,
-         o.limits AS owner_limits, ${plansOf('k.owner_user_id')}, k.revoked_at IS NOT NULL AS revoked, (extract(epoch FROM least(k.expires_at, k.owner_expires_at)) * 1000)::float8 AS expires_at_ms,
+  SELECT ${AS_OF}, k.id, coalesce(k.owner_user_id, g.id) AS owner_id, g.id AS organization_id, coalesce(u.status = 'active', g.status = 'active') AS owner_active, k.name, k.permissions, k.limits, k.limit_group_id, k.metadata,
+         coalesce(g.limits, o.limits) AS owner_limits, ${plansOf('k.owner_user_id')}, k.revoked_at IS NOT NULL AS revoked, (extract(epoch FROM least(k.expires_at, k.owner_expires_at)) * 1000)::float8 AS expires_at_ms,
          k.addresses, k.owner_addresses,
          ARRAY(SELECT role_name FROM effective_roles WHERE user_id = k.owner_user_id ORDER BY 1) AS roles,
          -- a row of an older version that has not been judged yet is worth what it was worth there
-         CASE WHEN k.kind = 'bound' AND k.issued_at IS NOT NULL THEN ARRAY(SELECT DISTINCT unnest(r.permissions) FROM effective_roles ur JOIN roles r ON r.name = ur.role_name
+         CASE WHEN g.id IS NOT NULL THEN g.entitlement WHEN k.kind = 'bound' AND k.issued_at IS NOT NULL THEN ARRAY(SELECT DISTINCT unnest(r.permissions) FROM effective_roles ur JOIN roles r ON r.name = ur.role_name
                                             WHERE ur.user_id = k.owner_user_id ORDER BY 1) END AS owner_permissions
-  FROM api_keys k JOIN users u ON u.id = k.owner_user_id LEFT JOIN owner_limits o ON o.id = k.owner_user_id
-  WHERE k.key_hash = $1`
+  FROM api_keys k LEFT JOIN users u ON u.id = k.owner_user_id LEFT JOIN organizations g ON g.id = k.organization_id LEFT JOIN owner_limits o ON o.id = k.owner_user_id
+  WHERE k.key_hash = $1 AND coalesce(u.id, g.id) IS NOT NULL`
 
 // a role of the user's asks for a second factor, and the session has none
 const wantsMfa = (session: string): string => `(${session}.acr IS DISTINCT FROM '${MULTI_FACTOR}' AND mfa_required(${session}.user_id))`
@@ -84,7 +84,8 @@ const NOTE = `
 interface KeyRow {
   as_of: number
   id: string
-  owner_user_id: string
+  owner_id: string
+  organization_id: string | null
   owner_active: boolean
   name: string
   permissions: string[]
@@ -155,7 +156,7 @@ function keyFacts(row: KeyRow): Snapshot<KeyFacts> {
   return {
     asOf: row.as_of,
     entry: {
-      keyId: row.id, ownerUserId: row.owner_user_id, ownerActive: row.owner_active, name: row.name, permissions: row.permissions, metadata: row.metadata,
+      keyId: row.id, ownerId: row.owner_id, isOrganizations: row.organization_id !== null, ownerActive: row.owner_active, name: row.name, permissions: row.permissions, metadata: row.metadata,
       revoked: row.revoked, expiresAtMs: row.expires_at_ms, limitGroupId: row.limit_group_id, limits: row.limits, ownerLimits: row.owner_limits ?? [],
       ownerPermissions: row.owner_permissions, roles: row.roles, addresses: row.addresses, ownerAddresses: row.owner_addresses, plans: row.plans ?? [],
     },

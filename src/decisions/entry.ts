@@ -14,7 +14,9 @@ import { type Principal, UNTIL_MFA } from '../kernel/principal.js'
 /** A key as it stands in the database. */
 export interface KeyFacts {
   keyId: string
-  ownerUserId: string
+  /** a user, or an organization */
+  ownerId: string
+  isOrganizations: boolean
   ownerActive: boolean
   name: string
   permissions: string[]
@@ -22,7 +24,7 @@ export interface KeyFacts {
   revoked: boolean
   /** the earlier of the seller's and the owner's end; null: never */
   expiresAtMs: number | null
-  /** what the owner's roles permit, for a bound key; null: what is written holds by itself */
+  /** what the owner's roles permit, for a bound key, or what the organization that owns it is entitled to; null: what is written holds by itself */
   ownerPermissions: readonly string[] | null
   /** of the owner: a change of one is a change of the key */
   roles: readonly string[]
@@ -156,18 +158,18 @@ function addressTest({ addresses, ownerAddresses }: KeyFacts): KeyEntry['allowsF
 
 /** A key's principal and the conditions under which its entry may be kept. */
 export function foundKey({ entry, asOf }: Snapshot<KeyFacts>): Found {
-  const { keyId, ownerUserId, expiresAtMs } = entry
+  const { keyId, ownerId, isOrganizations, expiresAtMs } = entry
   const permissions = permissionsOf(entry)
   const limitGroupId = entry.limitGroupId === keyId ? keyId : entry.limitGroupId
   // property by property, here and in the cache: a copied object takes twice the memory
   const key: KeyEntry = {
-    keyId, ownerUserId, ownerActive: entry.ownerActive, name: entry.name, permissions, metadata: share(entry.metadata), revoked: entry.revoked, expiresAtMs,
-    limitGroupId, expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(), bound: limitsOfKey({ ownerUserId, limitGroupId, limits: share(entry.limits), ownerLimits: share(entry.ownerLimits), plan: share(planOf(entry.plans)) }),
+    keyId, ownerId, isOrganizations, ownerActive: entry.ownerActive, name: entry.name, permissions, metadata: share(entry.metadata), revoked: entry.revoked, expiresAtMs,
+    limitGroupId, expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(), bound: limitsOfKey({ ownerId, limitGroupId, limits: share(entry.limits), ownerLimits: share(entry.ownerLimits), plan: share(planOf(entry.plans)) }),
     answer: { text: '' }, allowsFrom: addressTest(entry),
   }
-  const principal: Principal = Object.freeze({ type: 'key', id: ownerUserId, keyId, permissions, authenticatedBy: 'key' })
+  const principal: Principal = Object.freeze({ type: 'key', id: ownerId, keyId, permissions, authenticatedBy: 'key', ...(isOrganizations ? { organizationId: ownerId } : {}) })
   const endsAtMs = entry.revoked || !entry.ownerActive ? 0 : (expiresAtMs ?? Infinity)
-  return { key, session: null, principal, ids: [keyId, ownerUserId].concat(share(entry.roles)), asOf, endsAtMs }
+  return { key, session: null, principal, ids: [keyId, ownerId].concat(share(entry.roles)), asOf, endsAtMs }
 }
 
 /** What a session is worth in which somebody acts for its user: no more than both, and nothing once either side has ended or may do too much. */
@@ -193,7 +195,7 @@ export function foundSession({ entry: facts, asOf }: Snapshot<SessionFacts>, aut
   const { userId, sessionId, roles } = rest
   const own: Acted = { act: null, ids: [], permissions: wantsMfa ? UNTIL_MFA : facts.permissions, ended: facts.ended, expiresAtMs: facts.expiresAtMs }
   const { act, ids, permissions, ended, expiresAtMs } = actor === null ? own : actedFor(facts, actor, idleMs)
-  const bound = limitsOfOwner({ ownerUserId: userId, ownerLimits: share(ownerLimits), plan: share(planOf(plans)) })
+  const bound = limitsOfOwner({ ownerId: userId, ownerLimits: share(ownerLimits), plan: share(planOf(plans)) })
   const entry: SessionEntry = { ...rest, permissions, ended, expiresAtMs, bound: bound.charges.length > 0 ? bound : null }
   const principal: Principal = Object.freeze({ type: 'user', id: userId, sessionId, permissions, acr: share(acr), authTimeMs, authenticatedBy, ...(act === null ? {} : { act }), ...(wantsMfa && act === null ? { wantsMfa } : {}) })
   const endsAtMs = entry.ended || !entry.userActive ? 0 : Math.min(entry.expiresAtMs, entry.lastSeenAtMs + idleMs, notAfterMs)

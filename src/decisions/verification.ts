@@ -14,7 +14,7 @@ export interface Verification {
   code: VerificationCode
   keyId?: string
   name?: string
-  owner?: { type: 'user'; id: string }
+  owner?: { type: 'user' | 'organization'; id: string }
   permissions?: string[]
   metadata?: Metadata
   expiresAt?: string | null
@@ -72,7 +72,7 @@ export function overLimit(limits: LimitReport[], { retryAfterMs }: LimitDecision
 
 export function described(entry: KeyEntry, limits: LimitReport[]): Verification {
   return {
-    valid: true, code: 'valid', keyId: entry.keyId, name: entry.name, owner: { type: 'user', id: entry.ownerUserId }, permissions: entry.permissions, metadata: entry.metadata,
+    valid: true, code: 'valid', keyId: entry.keyId, name: entry.name, owner: { type: entry.isOrganizations ? 'organization' : 'user', id: entry.ownerId }, permissions: entry.permissions, metadata: entry.metadata,
     expiresAt: entry.expiresAt, limits, answer: entry.answer,
   }
 }

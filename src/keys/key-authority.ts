@@ -1,13 +1,14 @@
 // What the services of keys share: whose a key is, what its fields fence, and how a new one is written. Pure but for `insertKey`.
 import type { Caller, Principal } from '../kernel/principal.js'
-import type { AuthorityService, Fence, Held } from '../authority/index.js'
+import { type AuthorityService, type Fence, type GateScope, type Held, refuseGrant } from '../authority/index.js'
 import type { Along, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { problem } from '../kernel/errors.js'
-import { holds } from '../kernel/permissions.js'
+import { AppError, problem } from '../kernel/errors.js'
+import { holds, intersection } from '../kernel/permissions.js'
 import { sha256 } from '../kernel/secrets.js'
+import { type Opened, refuseBeyond, type StandingService } from '../organizations/index.js'
 import { formatKey } from './key-format.js'
-import type { KeyKind, KeyRow, KeyStore, NewKeyRow } from './key-store.js'
+import type { KeyKind, KeyOwner, KeyRow, KeyStore, NewKeyRow } from './key-store.js'
 import { type IssuedKey, viewOf } from './key-view.js'
 
 export const WRITE = 'gatehouse:keys.write'
@@ -30,6 +31,32 @@ export function maySeeAll({ permissions }: Principal): boolean {
   return [READ, WRITE, BRAKE].some((permission) => holds(permissions, permission))
 }
 
+/** The organization of a key, behind its gate. Throws key.not_found where the caller is neither in it nor may sell or end keys. */
+export async function openOrganization(tx: Tx, standings: StandingService, caller: Caller, organizationId: string, scope: GateScope): Promise<Opened> {
+  try {
+    return await standings.open(tx, caller, organizationId, { mode: 'beside', scope, mayAlso: [WRITE, BRAKE] })
+  } catch (error) {
+    // whose a key is is not told to who may not see it
+    throw error instanceof AppError && error.code === 'organization.not_found' ? problem('key.not_found', { cause: error }) : error
+  }
+}
+
+/**
+ * Refuses to give somebody a secret of an organization's with these permissions: its members give what they hold in it; who sells to it acts as it, which takes all that it
+ * may do. Throws permission.not_held.
+ */
+export function refuseSecret({ organization: { entitlement }, standing, held }: Opened, isMembers: boolean, permissions: readonly string[], fence: Fence): void {
+  if (isMembers) {
+    refuseBeyond(standing, entitlement, { permissions, rights: [] })
+    return
+  }
+  refuseGrant(held, permissions, fence)
+  refuseGrant(held, entitlement, fence)
+}
+
+/** What a key is worth of what is written on it. */
+export const worthOf = (permissions: readonly string[], { organization: { entitlement } }: Opened): string[] => intersection(permissions, entitlement)
+
 /** The fence that a key's own fields are. */
 export function fenceOf({ expiresAt, addresses }: Pick<KeyRow, 'expiresAt' | 'addresses'>): Fence {
   return { endsAtMs: expiresAt?.getTime() ?? Infinity, addresses: [addresses] }
@@ -48,7 +75,7 @@ export interface KeyCaps {
 const capOf = (caps: KeyCaps, kind: KeyKind): number => (kind === 'bound' ? caps.own : caps.sold)
 
 /** What those who would have one more live key of an owner wait for, one after the other. */
-export const capLock = (ownerUserId: string): string => `keys:${ownerUserId}`
+export const capLock = ({ ownerUserId, organizationId }: KeyOwner): string => `keys:${organizationId ?? ownerUserId ?? ''}`
 
 function capReached(cap: number, kind: KeyKind): Error {
   return problem('key.cap_reached', { detail: `An owner has at most ${cap} live keys ${kind === 'bound' ? 'of their own' : 'that were sold to them'}: revoke one first` })
@@ -56,11 +83,11 @@ function capReached(cap: number, kind: KeyKind): Error {
 
 /** Refuses one more live key for an owner who has as many as they may; waits for others that ask for this owner. Throws key.cap_reached. */
 export async function refuseAtCap(
-  tx: Tx, { store, authority, caps, clock }: { store: KeyStore; authority: Pick<AuthorityService, 'guardCap'>; caps: KeyCaps; clock: Clock }, ownerUserId: string, kind: KeyKind,
+  tx: Tx, { store, authority, caps, clock }: { store: KeyStore; authority: Pick<AuthorityService, 'guardCap'>; caps: KeyCaps; clock: Clock }, owner: KeyOwner, kind: KeyKind,
 ): Promise<void> {
   const cap = capOf(caps, kind)
-  await authority.guardCap(tx, capLock(ownerUserId))
-  if ((await store.countLive(tx, ownerUserId, kind, new Date(clock.now()), cap)) >= cap) throw capReached(cap, kind)
+  await authority.guardCap(tx, capLock(owner))
+  if ((await store.countLive(tx, owner, kind, new Date(clock.now()), cap)) >= cap) throw capReached(cap, kind)
 }
 
 /** Writes a new key, with what goes along, and shows it, this once. With `caps` it is one more for its owner, whose `capLock` is held. Throws key.cap_reached. */

@@ -8,7 +8,8 @@ import { newId } from '../kernel/ids.js'
 import { holds } from '../kernel/permissions.js'
 import { type Hand, refuseForeignFields, widens } from './key-hands.js'
 import { canonicalAddresses, checkKeyInput, keyEndsAt, keyStatus } from './key-rules.js'
-import { actorOf, fenceOf, insertKey, isOwn, OWN, refuseAtCap, refuseLimits, WRITE } from './key-authority.js'
+import { hasRight, type Opened } from '../organizations/index.js'
+import { actorOf, fenceOf, insertKey, isOwn, openOrganization, OWN, refuseAtCap, refuseLimits, refuseSecret, worthOf, WRITE } from './key-authority.js'
 import type { KeyChange, KeyServiceDeps } from './key-service.js'
 import type { KeyPatch, KeyRow } from './key-store.js'
 import { type IssuedKey, type KeyView, viewOf } from './key-view.js'
@@ -18,6 +19,16 @@ export interface KeyChangeService {
   update: (caller: Caller, id: string, expected: number | '*', patch: KeyChange) => Promise<KeyView>
   /** A new key in this one's place, which ends after the grace; what this one replaced ends now. Throws key.not_found, key.revoked, key.expired, key.rotated, access.denied, permission.not_held. */
   rotate: (caller: Caller, id: string, options: { graceSeconds: number }) => Promise<IssuedKey>
+}
+
+/** A key behind its gate, and by whose hands it is touched. */
+interface OpenedKey {
+  row: KeyRow
+  held: Held
+  principal: Principal
+  /** that owns it */
+  organization: Opened | null
+  hands: Set<Hand>
 }
 
 const time = (text: string | null): Date | null => (text === null ? null : new Date(text))
@@ -30,35 +41,41 @@ function patchOf({ expiresAt, ownerExpiresAt, addresses, ownerAddresses, ...rest
 }
 
 export function createKeyChangeService(deps: KeyServiceDeps): KeyChangeService {
-  const { store, authority, audit, transact, clock, publishRevocations } = deps
+  const { store, authority, standings, audit, transact, clock, publishRevocations } = deps
 
   /** The key behind the gate, and what its changer holds. Throws key.not_found, also for one that the caller may not touch, and key.revoked, key.rotated. */
-  async function open(tx: Tx, caller: Caller, id: string): Promise<{ row: KeyRow; held: Held; principal: Principal; hands: Set<Hand> }> {
+  async function open(tx: Tx, caller: Caller, id: string): Promise<OpenedKey> {
     const principal = actorOf(caller)
     const known = await store.find(id, tx)
-    const held = await authority.hold(tx, caller, { ...(known ? { users: [known.ownerUserId] } : {}), narrowedCredentials: [`key:${id}`] })
+    const scope = { ...(known?.ownerUserId ? { users: [known.ownerUserId] } : {}), narrowedCredentials: [`key:${id}`] }
+    const organization = known?.organizationId ? await openOrganization(tx, standings, caller, known.organizationId, scope) : null
+    const held = organization?.held ?? (await authority.hold(tx, caller, scope))
     const row = known && (await store.lock(tx, id))
-    const isOwner = row !== null && principal.type === 'user' && isOwn(principal, row)
+    const isOwner = row !== null && (organization ? hasRight(organization.standing, 'keys.write') : principal.type === 'user' && isOwn(principal, row))
     const isSeller = holds(held.permissions, WRITE)
     if (!row || !(isOwner || isSeller)) throw problem('key.not_found')
     if (row.revokedAt) throw problem('key.revoked')
     if (row.rotatedToId !== null) throw problem('key.rotated')
-    return { row, held, principal, hands: new Set([...(isOwner ? ['owner' as const] : []), ...(isSeller ? ['seller' as const] : [])]) }
+    return { row, held, principal, organization, hands: new Set([...(isOwner ? ['owner' as const] : []), ...(isSeller ? ['seller' as const] : [])]) }
   }
 
   /** Refuses what the caller may not do to this key, and says whether they vouch for it from now on. */
-  async function judge(tx: Tx, { row, held, hands }: { row: KeyRow; held: Held; hands: Set<Hand> }, patch: KeyPatch): Promise<boolean> {
+  async function judge(tx: Tx, { row, held, hands, organization }: OpenedKey, patch: KeyPatch): Promise<boolean> {
     refuseForeignFields(row, hands, patch)
     const isWider = widens(row, patch)
     const isForOwner = hands.has('owner')
     if (patch.limits) refuseLimits(held)
     // one's own: narrowing needs nothing but being its owner
-    if (isForOwner && !hands.has('seller') && (isWider || patch.name !== undefined)) refuseWithout(held, OWN)
+    if (!organization && isForOwner && !hands.has('seller') && (isWider || patch.name !== undefined)) refuseWithout(held, OWN)
     if (!isForOwner) refuseEnd(held, row.permissions)
     if (!isWider) return false
     const result = { ...row, ...patch }
+    if (organization) {
+      refuseSecret(organization, isForOwner, result.permissions, fenceOf(result))
+      return true
+    }
     refuseGrant(held, result.permissions, fenceOf(result))
-    if (!isForOwner) refuseGain(held, await authority.target(tx, row.ownerUserId), fenceOf(result))
+    if (!isForOwner) refuseGain(held, await authority.target(tx, row.ownerUserId ?? ''), fenceOf(result))
     return true
   }
 
@@ -73,7 +90,7 @@ export function createKeyChangeService(deps: KeyServiceDeps): KeyChangeService {
         const isWider = await judge(tx, opened, patch)
         const now = new Date(clock.now())
         // an end that is put off brings an ended key back: it counts as one more
-        if (keyStatus(row, now.getTime()) === 'expired' && keyStatus({ ...row, ...patch }, now.getTime()) === 'active') await refuseAtCap(tx, deps, row.ownerUserId, row.kind)
+        if (keyStatus(row, now.getTime()) === 'expired' && keyStatus({ ...row, ...patch }, now.getTime()) === 'active') await refuseAtCap(tx, deps, row, row.kind)
         const { by, via } = issuerOf(caller)
         const vouched = isWider ? { issuedBy: by, issuedVia: via, issuedAt: now } : {}
         if (!(await store.update(tx, id, row.version, { ...patch, ...vouched }, now))) throw problem('precondition.failed')
@@ -87,15 +104,16 @@ export function createKeyChangeService(deps: KeyServiceDeps): KeyChangeService {
     },
 
     rotate: (caller, id, { graceSeconds }) => transact(async (tx) => {
-      const { row, held, hands } = await open(tx, caller, id)
+      const { row, held, hands, organization } = await open(tx, caller, id)
       const now = clock.now()
       if (keyStatus(row, now) === 'expired') throw problem('key.expired')
-      if (hands.has('owner')) refuseWithout(held, OWN, WRITE)
+      if (organization) refuseSecret(organization, hands.has('owner'), worthOf(row.permissions, organization), fenceOf({ expiresAt: keyEndsAt(row), addresses: row.addresses }))
+      else if (hands.has('owner')) refuseWithout(held, OWN, WRITE)
       else {
         // who rotates another's key gets its secret: they must hold what it opens, and be able to act as its owner
         const fence = fenceOf({ expiresAt: keyEndsAt(row), addresses: row.addresses })
         refuseGrant(held, row.permissions, fence)
-        refuseGain(held, await authority.target(tx, row.ownerUserId), fence)
+        refuseGain(held, await authority.target(tx, row.ownerUserId ?? ''), fence)
       }
       const endsMs = Math.min(keyEndsAt(row)?.getTime() ?? Infinity, now + graceSeconds * 1000)
       const successorId = newId()
@@ -103,9 +121,9 @@ export function createKeyChangeService(deps: KeyServiceDeps): KeyChangeService {
       // one predecessor lives on at most: however often a key is rotated, its secrets do not pile up
       await store.endPredecessors(tx, id, row.limitGroupId, new Date(now))
       const { by, via } = issuerOf(caller)
-      const { ownerUserId, name, kind, permissions, limits, metadata, limitGroupId, expiresAt, addresses, ownerExpiresAt, ownerAddresses, issuedBy, issuedVia, issuedAt } = row
+      const { ownerUserId, organizationId, name, kind, permissions, limits, metadata, limitGroupId, expiresAt, addresses, ownerExpiresAt, ownerAddresses, issuedBy, issuedVia, issuedAt } = row
       const issued = await insertKey(tx, deps, {
-        id: successorId, ownerUserId, name, kind, permissions, limits, metadata, limitGroupId, expiresAt, addresses, ownerExpiresAt, ownerAddresses,
+        id: successorId, ownerUserId, organizationId, name, kind, permissions, limits, metadata, limitGroupId, expiresAt, addresses, ownerExpiresAt, ownerAddresses,
         issuedBy, issuedVia, issuedAt, secretTo: by, secretVia: via, secretAt: new Date(now),
       }, audit.along(caller, { action: 'key.rotated', targetType: 'key', targetId: id, details: { rotatedToId: successorId, graceSeconds } }))
       await publishRevocations()

@@ -3,6 +3,7 @@
 /** What a key must be to be swept: all that is given. */
 export interface KeyFilter {
   ownerUserId?: string
+  organizationId?: string
   kind?: 'bound' | 'standing'
   /** who vouches for it */
   issuedBy?: string

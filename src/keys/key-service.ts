@@ -9,10 +9,11 @@ import { AppError, problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { ListQuery, PageText } from '../kernel/page.js'
 import { holds } from '../kernel/permissions.js'
-import { actorOf, BRAKE, capLock, fenceOf, insertKey, isOwn, type KeyCaps, maySeeAll, OWN, refuseLimits, WRITE } from './key-authority.js'
+import { hasRight, type StandingService } from '../organizations/index.js'
+import { actorOf, BRAKE, capLock, fenceOf, insertKey, isOwn, type KeyCaps, maySeeAll, openOrganization, OWN, refuseLimits, refuseSecret, WRITE } from './key-authority.js'
 import { refuseForeignFields } from './key-hands.js'
 import { canonicalAddresses, checkKeyInput, type KeyLimit, type Metadata } from './key-rules.js'
-import type { KeyKind, KeyStore } from './key-store.js'
+import type { KeyKind, KeyOwner, KeyRow, KeyStore } from './key-store.js'
 import type { KeySweepService } from './key-sweep-service.js'
 import { type IssuedKey, type KeyView, viewOf } from './key-view.js'
 
@@ -30,16 +31,16 @@ export interface KeyChange {
   ownerAddresses?: string[]
 }
 
-export type NewKey = Omit<KeyChange, 'ownerExpiresAt' | 'ownerAddresses'> & { name: string; ownerUserId?: string }
+export type NewKey = Omit<KeyChange, 'ownerExpiresAt' | 'ownerAddresses'> & { name: string; ownerUserId?: string; organizationId?: string }
 
 export interface KeyService {
-  /** The caller's own keys; with gatehouse:keys.read everybody's. */
+  /** The caller's own keys, or those of an organization in which they have the right to; with gatehouse:keys.read everybody's. */
   list: (caller: Caller, query: ListQuery) => Promise<PageText>
   /** Throws key.not_found, also for a key the caller may not see. */
   find: (caller: Caller, id: string) => Promise<KeyView>
   /** Refuses who may not issue for that owner, as far as the request's credential tells; `issue` asks again, at the commit. Throws access.denied. */
-  mayIssue: (caller: Caller, input: Pick<NewKey, 'ownerUserId'>) => void
-  /** Throws access.denied, owner.unknown, permission.not_held, key.cap_reached, request.invalid. */
+  mayIssue: (caller: Caller, input: { ownerUserId?: string | null | undefined; organizationId?: string | null | undefined }) => Promise<void>
+  /** Throws access.denied, owner.unknown, organization.not_found, permission.not_held, key.cap_reached, request.invalid. */
   issue: (caller: Caller, input: NewKey) => Promise<IssuedKey>
   /** Revokes for ever; a second time changes nothing. `grants: revoke` begins a sweep of what it had issued, which takes the right to end keys of others. Throws key.not_found, access.denied, permission.not_held, precondition.failed. */
   revoke: (caller: Caller, id: string, expected?: number | '*', grants?: 'keep' | 'revoke') => Promise<{ revokedAt: string; sweepId?: string }>
@@ -50,6 +51,7 @@ export interface KeyService {
 export interface KeyServiceDeps {
   store: KeyStore
   authority: AuthorityService
+  standings: StandingService
   audit: AuditStore
   transact: Transact
   clock: Clock
@@ -69,12 +71,12 @@ function neededFor(principal: Principal, ownerUserId: string): string[] {
 }
 
 export function createKeyService(deps: KeyServiceDeps): KeyService {
-  const { store, authority, audit, transact, clock, sweeps, publishRevocations } = deps
+  const { store, authority, standings, audit, transact, clock, sweeps, publishRevocations } = deps
 
   /** Who may issue for this owner, which kind of key that makes, and what the issuer holds. Throws access.denied, owner.unknown, permission.not_held. */
   async function judge(tx: Tx, caller: Caller, ownerUserId: string, fence: Fence): Promise<{ held: Held; kind: KeyKind }> {
     const principal = actorOf(caller)
-    const held = await authority.hold(tx, caller, { users: [ownerUserId], cap: capLock(ownerUserId) })
+    const held = await authority.hold(tx, caller, { users: [ownerUserId], cap: capLock({ ownerUserId, organizationId: null }) })
     refuseWithout(held, ...neededFor(principal, ownerUserId))
     if (isOwnIssue(principal, ownerUserId)) return { held, kind: 'bound' }
     const owner = await authority.target(tx, ownerUserId).catch((error: unknown) => {
@@ -85,42 +87,67 @@ export function createKeyService(deps: KeyServiceDeps): KeyService {
     return { held, kind: owner.kind === 'service' || ownerUserId === principal.id ? 'bound' : 'standing' }
   }
 
+  /** The same for an organization: who is in it issues within what they hold there, and who sells to it as to any owner. Throws organization.not_found. */
+  async function judgeFor(tx: Tx, caller: Caller, organizationId: string, permissions: readonly string[], fence: Fence): Promise<{ held: Held; kind: KeyKind }> {
+    const opened = await standings.open(tx, caller, organizationId, { mode: 'beside', scope: { cap: capLock({ ownerUserId: null, organizationId }) }, mayAlso: [WRITE] })
+    const { standing, held } = opened
+    const isSold = holds(held.permissions, WRITE)
+    if (!isSold && !hasRight(standing, 'keys.write')) throw problem('access.denied', { detail: 'Needs the right keys.write in the organization' })
+    refuseSecret(opened, !isSold, permissions, fence)
+    return { held, kind: isSold ? 'standing' : 'bound' }
+  }
+
+  /** Has the caller a right to the keys of this organization? */
+  async function hasHand(caller: Caller, { organizationId }: Pick<KeyRow, 'organizationId'>, right: 'keys.read' | 'keys.write'): Promise<boolean> {
+    const standing = organizationId === null ? null : await standings.standing(caller, organizationId)
+    return standing !== null && hasRight(standing, right)
+  }
+
   return {
     async list(caller, query) {
       const principal = actorOf(caller)
-      return store.list(query, clock.now(), maySeeAll(principal) ? null : principal.id)
+      const { organizationId } = query
+      if (maySeeAll(principal)) return store.list(query, clock.now(), null)
+      // of an organization that is not theirs to see there are as many as of one that there is not: none
+      const isTheirs = typeof organizationId === 'string' && (await hasHand(caller, { organizationId }, 'keys.read'))
+      const owner: KeyOwner = isTheirs ? { ownerUserId: null, organizationId } : { ownerUserId: principal.id, organizationId: null }
+      return store.list(query, clock.now(), owner)
     },
 
     async find(caller, id) {
       const principal = actorOf(caller)
       const row = await store.find(id)
-      if (!row || !(isOwn(principal, row) || maySeeAll(principal))) throw problem('key.not_found')
+      if (!row || !(isOwn(principal, row) || maySeeAll(principal) || (await hasHand(caller, row, 'keys.read')))) throw problem('key.not_found')
       return viewOf(row, clock.now())
     },
 
-    mayIssue(caller, { ownerUserId }) {
+    async mayIssue(caller, { ownerUserId, organizationId }) {
       const principal = actorOf(caller)
-      const needed = neededFor(principal, ownerUserId ?? principal.id)
+      if (organizationId && (await hasHand(caller, { organizationId }, 'keys.write'))) return
+      const needed = organizationId ? [WRITE] : neededFor(principal, ownerUserId ?? principal.id)
+      // that there is such an organization is not told
+      if (organizationId && !holds(principal.permissions, WRITE) && (await standings.standing(caller, organizationId)) === null) throw problem('organization.not_found')
       if (!needed.some((permission) => holds(principal.permissions, permission))) throw problem('access.denied', { detail: `Needs one of: ${needed.join(', ')}` })
     },
 
-    async issue(caller, { ownerUserId, name, permissions = [], limits = [], metadata = {}, expiresAt = null, addresses = [] }) {
+    async issue(caller, { ownerUserId, organizationId, name, permissions = [], limits = [], metadata = {}, expiresAt = null, addresses = [] }) {
       const principal = actorOf(caller)
-      const owner = ownerUserId ?? principal.id
+      if (ownerUserId !== undefined && organizationId !== undefined) throw problem('request.invalid', { errors: [{ path: '/organizationId', message: 'is instead of ownerUserId' }] })
+      const owner: KeyOwner = organizationId === undefined ? { ownerUserId: ownerUserId ?? principal.id, organizationId: null } : { ownerUserId: null, organizationId }
       checkKeyInput({ name, limits, metadata, expiresAt, permissions, addresses }, clock.now())
       return transact(async (tx) => {
         const fence = { expiresAt: expiresAt === null ? null : new Date(expiresAt), addresses: canonicalAddresses(addresses) }
-        const { held, kind } = await judge(tx, caller, owner, fenceOf(fence))
+        const { held, kind } = organizationId === undefined ? await judge(tx, caller, ownerUserId ?? principal.id, fenceOf(fence)) : await judgeFor(tx, caller, organizationId, permissions, fenceOf(fence))
         refuseForeignFields({ kind }, new Set(['seller'] as const), { metadata })
-        refuseGrant(held, permissions, fenceOf(fence))
+        if (organizationId === undefined) refuseGrant(held, permissions, fenceOf(fence))
         if (limits.length > 0) refuseLimits(held)
         const id = newId()
         const { by, via } = issuerOf(caller)
         const now = new Date(clock.now())
         return insertKey(tx, deps, {
-          id, ownerUserId: owner, name, kind, permissions, limits, metadata, limitGroupId: id, ...fence, ownerExpiresAt: null, ownerAddresses: [],
+          id, ...owner, name, kind, permissions, limits, metadata, limitGroupId: id, ...fence, ownerExpiresAt: null, ownerAddresses: [],
           issuedBy: by, issuedVia: via, issuedAt: now, secretTo: by, secretVia: via, secretAt: now,
-        }, audit.along(caller, { action: 'key.issued', targetType: 'key', targetId: id, details: { ownerUserId: owner, kind, permissions } }), deps.caps)
+        }, audit.along(caller, { action: 'key.issued', targetType: 'key', targetId: id, details: { ownerUserId: organizationId ?? owner.ownerUserId ?? '', kind, permissions } }), deps.caps)
       })
     },
 
@@ -128,19 +155,22 @@ export function createKeyService(deps: KeyServiceDeps): KeyService {
       const principal = actorOf(caller)
       const known = await store.find(id)
       const isTheirs = known !== null && isOwn(principal, known)
-      if (!known || !(isTheirs || maySeeAll(principal))) throw problem('key.not_found')
+      if (!known || !(isTheirs || maySeeAll(principal) || (await hasHand(caller, known, 'keys.write')))) throw problem('key.not_found')
       const { revokedAt, sweepId } = await transact(async (tx) => {
         // grants that this key has under way commit before it ends, and can be found; later ones see it ended
-        const held = await authority.hold(tx, caller, { narrowedCredentials: [`key:${id}`] })
+        const scope = { narrowedCredentials: [`key:${id}`] }
+        const opened = known.organizationId === null || isTheirs ? null : await openOrganization(tx, standings, caller, known.organizationId, scope)
+        const held = opened?.held ?? (await authority.hold(tx, caller, scope))
+        const isMembers = opened !== null && hasRight(opened.standing, 'keys.write')
         // one's own things end without any permission, also for who was demoted this second
-        if (!isTheirs && !holds(held.permissions, BRAKE)) {
+        if (!isTheirs && !isMembers && !holds(held.permissions, BRAKE)) {
           refuseWithout(held, WRITE, BRAKE)
           refuseEnd(held, known.permissions)
         }
         const revoked = await store.revoke(tx, id, expected === '*' ? null : expected, new Date(clock.now()))
         const begun = wish === 'revoke' ? { sweepId: await sweeps.beginBelow(tx, caller, held, id) } : {}
         if (revoked) {
-          await audit.record(tx, caller, { action: 'key.revoked', targetType: 'key', targetId: id, details: { ownerUserId: revoked.ownerUserId } })
+          await audit.record(tx, caller, { action: 'key.revoked', targetType: 'key', targetId: id, details: { ownerUserId: revoked.organizationId ?? revoked.ownerUserId ?? '' } })
           return { revokedAt: revoked.revokedAt, ...begun }
         }
         const row = await store.lock(tx, id)

@@ -13,7 +13,9 @@ import type { KeyLimit, Metadata } from './key-rules.js'
 
 export type KeyRow = {
   id: string
-  ownerUserId: string
+  /** one of the two owns it */
+  ownerUserId: string | null
+  organizationId: string | null
   name: string
   start: string
   permissions: string[]
@@ -42,13 +44,14 @@ export type KeyRow = {
 }
 
 export type KeyKind = 'bound' | 'standing'
+export type KeyOwner = Pick<KeyRow, 'ownerUserId' | 'organizationId'>
 export type NewKeyRow = Omit<KeyRow, 'version' | 'lastUsedAt' | 'revokedAt' | 'rotatedToId' | 'dormant'> & { keyHash: Buffer }
 export type KeyPatch = Partial<Pick<KeyRow,
   'name' | 'permissions' | 'limits' | 'metadata' | 'expiresAt' | 'ownerExpiresAt' | 'addresses' | 'ownerAddresses' | 'issuedBy' | 'issuedVia' | 'issuedAt'>>
 
 export interface KeyStore {
-  /** `owner` limits the list to that user's keys; a status is judged at `nowMs` */
-  list: (query: ListQuery, nowMs: number, owner: string | null) => Promise<PageText>
+  /** `owner` limits the list to the keys of that user, or organization; a status is judged at `nowMs` */
+  list: (query: ListQuery, nowMs: number, owner: KeyOwner | null) => Promise<PageText>
   find: (id: string, tx?: Tx) => Promise<KeyRow | null>
   /** Reads a key and keeps others from changing it until the transaction ends. */
   lock: (tx: Tx, id: string) => Promise<KeyRow | null>
@@ -63,16 +66,18 @@ export interface KeyStore {
   /** Ends the live keys that this one took the place of, whatever grace they were given. */
   endPredecessors: (tx: Tx, id: string, limitGroupId: string, now: Date) => Promise<void>
   /** How many live keys of that kind an owner has, counted up to `atMost`. */
-  countLive: (tx: Tx, ownerUserId: string, kind: KeyKind, now: Date, atMost: number) => Promise<number>
+  countLive: (tx: Tx, owner: KeyOwner, kind: KeyKind, now: Date, atMost: number) => Promise<number>
 }
 
 const COLUMNS = {
-  id: 'id', ownerUserId: 'owner_user_id', name: 'name', start: 'start', permissions: 'permissions', limits: 'limits', limitGroupId: 'limit_group_id',
+  id: 'id', ownerUserId: 'owner_user_id', organizationId: 'organization_id', name: 'name', start: 'start', permissions: 'permissions', limits: 'limits', limitGroupId: 'limit_group_id',
   metadata: 'metadata', version: 'version', createdAt: 'created_at', updatedAt: 'updated_at', lastUsedAt: 'last_used_at', expiresAt: 'expires_at',
   revokedAt: 'revoked_at', rotatedToId: 'rotated_to_id', kind: 'kind::text', addresses: 'addresses', ownerAddresses: 'owner_addresses',
   ownerExpiresAt: 'owner_expires_at', issuedBy: 'issued_by', issuedVia: 'issued_via', issuedAt: 'issued_at', secretTo: 'secret_to', secretVia: 'secret_via',
   secretAt: 'secret_at',
-  dormant: `CASE WHEN kind = 'bound' THEN ARRAY(SELECT p FROM unnest(permissions) p WHERE NOT EXISTS (
+  dormant: `CASE WHEN organization_id IS NOT NULL THEN ARRAY(SELECT p FROM unnest(permissions) p WHERE NOT EXISTS (
+    SELECT 1 FROM organizations o, unnest(o.entitlement) g WHERE o.id = organization_id AND permission_covers(g, p)))
+    WHEN kind = 'bound' THEN ARRAY(SELECT p FROM unnest(permissions) p WHERE NOT EXISTS (
     SELECT 1 FROM effective_roles ur JOIN roles r ON r.name = ur.role_name, unnest(r.permissions) g WHERE ur.user_id = owner_user_id AND permission_covers(g, p))) ELSE '{}' END`,
 }
 
@@ -81,11 +86,14 @@ const SELECT_TEXT = `SELECT ${COLUMNS_TEXT} FROM api_keys`
 const SELECT = Prisma.raw(SELECT_TEXT)
 const RETURNED = Prisma.raw(COLUMNS_TEXT)
 
+const ownedBy = ({ ownerUserId, organizationId }: KeyOwner): Prisma.Sql =>
+  organizationId === null ? Prisma.sql`owner_user_id = ${ownerUserId}::uuid` : Prisma.sql`organization_id = ${organizationId}::uuid`
+
 /** How many live keys of a kind an owner has, up to `atMost`. */
-function liveOf(ownerUserId: string, kind: KeyKind, now: Date, atMost: number): Prisma.Sql {
+function liveOf(owner: KeyOwner, kind: KeyKind, now: Date, atMost: number): Prisma.Sql {
   return Prisma.sql`
     SELECT count(*)::int AS n FROM (
-      SELECT 1 FROM api_keys WHERE owner_user_id = ${ownerUserId}::uuid AND kind = ${kind}::key_kind AND revoked_at IS NULL
+      SELECT 1 FROM api_keys WHERE ${ownedBy(owner)} AND kind = ${kind}::key_kind AND revoked_at IS NULL
         AND least(expires_at, owner_expires_at, 'infinity') > ${now}::timestamptz LIMIT ${atMost}::int) AS live`
 }
 
@@ -99,6 +107,7 @@ const LIST = createList({
   fields: {
     id: { sql: 'id', as: 'word' },
     ownerUserId: { sql: 'owner_user_id', as: 'word' },
+    organizationId: { sql: 'organization_id', as: 'word' },
     kind: { sql: 'kind', as: 'word' },
     name: { sql: 'name', as: 'value' },
     start: { sql: 'start', as: 'value' },
@@ -128,6 +137,7 @@ const LIST = createList({
   sortable: { createdAt: { column: 'created_at', type: 'timestamptz' }, name: { column: 'name', type: 'text' } },
   filters: {
     ownerUserId: (p) => `owner_user_id = ${p}::uuid`,
+    organizationId: (p) => `organization_id = ${p}::uuid`,
     kind: (p) => `kind = ${p}::key_kind`,
     issuedBy: (p) => `issued_by = ${p}::uuid`,
     issuedVia: (p) => `issued_via = ${p}`,
@@ -140,7 +150,7 @@ const LIST = createList({
   defaultSort: '-createdAt',
 })
 
-const ownedBy = (owner: string) => ({ sql: (p: string) => `owner_user_id = ${p}::uuid`, value: owner })
+const scopeOf = ({ ownerUserId, organizationId }: KeyOwner) => ({ sql: (p: string) => `${organizationId === null ? 'owner_user_id' : 'organization_id'} = ${p}::uuid`, value: organizationId ?? ownerUserId ?? '' })
 
 const jsonLimits = (limits: KeyLimit[]): Prisma.InputJsonArray => limits.map((limit) => ({ ...limit }))
 const jsonMetadata = (metadata: Metadata): Prisma.InputJsonObject => metadata as Prisma.InputJsonObject
@@ -163,7 +173,7 @@ async function written(tx: Tx, id: string): Promise<KeyRow> {
 
 export function createKeyStore({ pool, cursors }: { pool: pg.Pool; cursors: Cursors }): KeyStore {
   return {
-    list: (query, nowMs, owner) => LIST(pool, cursors, query, { given: { now: new Date(nowMs).toISOString() }, ...(owner === null ? {} : { scope: ownedBy(owner) }) }),
+    list: (query, nowMs, owner) => LIST(pool, cursors, query, { given: { now: new Date(nowMs).toISOString() }, ...(owner === null ? {} : { scope: scopeOf(owner) }) }),
     async find(id, tx) {
       if (tx) return findBy(tx, id)
       const { rows: [row] } = await pool.query<KeyRow>(prepared('key-by-id', `${SELECT_TEXT} WHERE id = $1::uuid`, [id]))
@@ -176,13 +186,13 @@ export function createKeyStore({ pool, cursors }: { pool: pg.Pool; cursors: Curs
     async insert(tx, row, cap, along) {
       try {
         const issued = Prisma.sql`
-          INSERT INTO api_keys (id, owner_user_id, name, start, key_hash, kind, permissions, limits, limit_group_id, metadata, created_at, updated_at, expires_at, addresses,
+          INSERT INTO api_keys (id, owner_user_id, organization_id, name, start, key_hash, kind, permissions, limits, limit_group_id, metadata, created_at, updated_at, expires_at, addresses,
             owner_expires_at, owner_addresses, issued_by, issued_via, issued_at, secret_to, secret_via, secret_at)
-          SELECT ${row.id}::uuid, ${row.ownerUserId}::uuid, ${row.name}, ${row.start}, ${new Uint8Array(row.keyHash)}::bytea, ${row.kind}::key_kind, ${row.permissions}::text[],
+          SELECT ${row.id}::uuid, ${row.ownerUserId}::uuid, ${row.organizationId}::uuid, ${row.name}, ${row.start}, ${new Uint8Array(row.keyHash)}::bytea, ${row.kind}::key_kind, ${row.permissions}::text[],
             ${JSON.stringify(row.limits)}::jsonb, ${row.limitGroupId}::uuid, ${JSON.stringify(row.metadata)}::jsonb, ${row.createdAt}::timestamptz, ${row.updatedAt}::timestamptz,
             ${row.expiresAt}::timestamptz, ${row.addresses}::text[], ${row.ownerExpiresAt}::timestamptz, ${row.ownerAddresses}::text[], ${row.issuedBy}::uuid, ${row.issuedVia},
             ${row.issuedAt}::timestamptz, ${row.secretTo}::uuid, ${row.secretVia}, ${row.secretAt}::timestamptz
-          WHERE ${cap}::int IS NULL OR (${liveOf(row.ownerUserId, row.kind, row.createdAt, cap ?? 0)}) < ${cap}::int
+          WHERE ${cap}::int IS NULL OR (${liveOf(row, row.kind, row.createdAt, cap ?? 0)}) < ${cap}::int
           RETURNING ${RETURNED}`
         const [inserted] = await tx.$queryRaw<KeyRow[]>(together({ issued }, 'issued', [along], Prisma.sql`SELECT * FROM issued`))
         return inserted ?? null
@@ -213,8 +223,8 @@ export function createKeyStore({ pool, cursors }: { pool: pg.Pool; cursors: Curs
         where: { limitGroupId, id: { not: id }, revokedAt: null, rotatedToId: { not: null } }, data: { revokedAt: now, version: { increment: 1 }, updatedAt: now },
       })
     },
-    async countLive(tx, ownerUserId, kind, now, atMost) {
-      const [row] = await tx.$queryRaw<{ n: number }[]>(liveOf(ownerUserId, kind, now, atMost))
+    async countLive(tx, owner, kind, now, atMost) {
+      const [row] = await tx.$queryRaw<{ n: number }[]>(liveOf(owner, kind, now, atMost))
       return row?.n ?? 0
     },
   }

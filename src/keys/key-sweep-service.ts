@@ -87,8 +87,8 @@ export function createKeySweepService({ store, authority, audit, transact, clock
       const within = keys.filter(({ permissions }) => isWithin(sweep.reach, permissions))
       const ended = within.filter(({ isLive }) => isLive)
       await store.revoke(tx, ended.map((key) => key.id), now())
-      await audit.recordAll(tx, byRequester(sweep), ended.map(({ id: keyId, ownerUserId }) => ({
-        action: 'key.revoked', targetType: 'key', targetId: keyId, details: { ownerUserId, sweep: sweep.id }, ...(sweep.requestedBy === '' ? {} : { actorUserId: sweep.requestedBy }),
+      await audit.recordAll(tx, byRequester(sweep), ended.map(({ id: keyId, ownerId }) => ({
+        action: 'key.revoked', targetType: 'key', targetId: keyId, details: { ownerUserId: ownerId, sweep: sweep.id }, ...(sweep.requestedBy === '' ? {} : { actorUserId: sweep.requestedBy }),
       })))
       const [, ...rest] = sweep.frontier
       // each once: keys may have issued, rotated and widened one another in a circle

@@ -30,7 +30,8 @@ export interface DueSweep {
 /** A key that a step has come to, locked. */
 export interface SweptKey {
   id: string
-  ownerUserId: string
+  /** a user, or an organization */
+  ownerId: string
   permissions: string[]
   isLive: boolean
   /** has it issued keys, or received secrets of keys? */
@@ -62,15 +63,16 @@ const FILTER = '*'
 
 /** A condition on api_keys. */
 function conditionOf(filter: KeyFilter): Prisma.Sql {
-  const { ownerUserId, kind, issuedBy, issuedVia, secretTo, secretVia, permission, createdBefore, createdAfter, grantsOf, childrenOf: parent } = filter
+  const { ownerUserId, organizationId, kind, issuedBy, issuedVia, secretTo, secretVia, permission, createdBefore, createdAfter, grantsOf, childrenOf: parent } = filter
   const all = [
-    ...(ownerUserId === undefined ? [] : [Prisma.sql`owner_user_id = ${ownerUserId}::uuid`]), ...(kind === undefined ? [] : [Prisma.sql`kind = ${kind}::key_kind`]),
+    ...(ownerUserId === undefined ? [] : [Prisma.sql`owner_user_id = ${ownerUserId}::uuid`]), ...(organizationId === undefined ? [] : [Prisma.sql`organization_id = ${organizationId}::uuid`]),
+    ...(kind === undefined ? [] : [Prisma.sql`kind = ${kind}::key_kind`]),
     ...(issuedBy === undefined ? [] : [Prisma.sql`issued_by = ${issuedBy}::uuid`]), ...(issuedVia === undefined ? [] : [Prisma.sql`issued_via = ${issuedVia}`]),
     ...(secretTo === undefined ? [] : [Prisma.sql`secret_to = ${secretTo}::uuid`]), ...(secretVia === undefined ? [] : [Prisma.sql`secret_via = ${secretVia}`]),
     ...(permission === undefined ? [] : [Prisma.sql`EXISTS (SELECT 1 FROM unnest(permissions) p WHERE permission_covers(p, ${permission}))`]),
     ...(createdBefore === undefined ? [] : [Prisma.sql`created_at < ${createdBefore}::timestamptz`]),
     ...(createdAfter === undefined ? [] : [Prisma.sql`created_at >= ${createdAfter}::timestamptz`]),
-    ...(grantsOf === undefined ? [] : [Prisma.sql`(issued_by = ${grantsOf}::uuid OR secret_to = ${grantsOf}::uuid) AND owner_user_id <> ${grantsOf}::uuid`]),
+    ...(grantsOf === undefined ? [] : [Prisma.sql`(issued_by = ${grantsOf}::uuid OR secret_to = ${grantsOf}::uuid) AND owner_user_id IS DISTINCT FROM ${grantsOf}::uuid`]),
     ...(parent === undefined ? [] : [childrenOf(parent)]),
   ]
   // an empty filter is everything, and nobody means that
@@ -115,7 +117,7 @@ export function createKeySweepStore({ prisma }: { prisma: PrismaClient }): KeySw
       await tx.$executeRaw`SELECT authority_gate(7103, '{}', ${ids.map((id) => `key:${id}`)}::text[])`
       // a later statement: it sees what these keys had under way when their gates were passed
       const keys = await tx.$queryRaw<SweptKey[]>`
-        SELECT k.id, k.owner_user_id AS "ownerUserId", k.permissions, k.revoked_at IS NULL AND least(k.expires_at, k.owner_expires_at, 'infinity') > ${now} AS "isLive",
+        SELECT k.id, coalesce(k.owner_user_id, k.organization_id) AS "ownerId", k.permissions, k.revoked_at IS NULL AND least(k.expires_at, k.owner_expires_at, 'infinity') > ${now} AS "isLive",
                EXISTS (SELECT 1 FROM api_keys c WHERE c.issued_via = 'key:' || k.id) OR EXISTS (SELECT 1 FROM api_keys c WHERE c.secret_via = 'key:' || k.id) AS "isParent"
         FROM api_keys k WHERE k.id = ANY(${ids}::uuid[]) ORDER BY k.id FOR NO KEY UPDATE OF k`
       return { keys, isLast: ids.length < limit, lastId: ids.at(-1) ?? null }

@@ -5,7 +5,9 @@ import type { KeyRow } from './key-store.js'
 
 export interface KeyView {
   id: string
-  ownerUserId: string
+  /** a user or an organization owns it */
+  ownerUserId: string | null
+  organizationId: string | null
   kind: 'bound' | 'standing'
   name: string
   start: string
@@ -42,7 +44,7 @@ const iso = (time: Date | null): string | null => time?.toISOString() ?? null
 
 export function viewOf(row: KeyRow, nowMs: number): KeyView {
   return {
-    id: row.id, ownerUserId: row.ownerUserId, kind: row.kind, name: row.name, start: row.start, permissions: row.permissions, dormant: row.dormant, limits: row.limits,
+    id: row.id, ownerUserId: row.ownerUserId, organizationId: row.organizationId, kind: row.kind, name: row.name, start: row.start, permissions: row.permissions, dormant: row.dormant, limits: row.limits,
     metadata: row.metadata, status: keyStatus(row, nowMs), version: row.version, createdAt: row.createdAt.toISOString(), updatedAt: row.updatedAt.toISOString(),
     lastUsedAt: iso(row.lastUsedAt), expiresAt: iso(row.expiresAt), ownerExpiresAt: iso(row.ownerExpiresAt), endsAt: iso(keyEndsAt(row)), addresses: row.addresses,
     ownerAddresses: row.ownerAddresses, revokedAt: iso(row.revokedAt), ...(row.rotatedToId === null ? {} : { rotatedToId: row.rotatedToId }),

@@ -104,12 +104,12 @@ export function chargeOf(key: string, { quota, windowSeconds = 0, algorithm = 'w
 }
 
 // the braces keep all counters of an owner in one slot where Redis spreads its keys
-function keyCounter(ownerUserId: string, limitGroupId: string, name: string): string {
-  return flat(`key:{${ownerUserId}}:${limitGroupId}:${name}`)
+function keyCounter(ownerId: string, limitGroupId: string, name: string): string {
+  return flat(`key:{${ownerId}}:${limitGroupId}:${name}`)
 }
 
 export interface OwnerFacts {
-  ownerUserId: string
+  ownerId: string
   /** set for this owner */
   ownerLimits: readonly Limit[]
   /** what their roles give, see limits/plan.ts */
@@ -120,13 +120,13 @@ export interface OwnerFacts {
  * What counts for an owner over all their keys and sessions, at cost 1: `owner:NAME` and `plan:NAME` among the names of a key's own limits. The
  * counters hang on owner and name alone, so no other role, key or rotation refills them.
  */
-export function limitsOfOwner({ ownerUserId, ownerLimits, plan = [] }: OwnerFacts): Bound {
+export function limitsOfOwner({ ownerId, ownerLimits, plan = [] }: OwnerFacts): Bound {
   const limits: Limit[] = []
   const charges: LimitCharge[] = []
   for (const [kind, list] of [['owner', readLimits(ownerLimits)], ['plan', plan]] as const) {
     for (const limit of list) {
       limits.push({ ...limit, name: `${kind}:${limit.name}` })
-      charges.push(chargeOf(flat(`${kind}:{${ownerUserId}}:${limit.name}`), limit))
+      charges.push(chargeOf(flat(`${kind}:{${ownerId}}:${limit.name}`), limit))
     }
   }
   return { limits, charges }
@@ -134,12 +134,12 @@ export function limitsOfOwner({ ownerUserId, ownerLimits, plan = [] }: OwnerFact
 
 /** All limits of a key, at cost 1: its own (rotated keys share them) and its owner's. */
 export function limitsOfKey(key: OwnerFacts & { limitGroupId: string; limits: readonly Limit[] }): Bound {
-  const { ownerUserId, limitGroupId } = key
+  const { ownerId, limitGroupId } = key
   const own = readLimits(key.limits)
   const owner = limitsOfOwner(key)
   return {
     limits: owner.limits.length === 0 ? own : [...own, ...owner.limits],
-    charges: [...own.map((limit) => chargeOf(keyCounter(ownerUserId, limitGroupId, limit.name), limit)), ...owner.charges],
+    charges: [...own.map((limit) => chargeOf(keyCounter(ownerId, limitGroupId, limit.name), limit)), ...owner.charges],
   }
 }
 
@@ -176,7 +176,7 @@ export function atCost(bound: Bound, cost: number): Bound {
  * A key's limits as one request wants them charged: overrides lower what holds (a smaller quota, a higher cost) or add to it. Throws access.denied for
  * those that would raise, or leave out, anything, and request.invalid for those that make no limit.
  */
-export function forRequest(bound: Bound, key: { ownerUserId: string; limitGroupId: string }, cost: number, overrides: readonly LimitOverride[] = []): Bound {
+export function forRequest(bound: Bound, key: { ownerId: string; limitGroupId: string }, cost: number, overrides: readonly LimitOverride[] = []): Bound {
   if (overrides.length === 0) return atCost(bound, cost)
   const limits = [...bound.limits]
   const charges: LimitCharge[] = bound.charges.map((charge) => ({ ...charge, cost }))
@@ -186,7 +186,7 @@ export function forRequest(bound: Bound, key: { ownerUserId: string; limitGroupI
     const known = limits[at]
     const [limit, least] = known ? [lowered(known, override), charges[at]?.cost ?? cost] : [added(override), 1]
     if (override.cost !== undefined && override.cost < least) throw notLowered(limit.name, `its cost is ${least}`)
-    const counter = charges[at]?.key ?? keyCounter(key.ownerUserId, key.limitGroupId, limit.name)
+    const counter = charges[at]?.key ?? keyCounter(key.ownerId, key.limitGroupId, limit.name)
     limits[at] = limit
     charges[at] = chargeOf(counter, limit, override.cost ?? (known ? least : cost))
   }

@@ -25,6 +25,7 @@ export interface UsageNeeds {
   config: UsageServiceDeps['config']
   audit: Pick<AuditStore, 'record'>
   transact: Transact
+  mayReadOf: UsageServiceDeps['mayReadOf']
 }
 
 export interface UsageFeature {
@@ -35,11 +36,11 @@ export interface UsageFeature {
   close: () => Promise<unknown>
 }
 
-export function createUsage({ pool, clock, log, nodeId, config, audit, transact }: UsageNeeds): UsageFeature {
+export function createUsage({ pool, clock, log, nodeId, config, audit, transact, mayReadOf }: UsageNeeds): UsageFeature {
   const store = createUsageStore({ pool })
   const usageLedger = createUsageLedger({ store, writerId: nodeId, clock, log })
   const usage = createUsageService({
-    store, clock, config,
+    store, clock, config, mayReadOf,
     noteExport: (caller, targetId, granularity) => transact((tx) => audit.record(tx, caller, { action: 'usage.exported', targetType: 'usage', targetId, details: { granularity } })),
   })
   return {

@@ -42,6 +42,8 @@ export interface UsageServiceDeps {
   store: Omit<UsageStore, 'append'>
   /** Writes down that somebody took a copy of what is others'. */
   noteExport: (caller: Caller, ownerUserId: string, granularity: Granularity) => Promise<void>
+  /** May the caller see the usage of an organization? False also for one that there is not. */
+  mayReadOf: (caller: Caller, organizationId: string) => Promise<boolean>
   clock: Clock
   config: { usageMinutesKeptDays: number; usageHoursKeptDays: number; usageDaysKeptDays: number }
 }
@@ -63,11 +65,17 @@ async function untilDone(step: () => Promise<number>): Promise<number> {
   }
 }
 
-export function createUsageService({ store, noteExport, clock, config }: UsageServiceDeps): UsageService {
+export function createUsageService({ store, noteExport, mayReadOf, clock, config }: UsageServiceDeps): UsageService {
   /** Everybody's for holders of the permission, else the caller's own keys. Another's key looks like one that is not there. */
-  async function scopeOf({ principal }: Caller, { keyId, ownerId }: UsageQuery): Promise<UsageScope> {
+  async function scopeOf(caller: Caller, { keyId, ownerId }: UsageQuery): Promise<UsageScope> {
+    const { principal } = caller
     if (!principal) throw problem('credentials.missing')
     if (holds(principal.permissions, READ)) return { keyId, ownerUserId: ownerId }
+    const organizationId = ownerId ?? (keyId === undefined ? null : await store.ownerOfKey(keyId))
+    if (organizationId !== null && organizationId !== principal.id && (await mayReadOf(caller, organizationId))) {
+      if (keyId !== undefined && (await store.ownerOfKey(keyId)) !== organizationId) throw problem('key.not_found')
+      return { keyId, ownerUserId: organizationId }
+    }
     if (ownerId !== undefined && ownerId !== principal.id) throw problem('access.denied', { detail: `Another's usage needs ${READ}` })
     if (keyId !== undefined && (await store.ownerOfKey(keyId)) !== principal.id) throw problem('key.not_found')
     return { keyId, ownerUserId: principal.id }

@@ -165,7 +165,7 @@ export function createUsageStore({ pool }: { pool: pg.Pool }): UsageStore {
     },
 
     async ownerOfKey(keyId) {
-      const { rows } = await pool.query<{ owner: string }>('SELECT owner_user_id AS owner FROM api_keys WHERE id = $1', [keyId])
+      const { rows } = await pool.query<{ owner: string }>('SELECT coalesce(owner_user_id, organization_id) AS owner FROM api_keys WHERE id = $1', [keyId])
       return rows[0]?.owner ?? null
     },
   }

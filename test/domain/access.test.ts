@@ -108,7 +108,7 @@ t.test('charges that are made once for each principal stand beside the key\'s ow
   const { key, session, principal } = foundKey({
     asOf: 1,
     entry: {
-      keyId: 'k', ownerUserId: 'o', ownerActive: true, name: 'n', permissions: [], metadata: {}, revoked: false, expiresAtMs: null, limitGroupId: 'k', ownerLimits: [], ownerPermissions: null, roles: [], plans: [], addresses: [], ownerAddresses: [],
+      keyId: 'k', ownerId: 'o', isOrganizations: false, ownerActive: true, name: 'n', permissions: [], metadata: {}, revoked: false, expiresAtMs: null, limitGroupId: 'k', ownerLimits: [], ownerPermissions: null, roles: [], plans: [], addresses: [], ownerAddresses: [],
       limits: [{ name: 'calls', quota: 10, windowSeconds: 60 }],
     },
   })

@@ -172,7 +172,7 @@ t.test('limits as written: each mistake has its place', async (t) => {
 })
 
 t.test('limits as written: a key\'s own, its owner\'s, and those of one request', async (t) => {
-  const key = { ownerUserId: 'o', limitGroupId: 'g', limits: [{ name: 'calls', quota: 5, windowSeconds: 60 }], ownerLimits: [{ name: 'all', quota: 9, algorithm: 'calendar', period: 'day' } as const] }
+  const key = { ownerId: 'o', limitGroupId: 'g', limits: [{ name: 'calls', quota: 5, windowSeconds: 60 }], ownerLimits: [{ name: 'all', quota: 9, algorithm: 'calendar', period: 'day' } as const] }
   const bound = limitsOfKey(key)
   t.same(bound.limits.map(({ name }) => name), ['calls', 'owner:all'])
   t.same(bound.charges.map((one) => one.key), ['key:{o}:g:calls', 'owner:{o}:all'])
@@ -211,7 +211,7 @@ t.test('plans: by name the largest of all roles, the base role\'s among them; wh
   const names = (count: number) => [Array.from({ length: count }, (_, at) => calls(5, { name: `n${at}` }))]
   t.equal(planOfRoles([...names(10), ...names(40).map((list) => list.slice(10, 25)), ...names(40).map((list) => list.slice(25))]).length, 40)
   t.same(planOfRoles(Array.from({ length: 41 }, (_, at) => [calls(5, { name: `n${at}` })])).map(({ quota }) => quota), [0], 'more than can be decided deny')
-  const bound = limitsOfOwner({ ownerUserId: 'o', ownerLimits: [calls(3)], plan: planOfRoles([[calls(5)], [calls(50)]]) })
+  const bound = limitsOfOwner({ ownerId: 'o', ownerLimits: [calls(3)], plan: planOfRoles([[calls(5)], [calls(50)]]) })
   t.same(bound.charges.map(({ key, quota }) => [key, quota]), [['owner:{o}:calls', 3], ['plan:{o}:calls', 50]], 'each on a counter of owner and name alone')
   t.same(bound.limits.map(({ name }) => name), ['owner:calls', 'plan:calls'])
 })

@@ -133,7 +133,7 @@ t.test('a row that is already stored and cannot be decided denies, with one log 
     const lines: object[] = []
     const counted: LimitStore = { take: () => t.fail('counted') as never, guarantee: () => t.fail('asked') as never }
     const store = createSoundLimitStore({ counters: counted, clock: fakeClock(), log: { warn: (details) => lines.push(details) } })
-    const { charges, limits } = limitsOfKey({ ownerUserId: 'o', limitGroupId: 'g', limits: good, ownerLimits: stored as never })
+    const { charges, limits } = limitsOfKey({ ownerId: 'o', limitGroupId: 'g', limits: good, ownerLimits: stored as never })
     t.match(limits.at(-1)?.name, /^owner:[a-z]+$/)
     for (let n = 0; n < 3; n += 1) t.match(store.take(charges), { allowed: false, retryAfterMs: Infinity })
     t.equal(lines.length, 1, JSON.stringify(stored)?.slice(0, 80))
