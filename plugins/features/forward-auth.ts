@@ -14,9 +14,9 @@ import { sendProblem, toAppError } from '../http/errors.js'
 import { createFindPresented } from '../security/presented.js'
 
 /** Every one of them, always: a client's own can never stand in for a missing one. */
-function identityHeaders(subject: string, type: string, keyId: string, permissions: string, actor = '-'): PreparedHeaders {
+function identityHeaders(subject: string, type: string, keyId: string, permissions: string, organization = '-', actor = '-'): PreparedHeaders {
   return prepareHeaders([
-    ['x-auth-subject', subject], ['x-auth-type', type], ['x-auth-key-id', keyId], ['x-auth-organization', '-'], ['x-auth-permissions', permissions], ['x-auth-actor', actor],
+    ['x-auth-subject', subject], ['x-auth-type', type], ['x-auth-key-id', keyId], ['x-auth-organization', organization], ['x-auth-permissions', permissions], ['x-auth-actor', actor],
   ])
 }
 
@@ -68,7 +68,7 @@ export default fp(async (app) => {
     if (principal === null) return NOBODY
     let identity = identities.get(principal)
     if (!identity) {
-      identity = identityHeaders(principal.id, principal.type, principal.keyId ?? '-', principal.permissions.join(' ') || '-', principal.act?.sub)
+      identity = identityHeaders(principal.id, principal.type, principal.keyId ?? '-', principal.permissions.join(' ') || '-', principal.organizationId, principal.act?.sub)
       identities.set(principal, identity)
     }
     return identity
