@@ -37,7 +37,7 @@ export default (async (app) => {
     try {
       const empty = missing({ name: filled.name })
       if (empty) return await reply.code(422).show('keys', { ...(await shown(request)), filled, problem: empty, done: null })
-      keys.mayIssue(request.caller, {})
+      await keys.mayIssue(request.caller, {})
       const days = Number(filled.days)
       const input = {
         name: filled.name, permissions: [...new Set(filled.permissions.split(/[\s,]+/).filter((one) => one !== ''))],
