@@ -18,8 +18,8 @@ const SECONDS = 10
 const OPEN_AT_ONCE = 100
 const MEMORY_TARGET_MB = 150
 const P99_TARGET_MS = 500
-const CHANGES = 150
-const COST_ROUNDS = 8
+const CHANGES = 60
+const COST_ROUNDS = 20
 const COST_TARGET_PERCENT = 10
 
 interface Readers {
@@ -75,7 +75,6 @@ export async function measureStreams(bench: Bench): Promise<Findings> {
   const signedIn = await signIn(world)
   const subjects = Array.from({ length: FILTERS }, () => newId())
   return withPool(bench, async (pool) => {
-    const cost = await costOf(bench, pool, signedIn)
     const idleMb = residentMb(serverPid)
     const readers = await openAll(world, signedIn.accessToken, subjects)
     const cpuBefore = cpuSeconds(serverPid) ?? 0
@@ -84,6 +83,7 @@ export async function measureStreams(bench: Bench): Promise<Findings> {
     const busyMb = residentMb(serverPid)
     const cpu = (cpuSeconds(serverPid) ?? 0) - cpuBefore
     readers.close()
+    const cost = await costOf(bench, pool, signedIn)
     const expected = (EVENTS_A_SECOND * SECONDS * STREAMS) / FILTERS
     const { latenciesMs } = readers
     if (latenciesMs.length !== expected) throw new Error(`${latenciesMs.length} messages came of ${expected}`)

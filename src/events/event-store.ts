@@ -75,7 +75,8 @@ export function createEventStore({ pool }: { pool: pg.Pool }): EventStore {
     },
     async positionBefore(time) {
       // by the index on the time; what is told later than it happened, by a slow commit or another clock, is taken in rather than left out
-      const { rows: [row] } = await pool.query<{ position: string | null }>('SELECT min(position) - 1 AS position FROM events WHERE at >= $1', [time])
+      const { rows: [row] } = await pool.query<{ position: string | null }>(
+        'SELECT min(position) - 1 AS position FROM (SELECT position FROM events WHERE at >= $1 ORDER BY at LIMIT 1000) AS first', [time])
       if (row?.position != null) return Number(row.position)
       return (await store.head()).position
     },

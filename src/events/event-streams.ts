@@ -15,8 +15,8 @@ export const KEEPING_STREAMS = 'keeping event streams'
 const EVERY_MS = 500
 const HEARTBEAT_MS = 15_000
 const STALLED_MS = 10_000
-const MOST_ROWS = 200
-const PIECE = 64 * 1024
+const MOST_ROWS = 100
+const PIECE = 128 * 1024
 const MOST_PIECES = 500
 const HELD = 16 * 1024
 // readers who are behind read from the database, and share two of its connections

@@ -228,12 +228,11 @@ export function createWebhookService({ store, deliveries, sender, events, feed, 
       await feed.look()
       const event = 'eventId' in what ? await events.byId(what.eventId) : null
       if ('eventId' in what && !event) throw problem('events.expired')
+      // asked before the transaction, which must not wait for a second connection
+      const from = 'since' in what ? await events.positionBefore(new Date(what.since)) : null
       await transact(async (tx) => {
         const { row } = await open(tx, caller, id, '*')
-        if ('since' in what) {
-          const [from, until] = [await events.positionBefore(new Date(what.since)), feed.head().position]
-          await store.update(tx, id, { replayPosition: from, replayUntil: until, waitsUntil: null })
-        }
+        if (from !== null) await store.update(tx, id, { replayPosition: from, replayUntil: feed.head().position, waitsUntil: null })
         await record(tx, caller, 'replayed', row, what)
         await soon()
       })

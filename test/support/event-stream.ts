@@ -42,7 +42,7 @@ export async function readEvents(app: FastifyInstance, query: string, headers: R
   const changed = new EventTarget()
   response.setEncoding('utf8')
   response.on('data', (chunk: string) => {
-    text += chunk
+    text = (text + chunk).slice(-1_000_000)
     const blocks = (rest + chunk).split('\n\n')
     rest = blocks.pop() ?? ''
     for (const block of blocks) {
