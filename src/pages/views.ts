@@ -150,7 +150,8 @@ export interface Views {
   'sign-out': { email: string }
   'signed-out': object
   account: { user: AccountFacts }
-  profile: { email: string | null; name: string; version: number; problem: FormProblem | null; done: Done | null }
+  /** `locale`: a language tag; '' for that of the installation */
+  profile: { email: string | null; name: string; locale: string; version: number; problem: FormProblem | null; done: Done | null }
   email: { email: string; isProven: boolean; wanted: string; problem: FormProblem | null; done: Done | null }
   'confirm-address': { kind: 'verify' | 'change'; email: string; problem: FormProblem | null }
   'link-void': object

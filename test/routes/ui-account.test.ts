@@ -36,6 +36,10 @@ t.test('the name is changed where nobody else has changed it meanwhile', async (
   t.match(page.body, 'role="status"')
   t.equal((await ada.submit('/ui/account/profile', { name: 'Eve', version })).statusCode, 422)
   t.match((await ada.open('/ui/account')).body, 'Ada &amp; &lt;b>Co&lt;/b>', 'it stays')
+  const now = /name="version" value="(\d+)"/.exec((await ada.open('/ui/account/profile')).body)?.[1] ?? ''
+  t.equal((await ada.submit('/ui/account/profile', { name: 'Ada', locale: 'de', version: now })).statusCode, 303)
+  t.equal((await database.prisma.user.findUniqueOrThrow({ where: { id: ada.id } })).locale, 'de', 'mails to her are German')
+  t.match((await ada.open('/ui/account/profile')).body, /<option[^>]*value="de"[^>]*selected|<option[^>]*selected[^>]*value="de"/)
   t.equal((await ada.submit('/ui/account/profile', { name: 'a\u202eb', version })).statusCode, 400, 'text that reads otherwise than it is written')
 })
 

@@ -2,8 +2,9 @@
 import type { Views } from '../../src/pages/views.js'
 import { Button, Field, Form, ProblemSummary, ProblemText, Username } from '../kit/form.js'
 import { DoneNotice, Moment } from '../kit/notice.js'
+import { usePage } from '../kit/page-context.js'
 import { useText } from '../kit/text.js'
-import { Shell } from './shell.js'
+import { nameOf, Shell } from './shell.js'
 
 export function Account({ user: { email, name, createdAt, lastLoginAt } }: Views['account']) {
   const { t } = useText()
@@ -27,14 +28,23 @@ export function Account({ user: { email, name, createdAt, lastLoginAt } }: Views
   )
 }
 
-export function Profile({ email, name, version, problem, done }: Views['profile']) {
+export function Profile({ email, name, locale, version, problem, done }: Views['profile']) {
   const { t } = useText()
+  const { locales } = usePage()
+  // one's own is among them, whichever it is
+  const offered = ['', ...new Set([...locales, ...(locale === '' ? [] : [locale])])]
   return (
     <Shell title="profile.title" at="profile" isProblem={problem !== null}>
       <DoneNotice done={done} />
       <ProblemSummary problem={problem} />
       <Form action="/ui/account/profile" hidden={{ version: String(version) }}>
         <Field id="name" label="field.name" hint="profile.hint" value={name} problem={problem} autocomplete="name" maxlength={200} />
+        <div class="field">
+          <label for="locale">{t('field.locale')}</label>
+          <select class="input" id="locale" name="locale">
+            {offered.map((tag) => <option key={tag} value={tag} selected={tag === locale} lang={tag === '' ? undefined : tag}>{tag === '' ? t('profile.locale.none') : nameOf(tag)}</option>)}
+          </select>
+        </div>
         <div class="actions"><Button label="save" /></div>
       </Form>
       <section class="section">

@@ -25,7 +25,7 @@ const pathOf = (page: string): string => (page === 'account' ? '/ui/account' : `
 const NAMES: Readonly<Record<string, string>> = { en: 'English', de: 'Deutsch' }
 
 /** The name of a language in itself. */
-function nameOf(locale: string): string {
+export function nameOf(locale: string): string {
   return NAMES[locale] ?? new Intl.DisplayNames([locale], { type: 'language', fallback: 'code' }).of(locale) ?? locale
 }
 
