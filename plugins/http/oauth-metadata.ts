@@ -15,6 +15,6 @@ export default fp(async (app) => {
     app.get(`/.well-known/${name}`, {
       schema: { operationId, summary, tags: ['Tokens'], response: { 200: Metadata } },
       config: { access: ['public'] },
-    }, async (_request, reply) => reply.header('cache-control', 'public, max-age=300').header('access-control-allow-origin', '*').serializer(JSON.stringify).send(await app.oauth.metadata()))
+    }, async (_request, reply) => reply.header('cache-control', 'public, max-age=300').header('access-control-allow-origin', '*').type('application/json; charset=utf-8').serializer(JSON.stringify).send(await app.oauth.metadata()))
   }
 }, { name: 'oauth-metadata', dependencies: ['oauth', 'access'] })

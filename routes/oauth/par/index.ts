@@ -5,5 +5,5 @@ import { OAuthAnswer } from '../schema.js'
 export default (async (app) => {
   const { oauth } = app
   app.post('/', { schema: { response: { 201: OAuthAnswer } }, config: { access: ['public'], anyOrigin: true, provesClient: true, rateLimit: { max: 600, timeWindow: 60_000 } } }, async (request, reply) =>
-    reply.code(201).serializer(JSON.stringify).send(await oauth.push(request.headers.authorization, request.parameters())))
+    reply.code(201).type('application/json; charset=utf-8').serializer(JSON.stringify).send(await oauth.push(request.headers.authorization, request.parameters())))
 }) satisfies FastifyPluginAsyncTypebox

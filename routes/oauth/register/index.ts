@@ -17,14 +17,14 @@ export default (async (app) => {
 
   app.post('/', { schema: { response: { 201: OAuthAnswer } }, config: few }, async (request, reply) => {
     await request.mayRegister()
-    return reply.code(201).serializer(JSON.stringify).send(await registration.register(request.caller, request.metadata()))
+    return reply.code(201).type('application/json; charset=utf-8').serializer(JSON.stringify).send(await registration.register(request.caller, request.metadata()))
   })
 
   app.get('/:id', { schema: { params: Params, response: { 200: OAuthAnswer } }, config: few }, async (request, reply) =>
-    reply.serializer(JSON.stringify).send(await registration.read(request.params.id, tokenOf(request))))
+    reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(await registration.read(request.params.id, tokenOf(request))))
 
   app.put('/:id', { schema: { params: Params, response: { 200: OAuthAnswer } }, config: few }, async (request, reply) =>
-    reply.serializer(JSON.stringify).send(await registration.replace(request.caller, request.params.id, tokenOf(request), request.metadata())))
+    reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(await registration.replace(request.caller, request.params.id, tokenOf(request), request.metadata())))
 
   app.delete('/:id', { schema: { params: Params, response: { 204: NoAnswer } }, config: few }, async (request, reply) => {
     await registration.remove(request.caller, request.params.id, tokenOf(request))

@@ -6,6 +6,6 @@ export default (async (app) => {
   const { oauth } = app
   app.route({
     method: ['GET', 'POST'], url: '/', schema: { response: { 200: OAuthAnswer } }, config: { access: ['public'], anyOrigin: true, rateLimit: { max: 6000, timeWindow: 60_000 } },
-    handler: async (request, reply) => reply.serializer(JSON.stringify).send(await oauth.userinfo(request.headers.authorization, request.ip)),
+    handler: async (request, reply) => reply.type('application/json; charset=utf-8').serializer(JSON.stringify).send(await oauth.userinfo(request.headers.authorization, request.ip)),
   })
 }) satisfies FastifyPluginAsyncTypebox
