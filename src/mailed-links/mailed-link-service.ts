@@ -1,4 +1,4 @@
-// Makes mailed links and says of one whether it is good. A token is 32 random bytes; a code is six digits, kept as a MAC under the installation's
+// Makes mailed links and says of one whether it is good. A token is 32 random bytes; a code is eight digits, kept as a MAC under the installation's
 // secret, for its digits alone could be tried out by whoever reads the table.
 import { randomBytes, randomInt } from 'node:crypto'
 import type { Tx } from '../database/transaction.js'
@@ -36,7 +36,7 @@ export interface GivenLink {
   id: string
   /** for the mail alone */
   token: string
-  /** six digits; '' without `hasCode` */
+  /** eight digits; '' without `hasCode` */
   code: string
   expiresAt: Date
 }
@@ -90,7 +90,7 @@ export function createMailedLinkService({ store, clock, secrets }: { store: Mail
   return {
     async give(tx, { kind, id = newId(), email, userId, details = {}, binding, hasCode = false, givenBy, lifeMs, mostAnHour, countedApart }) {
       const token = `gl_${randomBytes(32).toString('base64url')}`
-      const code = hasCode ? String(randomInt(1_000_000)).padStart(6, '0') : ''
+      const code = hasCode ? String(randomInt(100_000_000)).padStart(8, '0') : ''
       const createdAt = now()
       const expiresAt = new Date(createdAt.getTime() + lifeMs)
       const isKept = await store.insert(tx, {

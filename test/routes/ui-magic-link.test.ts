@@ -14,7 +14,7 @@ t.test('signing in by mail, by its pages', async (t) => {
   const mailOf = async (email: string) => {
     await workedOff(app, database)
     const { text } = server.last(email, /Your sign-in code/)
-    return { code: /\b(\d{6})\b/.exec(text)?.[1] ?? '', link: /https:\/\/auth\.example\.com(\/ui\/magic-link\?token=[\w-]+)/.exec(text)?.[1] ?? '' }
+    return { code: /\b(\d{8})\b/.exec(text)?.[1] ?? '', link: /https:\/\/auth\.example\.com(\/ui\/magic-link\?token=[\w-]+)/.exec(text)?.[1] ?? '' }
   }
   await as.admin()
   await as.signUp('ada@example.com')

@@ -12,7 +12,7 @@ export default (async (app) => {
   app.post('/', {
     schema: {
       operationId: 'askForMagicLink', summary: 'Ask for a mail to sign in by',
-      description: 'Only where MAGIC_LINK is on. Answers alike whether or not there is such an account; where there is, a code and a link that work once for 15 minutes are mailed to it. '
+      description: 'Only where MAGIC_LINK is on. Answers alike whether or not there is such an account; where there is, a code and a link that work once for 10 minutes are mailed to it. '
         + 'At most three an hour go to one address, and five more for each device that its owner has signed in from.',
       tags, body: MagicLinkAsk, response: { 202: MagicLinkAsked },
     },

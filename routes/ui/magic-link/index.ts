@@ -7,7 +7,7 @@ const AskForm = form({ email: 320 })
 
 // what is kept on the way to a mail and back has an end
 const MOST_KEPT = 300
-const KEPT_SECONDS = 900
+const KEPT_SECONDS = 600
 
 export default (async (app) => {
   const { clock, magicLinks } = app
