@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Id, IdParams, NoContent, strict, WaitQuery } from '../../plugins/http/route-kit.js'
 import { expectedVersion } from '../../src/kernel/etag.js'
 import { Identities } from '../me/identities/schema.js'
-import { Deleted, GivenPasswordReset, GrantCounts, GrantsQuery, Impersonate, NewUser, StartedImpersonation, User, UserPage, UserPatch, UserQuery } from './schema.js'
+import { Deleted, GivenPasswordReset, GrantCounts, GrantsQuery, Impersonate, NewUser, PlannedFactorReset, StartedImpersonation, User, UserPage, UserPatch, UserQuery } from './schema.js'
 
 const tags = ['Users']
 const IdentityParams = strict({ id: Id, identityId: Id })
@@ -128,6 +128,29 @@ export default (async (app) => {
     config: { access: ['gatehouse:users.write'], errors: ['user.not_found', 'identity.not_found', 'permission.not_held'] },
   }, async (request, reply) => {
     await app.identities.unlinkOf(request.caller, request.params.id, request.params.identityId)
+    return reply.code(204).send(null)
+  })
+
+  app.post('/:id/factors/reset', {
+    schema: {
+      operationId: 'planFactorReset', summary: 'Plan that all factors of a user go',
+      description: 'For who has lost them all, the recovery codes too. Needs everything the user may do, and is not for oneself. It happens 24 hours later: the user is told at once, and calls it off by proving a factor. '
+        + 'Whoever planned it is judged again then. It ends the user\'s sessions. One that is planned already is planned anew.',
+      tags, params: IdParams, response: { 202: PlannedFactorReset },
+    },
+    config: { access: ['gatehouse:users.write'], price: 10, errors: ['user.not_found', 'access.denied', 'permission.not_held', 'factor.none'] },
+  }, async ({ caller, params }, reply) => reply.code(202).send(await app.factorResets.plan(caller, params.id)))
+
+  app.get('/:id/factors/reset', {
+    schema: { operationId: 'readFactorReset', summary: 'The planned reset of a user\'s factors', tags, params: IdParams, response: { 200: PlannedFactorReset } },
+    config: { access: ['gatehouse:users.read'], errors: ['factor_reset.not_found'] },
+  }, async ({ params }) => app.factorResets.find(params.id))
+
+  app.delete('/:id/factors/reset', {
+    schema: { operationId: 'cancelFactorReset', summary: 'Call a reset of factors off', tags, params: IdParams, response: { 204: NoContent } },
+    config: { access: ['gatehouse:users.write'], errors: ['user.not_found', 'factor_reset.not_found'] },
+  }, async ({ caller, params }, reply) => {
+    await app.factorResets.cancel(caller, params.id)
     return reply.code(204).send(null)
   })
 }) satisfies FastifyPluginAsyncTypebox

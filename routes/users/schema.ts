@@ -1,6 +1,6 @@
 // The shapes of accounts on the wire, for every route that shows one.
 import { Type } from '@sinclair/typebox'
-import { NullableTime, strict, Time, TimeFilter } from '../../plugins/http/route-kit.js'
+import { Id, NullableTime, strict, Time, TimeFilter } from '../../plugins/http/route-kit.js'
 import { pageOf, pageQuery } from '../../src/kernel/page.js'
 
 const NO_CONTROLS = '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]*$'
@@ -192,3 +192,11 @@ export const StartedImpersonation = Type.Object({
     user: { id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f00' }, act: { sub: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f01' },
   }],
 })
+
+/** All factors of a user are to go. */
+export const PlannedFactorReset = Type.Object({
+  userId: Id,
+  plannedAt: Time,
+  dueAt: Type.String({ format: 'date-time', description: 'When it happens' }),
+  givenBy: Type.String({ description: 'Who planned it' }),
+}, { examples: [{ userId: userExample.id, plannedAt: '2027-01-01T09:00:00.000Z', dueAt: '2027-01-02T09:00:00.000Z', givenBy: userExample.id }] })

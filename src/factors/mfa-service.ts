@@ -4,6 +4,7 @@ import type { AuditStore } from '../audit/index.js'
 import type { Caller } from '../kernel/principal.js'
 import { AppError, problem } from '../kernel/errors.js'
 import type { ChallengeRow, ChallengeService } from '../sessions/index.js'
+import type { FactorResetService } from './factor-reset-service.js'
 import type { Purpose } from './passkey-challenges.js'
 import type { Assertion, PasskeyService, RequestOptions } from './passkey-service.js'
 import type { Answer, Checked, Proofs } from './proof-service.js'
@@ -47,6 +48,7 @@ export interface MfaServiceDependencies {
   signIns: SignIns
   throttle: LoginThrottle
   audit: AuditStore
+  noteProof: FactorResetService['noteProof']
 }
 
 const purposeOf = ({ id }: ChallengeRow): Purpose => ({ act: 'mfa', boundTo: id })
@@ -58,7 +60,7 @@ function opened(done: Opened | MfaRequired): Opened {
   return done
 }
 
-export function createMfaService({ proofs, passkeys, challenges, signIns, throttle, audit }: MfaServiceDependencies): MfaService {
+export function createMfaService({ proofs, passkeys, challenges, signIns, throttle, audit, noteProof }: MfaServiceDependencies): MfaService {
   async function answer(caller: Caller, { challenge, answer: given, deviceToken, open }: MfaInput & { open: Open }): Promise<Opened> {
     const waiting = await challenges.takeTry(challenge)
     if (!waiting || waiting.kind !== open.kind) throw problem('challenge.invalid')
@@ -71,6 +73,7 @@ export function createMfaService({ proofs, passkeys, challenges, signIns, thrott
           if (!(await challenges.consume(tx, id))) throw problem('challenge.invalid')
           if (!(await checked.consume(tx))) throw problem('factor.invalid')
           if (checked.method === 'recovery_code') await audit.record(tx, caller, { action: 'factor.code_used', targetType: 'user', targetId: userId, actorUserId: userId })
+          await noteProof(tx, caller, userId)
           return true
         },
       })
@@ -92,6 +95,7 @@ export function createMfaService({ proofs, passkeys, challenges, signIns, thrott
         userId, amr, isMultiFactor: checked.isMultiFactor, open, deviceToken,
         async within(tx) {
           if (!(await checked.consume(tx))) throw problem('factor.invalid')
+          await noteProof(tx, caller, userId)
           return true
         },
       }))

@@ -1,5 +1,6 @@
 // Proving once more, inside a session, who one is: by the password, where the account has nothing better, else by a factor. The session then says
 // how well and when; routes that ask for a recent proof (config.stepUp) open again on every node.
+import type { FactorResetService } from './factor-reset-service.js'
 import type { LoginThrottle, OwnPasswordService } from '../accounts/index.js'
 import type { AuditStore } from '../audit/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
@@ -38,11 +39,12 @@ export interface StepUpServiceDependencies {
   throttle: LoginThrottle
   audit: AuditStore
   transact: Transact
+  noteProof: FactorResetService['noteProof']
 }
 
 const stepUpPurpose = ({ sessionId }: { sessionId: string }): Purpose => ({ act: 'step_up', boundTo: sessionId })
 
-export function createStepUpService({ store, proofs, passkeys, ownPassword, sessions, throttle, audit, transact }: StepUpServiceDependencies): StepUpService {
+export function createStepUpService({ store, proofs, passkeys, ownPassword, sessions, throttle, audit, transact, noteProof }: StepUpServiceDependencies): StepUpService {
   async function note(caller: Caller, { amr, isMultiFactor, within }: StepUpProof, cookieSecret?: string): Promise<Proven> {
     const { id } = inPerson(caller)
     return transact(async (tx) => {
@@ -81,6 +83,7 @@ export function createStepUpService({ store, proofs, passkeys, ownPassword, sess
         async within(tx) {
           if (!(await checked.consume(tx))) return false
           if (attempt) await throttle.succeeded(tx, attempt)
+          await noteProof(tx, caller, principal.id)
           if (checked.method === 'recovery_code') await audit.record(tx, caller, { action: 'factor.code_used', targetType: 'user', targetId: principal.id })
           return true
         },

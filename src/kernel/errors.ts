@@ -40,6 +40,7 @@ export const ERRORS = {
   'csrf.invalid': [403, 'The request lacks proof that it comes from the same site'],
   'route.not_found': [404, 'No such endpoint'],
   'magic_link.off': [404, 'Signing in by mail is not switched on here'],
+  'factor_reset.not_found': [404, 'No reset of factors is planned'],
   'factor.not_found': [404, 'No such factor'],
   'invitation.not_found': [404, 'No such invitation'],
   'user.not_found': [404, 'No such user'],
