@@ -4,10 +4,15 @@ import { createRequire } from 'node:module'
 import type * as core from '@zxcvbn-ts/core'
 import type * as common from '@zxcvbn-ts/language-common'
 import { problem } from '../kernel/errors.js'
+import { guessDigits, type Keyboard } from './long-password-rules.js'
 
 const LONG_ENOUGH = 12
 const LONGEST = 256
 const SAFE_SCORE = 3 // "safely unguessable" on zxcvbn's scale of 0 to 4: more than 10^8 guesses
+
+// a million guesses: an attacker's first minutes, whatever the length
+const FOUND_DIGITS = 6
+const FOUND = 'It is made of common passwords, your own name or e-mail, repetitions, sequences or neighbouring keys: few guesses would find it'
 
 const REASONS: Record<string, string> = {
   dictionary: 'It contains a common word or password, or your own name or e-mail',
@@ -19,13 +24,30 @@ const REASONS: Record<string, string> = {
 }
 
 let estimator: core.ZxcvbnFactory | undefined
+let known: { ranks: ReadonlyMap<string, number>; keyboard: Keyboard } | undefined
+
+const require = createRequire(import.meta.url)
 
 /** Loaded and built at first need: it is a twentieth of a start, and takes 6 MB. */
 function loadEstimator(): core.ZxcvbnFactory {
-  const require = createRequire(import.meta.url)
   const { ZxcvbnFactory } = require('@zxcvbn-ts/core') as typeof core
   const { adjacencyGraphs, dictionary } = require('@zxcvbn-ts/language-common') as typeof common
   return new ZxcvbnFactory({ dictionary, graphs: adjacencyGraphs })
+}
+
+function loadKnown(): { ranks: ReadonlyMap<string, number>; keyboard: Keyboard } {
+  const { adjacencyGraphs, dictionary } = require('@zxcvbn-ts/language-common') as typeof common
+  return { ranks: new Map(dictionary['passwords-common'].map((word, at) => [word, at + 1])), keyboard: adjacencyGraphs['qwerty'] }
+}
+
+const foldOf = (text: string): string => preparePassword(text).toLowerCase()
+
+/** Would few guesses find a long one? */
+function isFound(judged: string, ownWords: readonly string[]): boolean {
+  known ??= loadKnown()
+  const { ranks, keyboard } = known
+  const own = new Set(ownWords.map(foldOf))
+  return guessDigits(Array.from(foldOf(judged)), (word) => (own.has(word) ? 1 : ranks.get(word)), keyboard) < FOUND_DIGITS
 }
 
 /** The form that is hashed: NFKC, so that every keyboard and system types the same password (RFC 8265 4.2 asks for NFC; NFKC follows NIST). */
@@ -34,8 +56,8 @@ export function preparePassword(password: string): string {
 }
 
 /**
- * Why a password is too weak; empty when it is fine: 12 code points or more, or a zxcvbn score of 3 against `userInputs`
- * (e-mail, name) as well; at most 256 code points.
+ * Why a password is too weak; empty when it is fine: 12 code points or more that are not made of what everybody
+ * tries first, or a zxcvbn score of 3; against `userInputs` (e-mail, name) as well; at most 256 code points.
  */
 export function weaknessOf(password: string, userInputs: readonly string[]): string[] {
   const length = Array.from(password).length
@@ -45,9 +67,10 @@ export function weaknessOf(password: string, userInputs: readonly string[]): str
   // NFKC may shorten (an accent joins its letter) or lengthen (a ligature becomes its letters): the shorter form is judged
   const prepared = preparePassword(password)
   const judged = Array.from(prepared).length < length ? prepared : password
-  if (Array.from(judged).length >= LONG_ENOUGH) return []
+  const ownWords = userInputs.flatMap((input) => [input, ...input.split(/[^\p{L}\p{N}]+/u)]).filter((part) => part !== '')
+  if (Array.from(judged).length >= LONG_ENOUGH) return isFound(judged, ownWords) ? [FOUND] : []
   estimator ??= loadEstimator()
-  const { score, sequence } = estimator.check(judged, userInputs.flatMap((input) => [input, ...input.split(/[^\p{L}\p{N}]+/u)]).filter((part) => part !== ''))
+  const { score, sequence } = estimator.check(judged, ownWords)
   if (score >= SAFE_SCORE) return []
   const found = sequence.flatMap(({ pattern }) => REASONS[pattern] ?? [])
   return [`It has fewer than ${LONG_ENOUGH} characters and few guesses would find it`, ...new Set(found)]

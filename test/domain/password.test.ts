@@ -1,5 +1,8 @@
 // Passwords and e-mails as rules: what is too weak, what is one and the same, and what is kept of it.
 import { hash as bcryptHash, verify as bcryptVerify } from '@node-rs/bcrypt'
+import { randomBytes } from 'node:crypto'
+import { createRequire } from 'node:module'
+import type * as language from '@zxcvbn-ts/language-common'
 import t from 'tap'
 import { emailSpellings, normaliseEmail, renewedEmail } from '../../src/accounts/email.js'
 import { createHashQueue, type HashOrigin } from '../../src/accounts/hash-queue.js'
@@ -41,11 +44,53 @@ t.test('weaknessOf', async (t) => {
   for (const [password, reason] of weak) {
     t.match(weaknessOf(password, ['ada.lovelac@example.com', 'Ada']).join(' '), reason, `${JSON.stringify(password.slice(0, 20))} is weak`)
   }
-  for (const password of ['correct horse battery staple', 'x'.repeat(256), '😀'.repeat(256), 'пароль-пароль', 'Vq7#zK2!pLw', 'Tr0ub4dor&3x']) {
+  for (const password of ['correct horse battery staple', 'correct horse '.repeat(18), randomBytes(128).toString('hex'), 'пароль-пароль', 'Xk9#mQ2$vLXk9#mQ2$vL', 'Vq7#zK2!pLw', 'Tr0ub4dor&3x']) {
     t.same(weaknessOf(password, ['ada@example.com']), [], `${password.slice(0, 20)} is fine`)
   }
   t.match(weaknessOf('e\u0301'.repeat(6), []).join(' '), /fewer than 12/, 'twelve code points that are six characters in NFKC are short')
   t.match(weaknessOf('\ufdfa', []).join(' '), /fewer than 12/, 'one character that NFKC spells with eighteen is short')
+})
+
+t.test('a long one is refused when it is what everybody tries first, however it is written', async (t) => {
+  const found = [
+    'password1234', 'Password123!', 'iloveyou1234', 'finalfantasy', 'ＦＩＮＡＬＦＡＮＴＡＳＹ', 'administrator', 'dragon monkey shadow', 'passwordpassword', 'letmeinletmein', 'x'.repeat(256), '😀'.repeat(256),
+    'abcdefghijkl', 'zyxwvutsrqponm', '123456789012', 'qwertyuiopasdfghjkl', 'qazwsxedcrfvtgb', '1q2w3e4r5t6y7u8i', 'abcabcabcabc', 'aaaaaaaaaaaab', 'ada.lovelace@example.com', 'AdaLovelace2024',
+  ]
+  for (const password of found) t.match(weaknessOf(password, ['ada.lovelace@example.com', 'Ada Lovelace']).join(), /few guesses would find it/, password.slice(0, 30))
+  const { dictionary: { 'passwords-common': common } } = createRequire(import.meta.url)('@zxcvbn-ts/language-common') as typeof language
+  const long = common.filter((word) => word.length >= 12)
+  t.ok(long.length > 200)
+  for (const word of long) t.ok(weaknessOf(word.toUpperCase(), []).length > 0, word)
+})
+
+t.test('chance is never refused, case and width never matter, and nothing that is typed is slow', async (t) => {
+  let state = 7
+  const next = (below: number): number => (state = (state * 48_271) % 2_147_483_647) % below
+  const pieces = ['password', 'qwerty', '123', 'abc', '1q2w3e', 'p@$$w0rd1!|', 'ada', '4@({[<361!|71$5+0', 'é', '😀', 'x', 'zyx', '1/1/1999', 'İ', 'ß']
+  let slowest = 0
+  for (let round = 0; round < 300; round += 1) {
+    t.same(weaknessOf(randomBytes(12).toString('base64url'), ['ada@example.com']), [])
+    let text = ''
+    while (text.length < 200) text += (pieces[next(pieces.length)] ?? '').repeat(1 + next(6))
+    const password = Array.from(text).slice(0, 200).join('')
+    weaknessOf(password, ['ada@example.com'])
+    const start = process.cpuUsage()
+    const weak = weaknessOf(password, ['ada@example.com'])
+    const { user, system } = process.cpuUsage(start)
+    slowest = Math.max(slowest, (user + system) / 1_000)
+    t.same(weaknessOf(password.toLowerCase().normalize('NFKC'), ['ada@example.com']).length > 0, weak.length > 0, password.slice(0, 40))
+  }
+  for (const worst of ['p@$$w0rd1!|', '4@({[<361!|71$5+0', 'a', 'ab', 'qwertyuiop', 'passwordmonkey', '0123456789', '1q2w3e', 'abcdefghijklmnopqrstuvwxyz']) {
+    const password = `${Array.from(worst.repeat(260)).slice(0, 255).join('')}#`
+    const times = Array.from({ length: 5 }, () => {
+      const start = process.cpuUsage()
+      weaknessOf(password, ['ada@example.com'])
+      const { user, system } = process.cpuUsage(start)
+      return (user + system) / 1_000
+    })
+    t.ok(Math.min(...times) < 5, `${worst}: ${Math.min(...times)} ms`)
+  }
+  t.comment(`the slowest of 300: ${slowest} ms`)
 })
 
 t.test('requireStrong gives the reasons and never the password', async (t) => {
