@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { PASSWORD, startApp } from '../support/app.js'
+import { factorHelpers } from '../support/factors.js'
 import { ROOT } from '../support/sources.js'
 
 type Fetch = typeof fetch
@@ -196,6 +197,34 @@ t.test('the guides', async (t) => {
     kept.set('refreshToken', stolen)
     t.equal(await problemOf(start().resume()), 'refresh.invalid', 'a token that is used twice ends the session')
     t.equal(kept.has('refreshToken'), false)
+  })
+
+  t.test('each client goes on with a second factor, and with nothing but a right one', async (t) => {
+    interface Asked { status: string; challenge: string; methods: string[] }
+    interface Client {
+      signIn: (email: string, password: string) => Promise<Asked>
+      answerFactor: (challenge: string, method: string, code: string) => Promise<User>
+    }
+    type Make = (options: object) => Client
+    const { createCookieClient } = await example<{ createCookieClient: Make }>('cookie-session.js')
+    const { createTokenClient } = await example<{ createTokenClient: Make }>('single-page-app.js')
+    const { createMobileClient } = await example<{ createMobileClient: Make }>('mobile-app.js')
+    const kept = new Map<string, string>()
+    const safe = { get: async (name: string) => kept.get(name) ?? null, set: async (name: string, text: string) => void kept.set(name, text), delete: async (name: string) => void kept.delete(name) }
+    const { person, code } = factorHelpers(app, as, clock)
+    const { user, secret, codes: [recoveryCode = ''] } = await person()
+    for (const [client, method] of [
+      [createCookieClient({ base, fetch: browser().fetch }), 'totp'], [createTokenClient({ base, now: () => clock.now() }), 'totp'],
+      [createMobileClient({ base, safe, now: () => clock.now() }), 'totp'], [createMobileClient({ base, safe, now: () => clock.now() }), 'recovery_code'],
+    ] as const) {
+      clock.advance(30_000)
+      const asked = await client.signIn(user.email, PASSWORD)
+      t.match(asked, { status: 'mfa_required', methods: ['totp', 'recovery_code'] })
+      t.equal(await problemOf(client.answerFactor(asked.challenge, method, '000')), 'factor.invalid')
+      t.equal((await client.answerFactor(asked.challenge, method, method === 'totp' ? code(secret) : recoveryCode)).id, user.id)
+      t.equal(await problemOf(client.answerFactor(asked.challenge, method, code(secret))), 'challenge.invalid', 'once')
+    }
+    t.match(kept.get('deviceToken'), /^gd_/)
   })
 
   async function serverRendered(t: Test, url: string): Promise<void> {

@@ -54,6 +54,13 @@ export function createCookieClient({ base = '', fetch = globalThis.fetch } = {})
       return opened.user
     },
 
+    /** Goes on where signIn was answered with `mfa_required`: method 'totp' or 'recovery_code', and what was typed. The user. */
+    async answerFactor(challenge, method, code) {
+      const opened = await call('POST', '/auth/session/mfa', { challenge, method, code })
+      csrfToken = opened.csrfToken
+      return opened.user
+    },
+
     async signOut() {
       await call('DELETE', '/auth/session')
       csrfToken = ''

@@ -75,6 +75,15 @@ export function createMobileClient({ base, safe, fetch = globalThis.fetch, now =
       return answer.user
     },
 
+    /** Goes on where signIn was answered with `mfa_required`: method 'totp' or 'recovery_code', and what was typed. The user. */
+    async answerFactor(challenge, method, code) {
+      const deviceToken = await safe.get('deviceToken')
+      const answer = await call('POST', '/auth/mfa', { challenge, method, code, ...(deviceToken === null ? {} : { deviceToken }) })
+      await safe.set('deviceToken', answer.deviceToken)
+      await keep(answer)
+      return answer.user
+    },
+
     async request(method, path, body) {
       await fresh()
       return call(method, path, body, { authorization: `Bearer ${access.token}` })

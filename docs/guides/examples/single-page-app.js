@@ -87,6 +87,13 @@ export function createTokenClient({ base, fetch = globalThis.fetch, now = Date.n
       return answer.user
     },
 
+    /** Goes on where signIn was answered with `mfa_required`: method 'totp' or 'recovery_code', and what was typed. The user. */
+    async answerFactor(challenge, method, code) {
+      const answer = await post('/auth/mfa', { challenge, method, code })
+      keep(answer)
+      return answer.user
+    },
+
     /** Before anybody has said who they are (ANONYMOUS_USERS=on): an account without an address. */
     async startAnonymously() {
       const { user, ...pair } = await post('/auth/anonymous')
