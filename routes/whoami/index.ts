@@ -6,7 +6,7 @@ const Principal = Type.Object({
   type: Type.Unsafe<'user' | 'key'>({ type: 'string', enum: ['user', 'key'] }),
   id: Type.String({ description: 'The user; for a key, its owner' }),
   sessionId: Type.Optional(Type.String({ description: 'The session behind a token or cookie' })),
-  organizationId: Type.Optional(Type.String({ description: 'The organization that owns the key' })),
+  organizationId: Type.Optional(Type.String({ description: 'The organization that owns the key, or that is acted in' })),
   keyId: Type.Optional(Type.String({ description: 'The key that was presented' })),
   permissions: Type.Unsafe<readonly string[]>(Type.Array(Type.String())),
   authenticatedBy: Type.Unsafe<'token' | 'cookie' | 'key'>({ type: 'string', enum: ['token', 'cookie', 'key'] }),

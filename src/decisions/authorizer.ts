@@ -91,8 +91,10 @@ export function createAuthorizer({ store, cache, tokens, userinfo, readCookie, l
       const grant = await store.grantById(verified.sessionId, verified)
       return grant && foundGrantToken(grant, verified, { idleMs, userinfo: userinfo() })
     }
-    const { userId, sessionId, expiresAt } = verified
-    const snapshot = await store.sessionById(sessionId)
+    const { userId, sessionId, organizationId, expiresAt } = verified
+    const snapshot = await store.sessionById(sessionId, organizationId)
+    // it says in which organization it is good, and whoever believes it without asking must not be told otherwise here
+    if (organizationId !== null && snapshot?.entry.organization?.id !== organizationId) return null
     return snapshot?.entry.userId === userId ? foundSession(snapshot, 'token', idleMs, expiresAt.getTime()) : null
   }
 

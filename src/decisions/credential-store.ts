@@ -29,7 +29,8 @@ const KEY = `
 // a role of the user's asks for a second factor, and the session has none
 const wantsMfa = (session: string): string => `(${session}.acr IS DISTINCT FROM '${MULTI_FACTOR}' AND mfa_required(${session}.user_id))`
 
-const sessionText = (columns = '', joins = ''): string => `
+// `organization`: in which the user acts, if they may: SQL, NULL for none
+const sessionText = (organization: string, columns = '', joins = ''): string => `
   SELECT ${AS_OF}, s.id, s.user_id, u.status = 'active' AS user_active, s.ended_at IS NOT NULL AS ended,
          (extract(epoch FROM s.expires_at) * 1000)::float8 AS expires_at_ms, (extract(epoch FROM s.last_seen_at) * 1000)::float8 AS last_seen_at_ms,
          coalesce(s.acr, '${ONE_FACTOR}') AS acr, (extract(epoch FROM coalesce(s.auth_time, s.created_at)) * 1000)::float8 AS auth_time_ms,
@@ -38,7 +39,7 @@ const sessionText = (columns = '', joins = ''): string => `
                WHERE ur.user_id = s.user_id ORDER BY 1) AS permissions,
          ARRAY(SELECT role_name FROM effective_roles WHERE user_id = s.user_id ORDER BY 1) AS roles, o.limits AS owner_limits, ${plansOf('s.user_id')},
          s.actor_user_id, s.actor_session_id, a.is_live AS actor_is_live, a.expires_at_ms AS actor_expires_at_ms, a.last_seen_at_ms AS actor_last_seen_at_ms,
-         a.permissions AS actor_permissions, a.roles AS actor_roles${columns}
+         a.permissions AS actor_permissions, a.roles AS actor_roles, w.organization${columns}
   FROM sessions s JOIN users u ON u.id = s.user_id ${joins} LEFT JOIN owner_limits o ON o.id = s.user_id
   LEFT JOIN LATERAL (
     SELECT a.ended_at IS NULL AND v.status = 'active' AS is_live, (extract(epoch FROM a.expires_at) * 1000)::float8 AS expires_at_ms,
@@ -47,7 +48,12 @@ const sessionText = (columns = '', joins = ''): string => `
              ARRAY(SELECT DISTINCT unnest(r.permissions) FROM effective_roles ur JOIN roles r ON r.name = ur.role_name WHERE ur.user_id = v.id ORDER BY 1) END AS permissions,
            ARRAY(SELECT role_name FROM effective_roles WHERE user_id = v.id ORDER BY 1) AS roles
     FROM sessions a JOIN users v ON v.id = a.user_id WHERE a.id = s.actor_session_id AND a.user_id = s.actor_user_id
-  ) AS a ON s.actor_session_id IS NOT NULL`
+  ) AS a ON s.actor_session_id IS NOT NULL
+  LEFT JOIN LATERAL (
+    SELECT jsonb_build_object('id', g.id, 'entitlement', g.entitlement, 'limits', g.limits, 'isOwner', m.is_owner, 'permissions', ARRAY(
+      SELECT DISTINCT unnest(r.permissions) FROM organization_roles r WHERE r.organization_id = g.id AND r.id = ANY(m.role_ids))) AS organization
+    FROM organizations g JOIN organization_members m ON m.organization_id = g.id WHERE g.id = ${organization} AND g.status = 'active' AND m.user_id = s.user_id
+  ) AS w ON ${organization} IS NOT NULL AND s.kind IN ('token', 'cookie')`
 
 // what a client may ask for, and the resource it may still have that the token is for; $2: the audience, $3: the client's name, $4: the token's id
 const CLIENT_COLUMNS = `
@@ -62,8 +68,9 @@ const CLIENT = `
   FROM oauth_clients c ${CLIENT_RESOURCE}
   WHERE c.client_id = $3 AND $1::uuid IS NULL`
 
-const SESSION = sessionText()
-const GRANT = sessionText(`, ${CLIENT_COLUMNS}, g.scopes AS grant_scopes, g.offline, p.id AS parent_id,
+const TOKEN_SESSION = sessionText('$2::uuid')
+const COOKIE_SESSION = sessionText('s.organization_id')
+const GRANT = sessionText('NULL::uuid', `, ${CLIENT_COLUMNS}, g.scopes AS grant_scopes, g.offline, p.id AS parent_id,
          coalesce(p.ended_at IS NULL, false) AS parent_is_live, (extract(epoch FROM p.expires_at) * 1000)::float8 AS parent_expires_at_ms,
          (extract(epoch FROM p.last_seen_at) * 1000)::float8 AS parent_last_seen_at_ms`, `
   JOIN oauth_grants g ON g.id = s.id JOIN oauth_clients c ON c.id = g.client_id LEFT JOIN sessions p ON p.id = g.parent_session_id AND p.user_id = s.user_id
@@ -124,6 +131,7 @@ interface SessionRow {
   actor_last_seen_at_ms: number | null
   actor_permissions: string[] | null
   actor_roles: string[] | null
+  organization: SessionFacts['organization']
 }
 
 interface ClientTokenRow {
@@ -178,6 +186,7 @@ function sessionFacts(row: SessionRow): Snapshot<SessionFacts> {
     entry: {
       sessionId: row.id, userId: row.user_id, userActive: row.user_active, permissions: row.permissions, roles: row.roles, ended: row.ended,
       expiresAtMs: row.expires_at_ms, lastSeenAtMs: row.last_seen_at_ms, acr: row.acr, authTimeMs: row.auth_time_ms, wantsMfa: row.wants_mfa, ownerLimits: row.owner_limits ?? [], plans: row.plans ?? [], actor: actorFacts(row),
+      organization: row.organization,
     },
   }
 }
@@ -201,8 +210,8 @@ function columnsOf(uses: ReadonlyMap<string, number>): [string[], Date[]] {
 }
 
 export function createCredentialStore({ pool }: { pool: pg.Pool }): CredentialStore {
-  async function session(name: string, where: string, value: string | Buffer): Promise<Snapshot<SessionFacts> | null> {
-    const { rows } = await pool.query<SessionRow>({ name, text: `${SESSION} ${where}`, values: [value] })
+  async function session(name: string, text: string, values: (string | Buffer | null)[]): Promise<Snapshot<SessionFacts> | null> {
+    const { rows } = await pool.query<SessionRow>({ name, text, values })
     return rows[0] ? sessionFacts(rows[0]) : null
   }
   return {
@@ -210,7 +219,7 @@ export function createCredentialStore({ pool }: { pool: pg.Pool }): CredentialSt
       const { rows } = await pool.query<KeyRow>({ name: 'key-by-hash', text: KEY, values: [hash] })
       return rows[0] ? keyFacts(rows[0]) : null
     },
-    sessionById: (id) => session('session-by-id', "WHERE s.id = $1 AND s.kind IN ('token', 'impersonation')", id),
+    sessionById: (id, organizationId) => session('session-by-id', `${TOKEN_SESSION} WHERE s.id = $1 AND s.kind IN ('token', 'impersonation')`, [id, organizationId]),
     async grantById(id, { audience, clientId, tokenId }) {
       const { rows } = await pool.query<GrantRow>({ name: 'grant-by-id', text: `${GRANT} WHERE s.id = $1 AND s.kind = 'grant' AND c.client_id = $3`, values: [id, audience, clientId, tokenId] })
       return rows[0] ? grantFacts(rows[0]) : null
@@ -219,7 +228,7 @@ export function createCredentialStore({ pool }: { pool: pg.Pool }): CredentialSt
       const { rows } = await pool.query<ClientTokenRow>({ name: 'client-by-id', text: CLIENT, values: [null, audience, clientId, tokenId] })
       return rows[0] ? { asOf: rows[0].as_of, entry: clientFacts(rows[0]) } : null
     },
-    sessionBySecretHash: (hash) => session('session-by-secret-hash', "WHERE s.secret_hash = $1 AND s.kind = 'cookie'", hash),
+    sessionBySecretHash: (hash) => session('session-by-secret-hash', `${COOKIE_SESSION} WHERE s.secret_hash = $1 AND s.kind = 'cookie'`, [hash]),
     async noteUses({ keys, sessions }) {
       await pool.query({ name: 'note-uses', text: NOTE, values: [...columnsOf(keys), ...columnsOf(sessions)] })
     },

@@ -8,7 +8,7 @@ import type { ClientFacts, GrantFacts } from './client-token-entry.js'
 import type { Found } from './decision-cache.js'
 import { createShare } from '../kernel/shared.js'
 import { createNetworkTest } from '../kernel/networks.js'
-import { holds, intersection } from '../kernel/permissions.js'
+import { holds, intersection, isOfGatehouse } from '../kernel/permissions.js'
 import { type Principal, UNTIL_MFA } from '../kernel/principal.js'
 
 /** A key as it stands in the database. */
@@ -74,6 +74,18 @@ export interface SessionFacts {
   plans: readonly unknown[]
   /** who acts for the user in it, as they are now; null: nobody */
   actor: ActorFacts | null
+  /** that they act in, as a member of it; null: in none, or not any more */
+  organization: OrganizationFacts | null
+}
+
+/** An active organization, and what somebody is in it. */
+export interface OrganizationFacts {
+  id: string
+  entitlement: readonly string[]
+  limits: readonly Limit[]
+  isOwner: boolean
+  /** of their roles in it */
+  permissions: readonly string[]
 }
 
 /** A person who acts for another, and the session of theirs that they do it in. */
@@ -88,7 +100,7 @@ export interface ActorFacts {
   roles: readonly string[]
 }
 
-export interface SessionEntry extends Omit<SessionFacts, 'ownerLimits' | 'plans' | 'actor' | 'acr' | 'authTimeMs' | 'wantsMfa'> {
+export interface SessionEntry extends Omit<SessionFacts, 'ownerLimits' | 'plans' | 'actor' | 'organization' | 'acr' | 'authTimeMs' | 'wantsMfa'> {
   /** what counts for its user, as charges of cost 1; null: nothing */
   bound: Bound | null
 }
@@ -102,8 +114,8 @@ export interface Snapshot<T> {
 /** Where entries come from. */
 export interface CredentialSource {
   keyByHash: (hash: Buffer) => Promise<Snapshot<KeyFacts> | null>
-  /** only sessions of access tokens */
-  sessionById: (id: string) => Promise<Snapshot<SessionFacts> | null>
+  /** only sessions of access tokens; `organizationId`: that the token is for */
+  sessionById: (id: string, organizationId: string | null) => Promise<Snapshot<SessionFacts> | null>
   /** a grant's session with its client, and the resource of that identifier if both may still have it; `tokenId`: whether that token was revoked */
   grantById: (id: string, token: { clientId: string; audience: string; tokenId: string }) => Promise<Snapshot<GrantFacts> | null>
   /** the same of a client that acts for itself */
@@ -181,6 +193,16 @@ function actedFor(facts: SessionFacts, { sessionId, userId, isLive, expiresAtMs,
   }
 }
 
+/**
+ * What somebody may do who acts in an organization: at the application what its roles give them within its entitlement, and nothing of their own, which is not its data's; of
+ * Gatehouse what they may anyhow.
+ */
+function actingIn(own: readonly string[], organization: OrganizationFacts | null): readonly string[] {
+  if (organization === null) return own
+  const { isOwner, permissions, entitlement } = organization
+  return share([...own.filter(isOfGatehouse), ...(isOwner ? entitlement : intersection(permissions, entitlement))])
+}
+
 interface Acted {
   act: { sub: string; sid: string } | null
   ids: readonly string[]
@@ -191,13 +213,14 @@ interface Acted {
 
 /** The same for a session; `notAfterMs` is the end of the token that stands for it. */
 export function foundSession({ entry: facts, asOf }: Snapshot<SessionFacts>, authenticatedBy: 'token' | 'cookie', idleMs: number, notAfterMs = Infinity): Found {
-  const { ownerLimits, plans, actor, acr, authTimeMs, wantsMfa, ...rest } = facts
+  const { ownerLimits, plans, actor, organization: of, acr, authTimeMs, wantsMfa, ...rest } = facts
+  const organization = actor === null ? of : null
   const { userId, sessionId, roles } = rest
-  const own: Acted = { act: null, ids: [], permissions: wantsMfa ? UNTIL_MFA : facts.permissions, ended: facts.ended, expiresAtMs: facts.expiresAtMs }
+  const own: Acted = { act: null, ids: [], permissions: wantsMfa ? UNTIL_MFA : actingIn(facts.permissions, organization), ended: facts.ended, expiresAtMs: facts.expiresAtMs }
   const { act, ids, permissions, ended, expiresAtMs } = actor === null ? own : actedFor(facts, actor, idleMs)
-  const bound = limitsOfOwner({ ownerId: userId, ownerLimits: share(ownerLimits), plan: share(planOf(plans)) })
+  const bound = organization ? limitsOfOwner({ ownerId: organization.id, ownerLimits: share(organization.limits) }) : limitsOfOwner({ ownerId: userId, ownerLimits: share(ownerLimits), plan: share(planOf(plans)) })
   const entry: SessionEntry = { ...rest, permissions, ended, expiresAtMs, bound: bound.charges.length > 0 ? bound : null }
-  const principal: Principal = Object.freeze({ type: 'user', id: userId, sessionId, permissions, acr: share(acr), authTimeMs, authenticatedBy, ...(act === null ? {} : { act }), ...(wantsMfa && act === null ? { wantsMfa } : {}) })
+  const principal: Principal = Object.freeze({ type: 'user', id: userId, sessionId, permissions, acr: share(acr), authTimeMs, authenticatedBy, ...(organization ? { organizationId: organization.id } : {}), ...(act === null ? {} : { act }), ...(wantsMfa && act === null ? { wantsMfa } : {}) })
   const endsAtMs = entry.ended || !entry.userActive ? 0 : Math.min(entry.expiresAtMs, entry.lastSeenAtMs + idleMs, notAfterMs)
-  return { key: null, session: entry, principal, ids: [sessionId, userId, ...roles, ...ids], asOf, endsAtMs }
+  return { key: null, session: entry, principal, ids: [sessionId, userId, ...roles, ...ids, ...(organization ? [organization.id] : [])], asOf, endsAtMs }
 }

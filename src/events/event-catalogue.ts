@@ -71,6 +71,7 @@ export const EVENTS = {
   'organization.updated': { says: 'An organization was changed', needs: ORGANIZATIONS, data: ['slug', 'fields', 'status', 'entitlement'] },
   'organization.suspended': { says: 'An organization was suspended: its keys stopped, and nobody acts in it', needs: ORGANIZATIONS, data: ['slug', 'fields', 'status'] },
   'organization.deleted': { says: 'An organization was deleted, with what it had', needs: ORGANIZATIONS, data: ['slug'] },
+  'organization.entered': { says: 'Somebody acts in an organization from now on, or in none', needs: PEOPLE, data: ['organizationId'] },
   'organization_member.added': { says: 'Somebody came into an organization', needs: ORGANIZATIONS, data: ['userId', 'owner', 'roles', 'invitation'] },
   'organization_member.changed': { says: 'Somebody has other roles in an organization', needs: ORGANIZATIONS, data: ['userId', 'owner', 'roles'] },
   'organization_member.removed': { says: 'Somebody left an organization, or was taken out of it', needs: ORGANIZATIONS, data: ['userId', 'own'] },

@@ -13,6 +13,7 @@ import { createOrganizationRoleStore } from './organization-role-store.js'
 import { createOrganizationService, type OrganizationService } from './organization-service.js'
 import { createOrganizationStore } from './organization-store.js'
 import { createStandingService, type StandingService } from './standing-service.js'
+import { createSwitchService, type SwitchService, type SwitchServiceDeps } from './switch-service.js'
 
 export { hasRight, refuseBeyond, refuseRight, type Right, RIGHTS, type Standing } from './organization-rules.js'
 export type { OrganizationInvitationService } from './invitation-service.js'
@@ -25,6 +26,7 @@ export interface OrganizationNeeds extends Omit<OrganizationInvitationServiceDep
   prisma: PrismaClient
   pool: pg.Pool
   cursors: Cursors
+  sessions: SwitchServiceDeps['sessions']
 }
 
 export interface OrganizationFeature {
@@ -33,6 +35,7 @@ export interface OrganizationFeature {
   roles: OrganizationRoleService
   invitations: OrganizationInvitationService
   standings: StandingService
+  switching: SwitchService
   jobs: Job[]
 }
 
@@ -45,6 +48,7 @@ export function createOrganizations({ prisma, pool, cursors, ...deps }: Organiza
   return {
     standings,
     members,
+    switching: createSwitchService({ ...deps, store }),
     organizations: createOrganizationService({ ...deps, store, members: memberStore, standings }),
     roles: createOrganizationRoleService({ ...deps, store: roles, standings }),
     invitations: createOrganizationInvitationService({ ...deps, store: createOrganizationInvitationStore({ prisma, pool, cursors }), organizations: store, roles, members, standings }),

@@ -93,6 +93,11 @@ export interface SessionService {
    * that is given. Throws session.not_found.
    */
   prove: (tx: Tx, caller: Caller, proof: Proof, cookieSecret?: string) => Promise<Proven>
+  /**
+   * Has the caller's session act in an organization, or in none, in the transaction that decides they may; every node hears of it. Answers an access token that says so,
+   * where it is a session of tokens. Throws session.not_found.
+   */
+  actIn: (tx: Tx, caller: Caller, organizationId: string | null) => Promise<{ accessToken?: string; expiresIn?: number }>
   /** Ends one of the caller's sessions. Throws session.not_found. */
   end: (caller: Caller, sessionId: string) => Promise<void>
   /** Ends the session the caller rides on; ended already is fine. */
@@ -131,7 +136,7 @@ function viewOf({ id, kind, createdAt, lastSeenAt, expiresAt, address, userAgent
 }
 
 /** What the tokens of one session are made from. */
-type Family = { userId: string; seed: Uint8Array } & Assurance
+type Family = { userId: string; seed: Uint8Array; organizationId?: string | null } & Assurance
 
 /** The session the caller rides on. An API key rides on none. */
 function own({ principal }: Caller): { userId: string; sessionId: string } {
@@ -171,9 +176,9 @@ export function createSessionService({ store, tokens, audit, transact, secrets, 
     }
   }
 
-  function pairOf({ userId, seed, amr, acr, authTime }: Family, sessionId: string, generation: number): TokenPair {
+  function pairOf({ userId, seed, amr, acr, authTime, organizationId = null }: Family, sessionId: string, generation: number): TokenPair {
     return {
-      accessToken: tokens.issue({ userId, sessionId, amr, acr, authTime }),
+      accessToken: tokens.issue({ userId, sessionId, amr, acr, authTime, organizationId }),
       tokenType: 'Bearer',
       expiresIn: config.accessTokenSeconds,
       refreshToken: formatRefreshToken(secrets, { sessionId, seed, generation }),
@@ -242,9 +247,18 @@ export function createSessionService({ store, tokens, audit, transact, secrets, 
       const proven = await store.prove(tx, sessionId, userId, at, assuranceOf(proof, at.now), proof.isMultiFactor ?? false, cookieSecret === undefined ? null : sha256(cookieSecret))
       if (!proven) throw problem('session.not_found')
       await publishRevocations()
-      const { kind, ...assurance } = proven
-      const token = kind === 'token' ? { accessToken: tokens.issue({ userId, sessionId, ...assurance }), expiresIn: config.accessTokenSeconds } : {}
+      const { kind, organizationId, ...assurance } = proven
+      const token = kind === 'token' ? { accessToken: tokens.issue({ userId, sessionId, organizationId, ...assurance }), expiresIn: config.accessTokenSeconds } : {}
       return { ...assurance, authTime: at.now.toISOString(), ...token }
+    },
+
+    async actIn(tx, caller, organizationId) {
+      const { userId, sessionId } = own(caller)
+      const switched = await store.switch(tx, sessionId, userId, moment(), organizationId)
+      if (!switched) throw problem('session.not_found')
+      await publishRevocations()
+      const { kind, ...assurance } = switched
+      return kind === 'token' ? { accessToken: tokens.issue({ userId, sessionId, organizationId, ...assurance }), expiresIn: config.accessTokenSeconds } : {}
     },
 
     async end(caller, sessionId) {

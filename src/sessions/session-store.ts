@@ -39,6 +39,8 @@ export interface RefreshState extends Assurance {
   generation: number
   refreshedAt: Date | null
   isLive: boolean
+  /** in which the user acts, as they still may; null: in none */
+  organizationId: string | null
 }
 
 /** The moment a session is judged at: live means not ended, not past `now`, and seen after `idleSince`. */
@@ -77,7 +79,9 @@ export interface SessionStore {
   /** Moves a live session of an active user from `generation` to the next. Did we win? */
   rotate: (id: string, generation: number, at: Moment) => Promise<boolean>
   /** Notes that the owner of a live session has proven themselves anew; null: it is over. With `isAdded`, what was proven before counts as well; `secretHash` is that of a cookie's new id, null: it keeps the one it has. */
-  prove: (tx: Tx, id: string, userId: string, at: Moment, assurance: Assurance, isAdded: boolean, secretHash: Uint8Array | null) => Promise<(Assurance & { kind: SessionKind }) | null>
+  prove: (tx: Tx, id: string, userId: string, at: Moment, assurance: Assurance, isAdded: boolean, secretHash: Uint8Array | null) => Promise<(Assurance & { kind: SessionKind; organizationId: string | null }) | null>
+  /** Notes in which organization the owner of a live session acts; null: it is over, or somebody acts for its user. */
+  switch: (tx: Tx, id: string, userId: string, at: Moment, organizationId: string | null) => Promise<(Assurance & { kind: SessionKind }) | null>
   /** Ends one live session of a user, and writes what goes along with that. Did we win? */
   end: (tx: Tx, id: string, userId: string, at: Moment, along: Along) => Promise<boolean>
   /**
@@ -120,9 +124,11 @@ const FIND = `
     amr, ${ACR_TEXT} AS acr, ${AUTH_TIME_TEXT} AS "authTime"
   FROM sessions WHERE id = $1::uuid AND user_id = $2::uuid AND kind <> 'grant' AND ${liveText('$3', '$4')}`
 const LIVE_USER = `${liveText('$2', '$3', 's.')} AND u.status = 'active'`
+// whoever has left, or whose organization is suspended, acts in none
+const ACTS_IN = `SELECT o.id FROM organizations o JOIN organization_members m ON m.organization_id = o.id WHERE o.id = s.organization_id AND m.user_id = s.user_id AND o.status = 'active'`
 const REFRESH = `
   SELECT s.user_id AS "userId", s.refresh_seed AS seed, s.refresh_generation AS generation, s.refreshed_at AS "refreshedAt", (${LIVE_USER}) AS "isLive",
-    s.amr, coalesce(s.acr, '${ONE_FACTOR}') AS acr, coalesce(s.auth_time, s.created_at) AS "authTime"
+    s.amr, coalesce(s.acr, '${ONE_FACTOR}') AS acr, coalesce(s.auth_time, s.created_at) AS "authTime", (${ACTS_IN}) AS "organizationId"
   FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1::uuid AND s.kind = 'token'`
 const ROTATE = `
   UPDATE sessions s SET refresh_generation = s.refresh_generation + 1, refreshed_at = $2::timestamptz, last_seen_at = $2::timestamptz
@@ -187,11 +193,17 @@ export function createSessionStore({ pool, prisma, cursors }: { pool: pg.Pool; p
     },
     async prove(tx, id, userId, at, { amr, acr, authTime }, isAdded, secretHash) {
       const all = isAdded ? Prisma.sql`ARRAY(SELECT DISTINCT one FROM unnest(amr || ${[...amr]}::text[]) AS one ORDER BY one)` : Prisma.sql`${[...amr]}::text[]`
-      const [row] = await tx.$queryRaw<{ amr: string[]; kind: SessionKind }[]>`
-        UPDATE sessions SET amr = ${all}, acr = ${acr}, auth_time = ${authTime}::timestamptz,
+      const [row] = await tx.$queryRaw<{ amr: string[]; kind: SessionKind; organizationId: string | null }[]>`
+        UPDATE sessions s SET amr = ${all}, acr = ${acr}, auth_time = ${authTime}::timestamptz,
           secret_hash = CASE WHEN kind = 'cookie' THEN coalesce(${secretHash && bytes(secretHash)}::bytea, secret_hash) END
-        WHERE id = ${id}::uuid AND user_id = ${userId}::uuid AND ${liveAt(at)} RETURNING amr, kind::text AS kind`
+        WHERE id = ${id}::uuid AND user_id = ${userId}::uuid AND ${liveAt(at)} RETURNING amr, kind::text AS kind, (${Prisma.raw(ACTS_IN)}) AS "organizationId"`
       return row ? { ...row, acr, authTime } : null
+    },
+    async switch(tx, id, userId, at, organizationId) {
+      const [row] = await tx.$queryRaw<(Assurance & { kind: SessionKind })[]>`
+        UPDATE sessions SET organization_id = ${organizationId}::uuid WHERE id = ${id}::uuid AND user_id = ${userId}::uuid AND kind IN ('token', 'cookie') AND ${liveAt(at)}
+        RETURNING kind::text AS kind, amr, ${Prisma.raw(ACR_TEXT)} AS acr, ${Prisma.raw(AUTH_TIME_TEXT)} AS "authTime"`
+      return row ?? null
     },
     async end(tx, id, userId, at, along) {
       // a session that grants in a loop cannot put off its own end: the gate queues, where row locks do not

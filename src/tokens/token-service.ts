@@ -22,6 +22,8 @@ export interface SessionToken {
   kind: 'session'
   userId: string
   sessionId: string
+  /** in which the user acts; null: in none */
+  organizationId: string | null
   expiresAt: Date
 }
 
@@ -53,7 +55,7 @@ export interface TokenService {
    * A signed access token of a session, which says how and when its owner proved themselves (RFC 9068 2.2.1). `act`: who acts for the user (RFC 8693 4.1);
    * `seconds`: how long it lives, when not as long as any.
    */
-  issue: (subject: { userId: string; sessionId: string; act?: { sub: string; sid: string }; seconds?: number } & Assurance) => string
+  issue: (subject: { userId: string; sessionId: string; act?: { sub: string; sid: string }; seconds?: number; organizationId?: string | null } & Assurance) => string
   /** A signed access token of a client for an audience (RFC 9068). */
   issueFor: (token: NewClientToken) => Promise<string>
   /** Signs claims as they are; `iss` is added. */
@@ -98,10 +100,11 @@ function attempt<T>(work: () => T): T {
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
 
-function sessionTokenOf({ sub, sid, exp, client_id: clientId }: Record<string, unknown>): SessionToken | null {
+function sessionTokenOf({ sub, sid, exp, org, client_id: clientId }: Record<string, unknown>): SessionToken | null {
   if (clientId !== undefined && clientId !== OWN_CLIENT) return null
   if (!isText(sub) || !isText(sid) || typeof exp !== 'number' || !isUuid(sub) || !isUuid(sid)) return null
-  return { kind: 'session', userId: sub, sessionId: sid, expiresAt: new Date(exp * 1_000) }
+  if (org !== undefined && (!isText(org) || !isUuid(org))) return null
+  return { kind: 'session', userId: sub, sessionId: sid, organizationId: isText(org) ? org : null, expiresAt: new Date(exp * 1_000) }
 }
 
 function clientTokenOf({ aud, sub, sid, exp, iat, jti, client_id: clientId, scope }: Record<string, unknown>): ClientToken | null {
@@ -132,11 +135,12 @@ export function createTokenService({ store, signer, issuer, clock, accessTokenSe
   }
 
   return {
-    issue({ userId, sessionId, amr, acr, authTime, act, seconds: life = accessTokenSeconds }) {
+    issue({ userId, sessionId, amr, acr, authTime, act, organizationId, seconds: life = accessTokenSeconds }) {
       const iat = seconds()
       const iss = issuer()
       const claims = {
         iss, aud: iss, client_id: OWN_CLIENT, sub: userId, sid: sessionId, jti: newId(), iat, exp: iat + life, ...assuranceClaims({ amr, acr, authTime }), ...(act ? { act } : {}),
+        ...(organizationId ? { org: organizationId } : {}),
       }
       return signer.sign(claims, store.current())
     },

@@ -61,7 +61,7 @@ t.test('the authorizer', async (t) => {
     async verify(token: string) {
       const [userId = '', sessionId = ''] = token.split('.')
       if (!sessionId) throw problem('token.invalid')
-      return { kind: 'session' as const, userId, sessionId, expiresAt: new Date(clock.now() + 300_000) }
+      return { kind: 'session' as const, userId, sessionId, organizationId: null, expiresAt: new Date(clock.now() + 300_000) }
     },
   }
   const authorizer = createAuthorizer({ store, cache, tokens, userinfo: () => 'userinfo', readCookie, limits, lastUsed, clock, config: { sessionIdleSeconds: 600 } })
