@@ -91,8 +91,9 @@ async function onHost<T>(config: Config, log: (message: string) => void, work: (
     const clock = systemClock
     const audit = createAuditStore({ pool, cursors, clock })
     const from = database
+    const resources = createResourceStore({ prisma, pool, cursors })
     const clients = createClientService({
-      store: createClientStore({ prisma, pool, cursors }), resources: createResourceStore({ prisma, pool, cursors }), outbound: createOutbound({ config }).outbound, audit,
+      store: createClientStore({ prisma, pool, cursors }), resources, outbound: createOutbound({ config }).outbound, audit,
       authority: createAuthority({ clock }).authority, transact, clock, publishRevocations: async () => undefined, // nodes that run poll for it
     })
     return await work({
@@ -105,7 +106,7 @@ async function onHost<T>(config: Config, log: (message: string) => void, work: (
       }),
       upkeep: createUpkeepService({
         signingKeys: createSigningKeyStore({ prisma, secrets, clock }), status: createSecretStatusStore({ pool, secrets, pepperIdOf, isUnder }), audit, transact, clock,
-        accessTokenSeconds: config.accessTokenSeconds,
+        accessTokenSeconds: config.accessTokenSeconds, longestTokenSeconds: resources.longestTokenSeconds,
       }),
     })
   } finally {

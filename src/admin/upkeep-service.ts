@@ -19,13 +19,15 @@ export interface UpkeepServiceDeps {
   transact: Transact
   clock: Clock
   accessTokenSeconds: number
+  /** of tokens of OAuth resources, which the same keys sign */
+  longestTokenSeconds: () => Promise<number>
 }
 
 
-export function createUpkeepService({ signingKeys, status, audit, transact, clock, accessTokenSeconds }: UpkeepServiceDeps): UpkeepService {
+export function createUpkeepService({ signingKeys, status, audit, transact, clock, accessTokenSeconds, longestTokenSeconds }: UpkeepServiceDeps): UpkeepService {
   return {
     async rotateSigningKeys({ atOnce }) {
-      const plan = planRotation(clock.now(), { accessTokenSeconds, atOnce })
+      const plan = planRotation(clock.now(), { accessTokenSeconds: Math.max(accessTokenSeconds, await longestTokenSeconds()), atOnce })
       await signingKeys.list() // a wrong secret is found before a key is made under it
       const made = await transact(async (tx) => {
         const key = await signingKeys.rotate(tx, plan)

@@ -29,6 +29,8 @@ export interface ResourceStore {
   listOpen: () => Promise<ResourceRow[]>
   lock: (tx: Tx, id: string) => Promise<ResourceRow | null>
   count: (tx: Tx) => Promise<number>
+  /** How long the longest token of any of them lives; 0: there are none. */
+  longestTokenSeconds: () => Promise<number>
   /** Throws resource.taken. */
   insert: (tx: Tx, resource: Omit<ResourceRow, 'version' | 'createdAt' | 'updatedAt'>, at: Date) => Promise<ResourceRow>
   /** Changes a resource of that version, or nothing. */
@@ -87,6 +89,10 @@ export function createResourceStore({ prisma, pool, cursors }: { prisma: PrismaC
       return find(id, tx)
     },
     count: (tx) => tx.oAuthResource.count(),
+    async longestTokenSeconds() {
+      const { _max: { tokenSeconds } } = await prisma.oAuthResource.aggregate({ _max: { tokenSeconds: true } })
+      return tokenSeconds ?? 0
+    },
     async insert(tx, { scopes, ...resource }, at) {
       try {
         return rowOf(await tx.oAuthResource.create({ data: { ...resource, scopes: scopes as unknown as Prisma.InputJsonArray, createdAt: at, updatedAt: at } }))

@@ -145,9 +145,10 @@ t.test('GATEHOUSE_SECRET is rotated: what is under the one before is read, made 
 t.test('the host rotates signing keys, which is audited, and is told how much is under the secret before', async (t) => {
   const { app, as, clock, database } = await startApp(t)
   await as.adminUser()
+  let longest = 60
   const upkeepUnder = (secrets: ReturnType<typeof createSecrets>) => createUpkeepService({
     signingKeys: createSigningKeyStore({ prisma: database.prisma, secrets, clock }), status: createSecretStatusStore({ pool: database.pool, secrets, pepperIdOf, isUnder }),
-    audit: app.audit, transact: database.transact, clock, accessTokenSeconds: 300,
+    audit: app.audit, transact: database.transact, clock, accessTokenSeconds: 300, longestTokenSeconds: async () => longest,
   })
   const upkeep = upkeepUnder(createSecrets(SECRET))
   const made = await upkeep.rotateSigningKeys({ atOnce: false })
@@ -161,6 +162,9 @@ t.test('the host rotates signing keys, which is audited, and is told how much is
   t.match(secretReport(status), /^Signing keys: 0 under GATEHOUSE_SECRET, 2 .*\nPasswords: 0 of 1 under GATEHOUSE_SECRET, 1 .*\n.*needs a reset\.$/)
   t.match(await upkeepUnder(createSecrets(NEW_SECRET)).secretStatus(), { passwords: { neither: 1 }, signingKeys: { neither: 2 } })
   t.notMatch(secretReport(await upkeep.secretStatus()), /reset/)
+  longest = 86_400
+  clock.advance(601_000)
+  t.match(await upkeep.rotateSigningKeys({ atOnce: false }), { othersRetireAt: new Date(clock.now() + 900_000 + 86_400_000) }, 'tokens of a resource may live longer')
 })
 
 t.test('the token of the set-up that was shown before a rotation still sets up', async (t) => {

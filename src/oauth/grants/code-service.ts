@@ -48,7 +48,7 @@ export function createCodeGrant({ store, grantTokens, endGrant, audit, transact,
     const nowMs = clock.now()
     const at = { now: new Date(nowMs), idleSince: new Date(nowMs - config.sessionIdleSeconds * 1_000) }
     const expiresAt = new Date(nowMs + config.sessionAbsoluteSeconds * 1_000)
-    const why = audit.along({ ...caller, principal: null }, { action: 'grant.opened', targetType: 'client', targetId: client.id, details: { name: client.name } })
+    const why = audit.along({ ...caller, principal: null }, { action: 'grant.opened', targetType: 'client', targetId: client.id, actorUserId: known.userId, details: { name: client.name } })
     const redeemed = target && await transact((tx) => store.redeem(tx, { codeHash, clientId: client.id, redirectUri, challenge }, { seed, expiresAt, most: MOST_GRANTS }, at, () => why))
     if (!redeemed) {
       const now = await store.findCode(codeHash, client.id)
