@@ -12,7 +12,7 @@ import type { AccessToken } from '../tokens/index.js'
 import { foundClientToken, foundGrantToken, type TokenEntry } from './client-token-entry.js'
 import type { Credential } from './credential.js'
 import type { DecisionCache, Found, Held } from './decision-cache.js'
-import { type CredentialSource, decideKey, decideSession, foundKey, foundSession, type KeyVerdict } from './entry.js'
+import { type CredentialSource, decideKey, decideSession, foundKey, foundPerson, foundSession, type KeyVerdict } from './entry.js'
 import { holds } from '../kernel/permissions.js'
 import type { Principal } from '../kernel/principal.js'
 import type { Moment } from '../revocation/index.js'
@@ -36,6 +36,8 @@ export interface Authorizer {
   verifyAll: (inputs: readonly VerifyInput[]) => Promise<Verification[]>
   /** What an access token of an OAuth client is worth now, whatever its audience; null: nothing. Charges no limit. */
   inspect: (token: string) => Promise<{ token: TokenEntry; principal: Principal } | null>
+  /** What somebody may do now, in an organization or in none. Nothing where there is no such user, or they are suspended or not in it. Charges no limit. */
+  permissionsOf: (userId: string, organizationId: string | null) => MaybePromise<readonly string[]>
   /** May the holder of this credential do this, now? In the order of `verify`; a session charges its user's limits, and what `wanted` adds. */
   check: (credential: Credential, wanted: Wanted, address: string) => MaybePromise<Decision>
 }
@@ -239,6 +241,16 @@ export function createAuthorizer({ store, cache, tokens, userinfo, readCookie, l
       const at = cache.now()
       const held = resolve({ kind: 'key', value: input.key }, at)
       return held instanceof Promise ? held.then((read) => verified(read, input, clock.now())) : verified(held, input, at.wallMs)
+    },
+
+    permissionsOf(userId, organizationId) {
+      const name = nameOf(`person ${userId} ${organizationId ?? ''}`)
+      const held = cache.find('person', name)
+      if (held) return held.principal.permissions
+      return cache.read('person', name, async () => {
+        const snapshot = await store.personById(userId, organizationId)
+        return snapshot && foundPerson(snapshot, organizationId)
+      }).then((read) => read?.principal.permissions ?? NOTHING)
     },
 
     async inspect(value) {

@@ -29,6 +29,12 @@ const KEY = `
 // a role of the user's asks for a second factor, and the session has none
 const wantsMfa = (session: string): string => `(${session}.acr IS DISTINCT FROM '${MULTI_FACTOR}' AND mfa_required(${session}.user_id))`
 
+// an active organization, and what a user is in it
+const actingIn = (user: string, organization: string): string => `
+    SELECT jsonb_build_object('id', g.id, 'entitlement', g.entitlement, 'limits', g.limits, 'isOwner', m.is_owner, 'permissions', ARRAY(
+      SELECT DISTINCT unnest(r.permissions) FROM organization_roles r WHERE r.organization_id = g.id AND r.id = ANY(m.role_ids))) AS organization
+    FROM organizations g JOIN organization_members m ON m.organization_id = g.id WHERE g.id = ${organization} AND g.status = 'active' AND m.user_id = ${user}`
+
 // `organization`: in which the user acts, if they may: SQL, NULL for none
 const sessionText = (organization: string, columns = '', joins = ''): string => `
   SELECT ${AS_OF}, s.id, s.user_id, u.status = 'active' AS user_active, s.ended_at IS NOT NULL AS ended,
@@ -50,10 +56,15 @@ const sessionText = (organization: string, columns = '', joins = ''): string => 
     FROM sessions a JOIN users v ON v.id = a.user_id WHERE a.id = s.actor_session_id AND a.user_id = s.actor_user_id
   ) AS a ON s.actor_session_id IS NOT NULL
   LEFT JOIN LATERAL (
-    SELECT jsonb_build_object('id', g.id, 'entitlement', g.entitlement, 'limits', g.limits, 'isOwner', m.is_owner, 'permissions', ARRAY(
-      SELECT DISTINCT unnest(r.permissions) FROM organization_roles r WHERE r.organization_id = g.id AND r.id = ANY(m.role_ids))) AS organization
-    FROM organizations g JOIN organization_members m ON m.organization_id = g.id WHERE g.id = ${organization} AND g.status = 'active' AND m.user_id = s.user_id
+    ${actingIn('s.user_id', organization)}
   ) AS w ON ${organization} IS NOT NULL AND s.kind IN ('token', 'cookie')`
+
+const PERSON = `
+  SELECT ${AS_OF}, u.id, u.status = 'active' AS active, w.organization,
+         ARRAY(SELECT DISTINCT unnest(r.permissions) FROM effective_roles ur JOIN roles r ON r.name = ur.role_name WHERE ur.user_id = u.id ORDER BY 1) AS permissions,
+         ARRAY(SELECT role_name FROM effective_roles WHERE user_id = u.id ORDER BY 1) AS roles
+  FROM users u LEFT JOIN LATERAL (${actingIn('u.id', '$2::uuid')}) AS w ON $2::uuid IS NOT NULL
+  WHERE u.id = $1`
 
 // what a client may ask for, and the resource it may still have that the token is for; $2: the audience, $3: the client's name, $4: the token's id
 const CLIENT_COLUMNS = `
@@ -131,6 +142,15 @@ interface SessionRow {
   actor_last_seen_at_ms: number | null
   actor_permissions: string[] | null
   actor_roles: string[] | null
+  organization: SessionFacts['organization']
+}
+
+interface PersonRow {
+  as_of: number
+  id: string
+  active: boolean
+  permissions: string[]
+  roles: string[]
   organization: SessionFacts['organization']
 }
 
@@ -227,6 +247,10 @@ export function createCredentialStore({ pool }: { pool: pg.Pool }): CredentialSt
     async clientById({ audience, clientId, tokenId }) {
       const { rows } = await pool.query<ClientTokenRow>({ name: 'client-by-id', text: CLIENT, values: [null, audience, clientId, tokenId] })
       return rows[0] ? { asOf: rows[0].as_of, entry: clientFacts(rows[0]) } : null
+    },
+    async personById(id, organizationId) {
+      const { rows: [row] } = await pool.query<PersonRow>({ name: 'person-by-id', text: PERSON, values: [id, organizationId] })
+      return row ? { asOf: row.as_of, entry: { userId: row.id, active: row.active, permissions: row.permissions, roles: row.roles, organization: row.organization } } : null
     },
     sessionBySecretHash: (hash) => session('session-by-secret-hash', `${COOKIE_SESSION} WHERE s.secret_hash = $1 AND s.kind = 'cookie'`, [hash]),
     async noteUses({ keys, sessions }) {

@@ -9,7 +9,8 @@ import type { Principal } from '../kernel/principal.js'
 import type { Moment, Reading, Revocations } from '../revocation/index.js'
 import { withDeadline } from '../kernel/timers.js'
 
-export type CredentialKind = Credential['kind']
+/** `person`: somebody who is asked about, without a credential */
+export type CredentialKind = Credential['kind'] | 'person'
 
 /** A credential as it was read. `key` is set for an API key, `session` for what a session stands behind, `token` for an access token of an OAuth client. */
 export interface Found {

@@ -78,6 +78,15 @@ export interface SessionFacts {
   organization: OrganizationFacts | null
 }
 
+/** Somebody without a credential: what they may do is asked about. */
+export interface PersonFacts {
+  userId: string
+  active: boolean
+  permissions: readonly string[]
+  roles: readonly string[]
+  organization: OrganizationFacts | null
+}
+
 /** An active organization, and what somebody is in it. */
 export interface OrganizationFacts {
   id: string
@@ -120,6 +129,8 @@ export interface CredentialSource {
   grantById: (id: string, token: { clientId: string; audience: string; tokenId: string }) => Promise<Snapshot<GrantFacts> | null>
   /** the same of a client that acts for itself */
   clientById: (token: { clientId: string; audience: string; tokenId: string }) => Promise<Snapshot<ClientFacts> | null>
+  /** somebody as they are, and in an organization */
+  personById: (id: string, organizationId: string | null) => Promise<Snapshot<PersonFacts> | null>
   /** only cookie sessions */
   sessionBySecretHash: (hash: Buffer) => Promise<Snapshot<SessionFacts> | null>
 }
@@ -201,6 +212,13 @@ function actingIn(own: readonly string[], organization: OrganizationFacts | null
   if (organization === null) return own
   const { isOwner, permissions, entitlement } = organization
   return share([...own.filter(isOfGatehouse), ...(isOwner ? entitlement : intersection(permissions, entitlement))])
+}
+
+/** What somebody may do, whatever they come with; in an organization nothing where they are not in it. */
+export function foundPerson({ entry: { userId, active, permissions, roles, organization }, asOf }: Snapshot<PersonFacts>, organizationId: string | null): Found {
+  const may = organizationId !== null && organization === null ? [] : actingIn(permissions, organization)
+  const principal: Principal = Object.freeze({ type: 'user', id: userId, permissions: active ? may : [], authenticatedBy: 'token', ...(organization ? { organizationId: organization.id } : {}) })
+  return { key: null, session: null, principal, ids: [userId, ...roles, ...(organizationId === null ? [] : [organizationId])], asOf, endsAtMs: active ? Infinity : 0 }
 }
 
 interface Acted {

@@ -25,6 +25,7 @@ export const CATALOGUE = {
   'gatehouse:keys.read': { says: 'See everybody\'s keys.' },
   'gatehouse:keys.write': { says: 'Sell keys to others, and change, rotate and revoke them, within one\'s reach.' },
   'gatehouse:keys.verify': { says: 'Ask whether a key is valid, as an API does for each request.' },
+  'gatehouse:permissions.check': { says: 'Ask what somebody may do, anywhere and in an organization.' },
   'gatehouse:organizations.read': { says: 'See every organization, with its members, roles and invitations.' },
   'gatehouse:organizations.write': { says: 'Open, change, suspend and delete organizations, and say who is in them, within what one holds.' },
   'gatehouse:organizations.entitle': { says: 'Say what organizations are entitled to, of what one holds.' },

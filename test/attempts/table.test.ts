@@ -4,19 +4,23 @@ import { join } from 'node:path'
 import t from 'tap'
 import { createActors } from '../support/actors.js'
 import { expectJson, startApp } from '../support/app.js'
+import { createCustomers, type House } from '../support/organizations.js'
 import { ROOT } from '../support/sources.js'
 
 const ACTS = ['grant', 'change', 'rotate', 'revoke', 'read', 'suspend', 'role', 'limit', 'metadata'] as const
 type Act = (typeof ACTS)[number]
+const IN_ORGANIZATIONS = ['issue', 'widen', 'turn', 'end', 'look', 'invite', 'make a role', 'entitle', 'stop', 'act in it'] as const
+// the tables after it are about what ends what
+const [PAGE = ''] = readFileSync(join(ROOT, 'docs/security.md'), 'utf8').split('## What ends what')
 
-/** The rows of the page's table: who -> what comes of each act. */
-function tableOf(page: string): Map<string, string[]> {
+/** The rows of the page's table with these acts: who -> what comes of each. */
+function tableOf(page: string, acts: readonly string[]): Map<string, string[]> {
   const lines = page.split('\n').filter((line) => line.startsWith('|'))
-  const head = lines.findIndex((line) => ACTS.every((act) => line.includes(` ${act} `)))
+  const head = lines.findIndex((line) => acts.every((act) => line.includes(` ${act} `)))
   const rows = new Map<string, string[]>()
   for (const line of lines.slice(head + 2)) {
     const [who = '', ...cells] = line.split('|').slice(1, -1).map((cell) => cell.trim().replaceAll('`', ''))
-    if (cells.length !== ACTS.length) break
+    if (cells.length !== acts.length) break
     rows.set(who, cells)
   }
   return rows
@@ -64,11 +68,54 @@ t.test('the authority table', async (t) => {
     return d.headers
   }
 
-  const page = tableOf(readFileSync(join(ROOT, 'docs/security.md'), 'utf8'))
+  const page = tableOf(PAGE, ACTS)
   const actors: [string, Parameters<typeof row>[0]][] = [
     ['stranger', async () => ({})], ['member', async () => member.headers], ['owner of the key', async (owner) => owner.headers],
     ['key with keys.write', async () => clerk.headers], ['demoted administrator', demoted], ['administrator', async () => admin],
   ]
   t.same([...page.keys()], actors.map(([who]) => who), 'the page has these rows')
   for (const [who, actor] of actors) t.same(await row(actor, who === 'owner of the key'), page.get(who), who)
+})
+
+t.test('the authority table of organizations', async (t) => {
+  const { app, as } = await startApp(t)
+  const { send, patch, outcome, issue } = await createActors(app, as)
+  const admin = await as.admin()
+  const { house, someone, add } = createCustomers(app, admin)
+
+  async function attempt(act: (typeof IN_ORGANIZATIONS)[number], headers: Record<string, string>, { id, path }: House): Promise<string> {
+    const { id: keyId } = await issue(admin, { organizationId: id, permissions: ['reports:read'] })
+    if (act === 'issue') return outcome(send('POST', '/keys', headers, { name: 'k', organizationId: id, permissions: ['reports:read'] }))
+    if (act === 'widen') return outcome(patch(`/keys/${keyId}`, headers, { permissions: ['reports:read', 'reports:write'] }))
+    if (act === 'turn') return outcome(send('POST', `/keys/${keyId}/rotate`, headers, { graceSeconds: 0 }))
+    if (act === 'end') return outcome(send('DELETE', `/keys/${keyId}`, headers))
+    if (act === 'look') return outcome(send('GET', path, headers))
+    if (act === 'invite') return outcome(send('POST', `${path}/invitations`, headers, { email: 'guest@example.com' }))
+    if (act === 'make a role') return outcome(send('POST', `${path}/roles`, headers, { name: 'another', permissions: ['reports:read'] }))
+    if (act === 'act in it') return outcome(send('POST', '/auth/organization', headers, { organizationId: id }))
+    return outcome(patch(path, headers, act === 'entitle' ? { entitlement: ['reports:*', 'billing:*'] } : { status: 'suspended' }))
+  }
+
+  async function formerMember({ id, path, owner }: House): Promise<Record<string, string>> {
+    const former = await someone()
+    await add(id, former, { owner: true })
+    await send('GET', path, former.headers)
+    await send('DELETE', `${path}/members/${former.user.id}`, owner.headers)
+    return former.headers
+  }
+
+  const page = tableOf(PAGE, IN_ORGANIZATIONS)
+  const actors: [string, (of: House) => Promise<Record<string, string>>][] = [
+    ['stranger', async () => ({})], ['organization owner', async ({ owner }) => owner.headers], ['organization member', async ({ member }) => member.headers], ['member with keys.write', async ({ clerk }) => clerk.headers],
+    ['former member', formerMember], ['owner of another organization', async () => (await house()).owner.headers], ['administrator', async () => admin],
+  ]
+  t.same([...page.keys()], actors.map(([who]) => who), 'the page has these rows')
+  for (const [who, actor] of actors) {
+    const cells: string[] = []
+    for (const act of IN_ORGANIZATIONS) {
+      const of = await house(['reports:*'], ['keys.write'])
+      cells.push(await attempt(act, await actor(of), of))
+    }
+    t.same(cells, page.get(who), `${who} ${cells.map((cell) => `| \`${cell}\` `).join('')}`)
+  }
 })
