@@ -1,6 +1,6 @@
 // Tenant isolation, generated from the table of routes: every route that takes an id or a filter is tried with those of another tenant by people of every standing, and
 // answers what it answers for ids that never were: the same status, the same body but for the request's own id, the same header names. What a route does not
-// find is told apart by nothing; as for time, both ways run the same statements, which is counted here and not measured.
+// find is told apart by nothing that is answered. Time is not measured here.
 import t from 'tap'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import { createActors } from '../support/actors.js'
