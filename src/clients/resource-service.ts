@@ -8,6 +8,7 @@ import { newId } from '../kernel/ids.js'
 import type { ListQuery, PageText } from '../kernel/page.js'
 import type { Caller } from '../kernel/principal.js'
 import { identifierFault, type NewResource, type ResourceFields, resourceFaults } from './resource-rules.js'
+import { widenedScopes } from './scope-rules.js'
 import type { ResourceRow, ResourceStore } from './resource-store.js'
 
 export type ResourceView = Omit<ResourceRow, 'createdAt' | 'updatedAt'> & { createdAt: string; updatedAt: string }
@@ -95,6 +96,8 @@ export function createResourceService({ store, audit, authority, transact, clock
         refuseGrant(held, [...allOf(known), ...(patch.scopes ? allOf({ scopes: patch.scopes }) : [])])
         const row = await store.update(tx, id, known.version, patch, now())
         if (!row) throw problem('precondition.failed')
+        const widened = widenedScopes(known.scopes, row.scopes)
+        if (widened.length > 0) await store.forgetConsents(tx, known.identifier, widened, now())
         await record(tx, caller, 'updated', row, Object.keys(patch).toSorted())
         await publishRevocations()
         return row

@@ -1,7 +1,7 @@
 // The rows of resources: the APIs that tokens are for.
 import type pg from 'pg'
 import { isUniqueViolation } from '../database/failures.js'
-import { type OAuthResource, type Prisma, type PrismaClient } from '../database/generated/client.js'
+import { type OAuthResource, Prisma, type PrismaClient } from '../database/generated/client.js'
 import { createList } from '../database/list.js'
 import type { Tx } from '../database/transaction.js'
 import { problem } from '../kernel/errors.js'
@@ -35,6 +35,8 @@ export interface ResourceStore {
   insert: (tx: Tx, resource: Omit<ResourceRow, 'version' | 'createdAt' | 'updatedAt'>, at: Date) => Promise<ResourceRow>
   /** Changes a resource of that version, or nothing. */
   update: (tx: Tx, id: string, version: number, change: Partial<ResourceFields>, at: Date) => Promise<ResourceRow | null>
+  /** Forgets what people let applications do by these scopes of a resource: consents, codes that wait, and the sign-ins that hang on them. Looks through all grants. */
+  forgetConsents: (tx: Tx, identifier: string, scopes: readonly string[], now: Date) => Promise<number>
   delete: (tx: Tx, id: string, version: number) => Promise<boolean>
 }
 
@@ -103,6 +105,12 @@ export function createResourceStore({ prisma, pool, cursors }: { prisma: PrismaC
     async update(tx, id, version, change, at) {
       const [row] = await tx.oAuthResource.updateManyAndReturn({ where: { id, version }, data: { ...dataOf(change), version: { increment: 1 }, updatedAt: at } })
       return row ? rowOf(row) : null
+    },
+    async forgetConsents(tx, identifier, scopes, now) {
+      const about = Prisma.sql`${identifier} = ANY(resources) AND scopes && ${[...scopes]}::text[]`
+      await tx.$executeRaw`UPDATE oauth_codes SET consumed_at = ${now}::timestamptz WHERE consumed_at IS NULL AND expires_at > ${now}::timestamptz AND ${about}`
+      const ended = await tx.$executeRaw`UPDATE sessions SET ended_at = ${now}::timestamptz WHERE ended_at IS NULL AND id IN (SELECT id FROM oauth_grants WHERE ${about})`
+      return ended + (await tx.$executeRaw`DELETE FROM oauth_consents WHERE ${about}`)
     },
     async delete(tx, id, version) {
       const { count } = await tx.oAuthResource.deleteMany({ where: { id, version } })

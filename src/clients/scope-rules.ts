@@ -1,4 +1,5 @@
 // Scopes: how they are written (RFC 6749 3.3), which of them say something about a person (OpenID Connect Core 5.4), and what the others are worth. Pure.
+import { holds } from '../kernel/permissions.js'
 
 export interface ResourceScope {
   name: string
@@ -31,4 +32,13 @@ export function isIdentityScope(name: string): boolean {
 /** What a resource's scopes of these names are worth, each permission once. */
 export function permissionsOf(scopes: readonly ResourceScope[], names: readonly string[]): string[] {
   return [...new Set(scopes.flatMap(({ name, permissions }) => (names.includes(name) ? permissions : [])))]
+}
+
+/** The scopes that permit, as they are now, what the ones of their names did not: nobody has consented to that. A new name was consented to by nobody. */
+export function widenedScopes(before: readonly ResourceScope[], now: readonly ResourceScope[]): string[] {
+  const had = new Map(before.map(({ name, permissions }) => [name, permissions]))
+  return now.filter(({ name, permissions }) => {
+    const known = had.get(name)
+    return known !== undefined && permissions.some((permission) => !holds(known, permission))
+  }).map(({ name }) => name)
 }
