@@ -17,6 +17,7 @@ export interface Received {
 
 export interface MailServer {
   url: string
+  /** each once, however often it came */
   received: Received[]
   /** answers every letter with this code until it is taken back by null */
   refuse: (code: number | null) => void
@@ -55,7 +56,9 @@ export async function startMailServer(t: Teardown, options: SMTPServerOptions = 
       stream.on('end', () => {
         if (code !== null) return done(Object.assign(new Error('no'), { responseCode: code }))
         const { mailFrom, rcptTo } = envelope
-        received.push(read(Buffer.concat(parts).toString('latin1'), rcptTo.map(({ address }) => address), mailFrom === false ? '' : mailFrom.address))
+        const letter = read(Buffer.concat(parts).toString('latin1'), rcptTo.map(({ address }) => address), mailFrom === false ? '' : mailFrom.address)
+        // sent at least once: whoever reads their mail sees a repetition as the same one (RFC 5322 3.6.4)
+        if (received.every(({ headers }) => headers['message-id'] !== letter.headers['message-id'])) received.push(letter)
         return done()
       })
     },
