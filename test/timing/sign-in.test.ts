@@ -19,7 +19,7 @@ function aboveOf(first: readonly number[], second: readonly number[]): number {
 const median = (times: readonly number[]): number => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
 
 t.test('a refused sign-in takes as long whoever is named in it', async (t) => {
-  const { app, as, clock, database } = await startApp(t)
+  const { app, as, clock, database } = await startApp(t, { config: { bcryptCost: 10 } })
   const admin = await as.admin()
   const create = async (email: string, more: object) => expectJson(await app.inject({ method: 'POST', url: '/api/v1/users', headers: admin, payload: { email, ...more } }), 201)
   const encoded = (text: string): string => Buffer.from(text).toString('base64').replaceAll('=', '')
