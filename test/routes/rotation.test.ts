@@ -130,7 +130,7 @@ t.test('GATEHOUSE_SECRET is rotated: what is under the one before is read, made 
   const wrong = await between.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email: 'admin@example.com', password: 'wrong horse battery staple' } })
   t.equal(wrong.statusCode, 401)
   t.equal((await login(between)).statusCode, 200, 'a password')
-  t.match(await hash(), /^hmac1\$[0-9a-f]{8}\$2b\$10\$/)
+  t.match(await hash(), /^hmac1\$[0-9a-f]{8}\$2b\$04\$/)
   t.not((await hash()).slice(0, 14), oldHash.slice(0, 14), 'is kept under the new one')
 
   const after = await start(NEW_SECRET, null)
