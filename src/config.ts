@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { SignUpMode } from './accounts/index.js'
+import { isLoopbackHost } from './kernel/address.js'
 import { parseDatabaseUrl } from './kernel/database-url.js'
 import { REDIS_URL_BEGINS, REDIS_URL_PATTERN, redisUrlMistake } from './kernel/redis-url.js'
 
@@ -167,8 +168,6 @@ export interface Mistake {
   message: string
 }
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
-
 /** An address, or a range of them in CIDR notation. */
 function isAddressRange(text: string): boolean {
   const [address = '', bits, ...rest] = text.split('/')
@@ -198,7 +197,7 @@ function isOrigin(text: string, loopbackHttp: boolean): boolean {
   if (!URL.canParse(text)) return false
   const url = new URL(text)
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '' || text.includes('*')) return false
-  return url.protocol === 'https:' || (url.protocol === 'http:' && (!loopbackHttp || LOOPBACK.test(url.hostname)))
+  return url.protocol === 'https:' || (url.protocol === 'http:' && (!loopbackHttp || isLoopbackHost(url.hostname)))
 }
 
 function isSmtpUrl(text: string): boolean {

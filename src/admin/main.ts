@@ -24,7 +24,7 @@ import { createSecrets } from '../kernel/secrets.js'
 import { createOutbound } from '../outbound/index.js'
 import { createInstallationStore } from '../setup/index.js'
 import { exitLineOf } from '../start-failure.js'
-import { createSigningKeyStore, isUnder } from '../tokens/index.js'
+import { createSigningKeyStore, isKeyUnder } from '../tokens/index.js'
 import { addClient } from './commands/client.js'
 import { addCopyDatabase } from './commands/copy-database.js'
 import { addCreate } from './commands/create.js'
@@ -105,7 +105,7 @@ async function onHost<T>(config: Config, log: (message: string) => void, work: (
         hasher: createPasswordHasher({ secrets, clock, cost: config.bcryptCost, queue: createHashQueue({ clock, cores: availableParallelism() }), limits: UNLIMITED }), audit, transact, clock,
       }),
       upkeep: createUpkeepService({
-        signingKeys: createSigningKeyStore({ prisma, secrets, clock }), status: createSecretStatusStore({ pool, secrets, pepperIdOf, isUnder }), audit, transact, clock,
+        signingKeys: createSigningKeyStore({ prisma, secrets, clock }), status: createSecretStatusStore({ pool, secrets, pepperIdOf, isUnder: isKeyUnder }), audit, transact, clock,
         accessTokenSeconds: config.accessTokenSeconds, longestTokenSeconds: resources.longestTokenSeconds,
       }),
     })

@@ -9,7 +9,7 @@ import { type FieldError, problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { ListQuery, PageText } from '../kernel/page.js'
 import type { Caller } from '../kernel/principal.js'
-import type { Secrets } from '../kernel/secrets.js'
+import { isUnder, type Secrets } from '../kernel/secrets.js'
 import { plainText } from '../kernel/text.js'
 import { type Outbound, OutboundError } from '../outbound/index.js'
 import { type ClientKey, completed, faultsOf, type Flavour, flavourOf, type NewProvider, type ProviderFields, type ProviderKind, type ProviderPatch, withOpenid } from './provider-rules.js'
@@ -68,15 +68,6 @@ export interface ProviderServiceDeps {
 const WRITE = 'gatehouse:providers.write'
 const MOST_PROVIDERS = 100
 const PURPOSE = 'identity-provider'
-
-function isUnder(secrets: Secrets, id: string, sealed: Uint8Array): boolean {
-  try {
-    secrets.decrypt(PURPOSE, id, sealed)
-    return true
-  } catch {
-    return false // under another one
-  }
-}
 
 /** Domains in the spelling that addresses have. */
 function domainsOf(domains: readonly string[], faults: FieldError[]): string[] {
@@ -150,7 +141,7 @@ export function createProviderService({ store, outbound, audit, authority, trans
     },
     async reseal() {
       const { previous } = secrets
-      const sealed = previous === null ? [] : (await store.listSealed()).filter(({ id, secretCiphertext }) => isUnder(previous, id, secretCiphertext))
+      const sealed = previous === null ? [] : (await store.listSealed()).filter(({ id, secretCiphertext }) => isUnder(previous, PURPOSE, id, secretCiphertext))
       for (const { id, secretCiphertext } of sealed) await store.reseal(id, secretCiphertext, secrets.encrypt(PURPOSE, id, secrets.decrypt(PURPOSE, id, secretCiphertext))) // oxlint-disable-line no-await-in-loop
       return sealed.length
     },

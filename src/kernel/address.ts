@@ -4,6 +4,16 @@ import { BlockList } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { LRUCache } from 'lru-cache'
 
+const LOOPBACK = new BlockList()
+LOOPBACK.addSubnet('127.0.0.0', 8)
+LOOPBACK.addAddress('::1', 'ipv6')
+
+/** Is the host of a URL, as it stands in `hostname`, this very machine? */
+export function isLoopbackHost(hostname: string): boolean {
+  const name = hostname.replace(/^\[|\]$/g, '')
+  return name === 'localhost' || LOOPBACK.check(name) || LOOPBACK.check(name, 'ipv6')
+}
+
 // a port, or an obfuscated one (RFC 7239 6.3): both say nothing of the address
 const PORT = /^:(?:\d{1,5}|_[A-Za-z0-9._-]+)$/
 const FOUR_PARTS = /^\d{1,3}(?:\.\d{1,3}){3}$/

@@ -27,6 +27,16 @@ export interface Secrets {
   previous: Secrets | null
 }
 
+/** Is it sealed under exactly this secret? For what is to be sealed anew after a rotation. */
+export function isUnder(secrets: Secrets, purpose: string, context: string, sealed: Uint8Array): boolean {
+  try {
+    secrets.decrypt(purpose, context, sealed)
+    return true
+  } catch {
+    return false // under another one
+  }
+}
+
 /** `previousSecret`: the root secret before this one, of which things are still at rest or in the hands of clients. */
 export function createSecrets(rootSecret: string, previousSecret: string | null = null): Secrets {
   const previous = previousSecret === null ? null : createSecrets(previousSecret)

@@ -96,7 +96,7 @@ export function createMagicLinkService({ config, queue, mailedLinks, mailProofs,
   }
 
   function find(proof: MagicProof, binding: Buffer): Promise<MailedLink | null> {
-    return 'token' in proof ? mailedLinks.find(KIND, proof.token, binding) : mailedLinks.guessById(KIND, proof.id, proof.code.replaceAll(/\D/g, ''), binding)
+    return 'token' in proof ? mailedLinks.find(KIND, proof.token, binding) : mailedLinks.guess(KIND, proof.id, proof.code.replaceAll(/\D/g, ''), binding)
   }
 
   async function ask({ address, userAgent, requestId }: Caller, { email, binding, deviceToken }: { email: string; binding: Buffer; deviceToken?: string | undefined }): Promise<AskedMail> {

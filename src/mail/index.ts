@@ -13,7 +13,7 @@ export type { MailKind } from './texts-en.js'
 
 export interface MailNeeds {
   queue: QueueService
-  config: { smtpUrl: string | null; mailFrom: string | null; mailDir: string | null; uiLocale: string }
+  config: { databaseUrl: string | null; smtpUrl: string | null; mailFrom: string | null; mailDir: string | null; uiLocale: string }
   publicOrigin: () => string
   log: { info: (details: object, message: string) => void; warn: (details: object, message: string) => void }
   print: ((text: string) => void) | null
@@ -29,7 +29,7 @@ export interface MailFeature {
 
 export function createMail({ config, log, ...all }: MailNeeds): MailFeature {
   const transport = config.smtpUrl === null ? null : createSmtp(config.smtpUrl)
-  const outbox = createOutbox()
+  const outbox = createOutbox({ config, publicOrigin: all.publicOrigin })
   const overrides = readMailFolder(config.mailDir, (message) => log.warn({ folder: config.mailDir }, message))
   return {
     mail: createMailService({ ...all, config, log, transport, outbox, overrides }),

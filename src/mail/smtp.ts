@@ -1,7 +1,7 @@
 // Mail by SMTP (RFC 5321), by nodemailer, which is loaded when the first mail goes out: most nodes send none for hours.
-import { BlockList } from 'node:net'
 import type { Transporter } from 'nodemailer'
 import type SMTPPool from 'nodemailer/lib/smtp-pool/index.js'
+import { isLoopbackHost } from '../kernel/address.js'
 import { Undoable } from '../queue/index.js'
 import type { Rendered } from './rendering.js'
 
@@ -24,15 +24,6 @@ export interface Transport {
 const PATIENCE_MS = 10_000
 const SOCKET_MS = 20_000
 
-/** Is it this machine? Only there may a password go over a line that is not encrypted. */
-function isLoopback(host: string): boolean {
-  const name = host.replace(/^\[|\]$/g, '')
-  const loopback = new BlockList()
-  loopback.addSubnet('127.0.0.0', 8)
-  loopback.addAddress('::1', 'ipv6')
-  return name === 'localhost' || loopback.check(name) || loopback.check(name, 'ipv6')
-}
-
 /** nodemailer's options for an SMTP_URL: `smtps:` speaks TLS at once (465), `smtp:` by STARTTLS (587), which is insisted on beyond this machine. */
 export function smtpOptions(smtpUrl: string): SMTPPool.Options {
   const url = new URL(smtpUrl)
@@ -41,7 +32,8 @@ export function smtpOptions(smtpUrl: string): SMTPPool.Options {
   const user = decodeURIComponent(url.username)
   return {
     pool: true, maxConnections: 3, maxMessages: 100, host, port: url.port === '' ? (isImplicit ? 465 : 587) : Number(url.port),
-    secure: isImplicit, requireTLS: !isImplicit && !isLoopback(url.hostname),
+    secure: isImplicit, // only on this machine may a password go over a line that is not encrypted
+    requireTLS: !isImplicit && !isLoopbackHost(url.hostname),
     ...(user === '' ? {} : { auth: { user, pass: decodeURIComponent(url.password) } }),
     connectionTimeout: PATIENCE_MS, greetingTimeout: PATIENCE_MS, socketTimeout: SOCKET_MS, disableFileAccess: true, disableUrlAccess: true,
   }

@@ -49,12 +49,10 @@ export interface MailedLinkService {
   /** Uses it up in this transaction; null for whoever comes second and for one that is no good. */
   take: (tx: Tx, kind: LinkKind, token: string, binding?: Buffer) => Promise<MailedLink | null>
   /**
-   * A guess at a code: one of five is used up whatever it is. The link when the code is right, to be used up by `takeById`; null otherwise.
-   * Never in another transaction: the try must outlive its failure.
+   * A guess at the code of a link, by its id, for who was never mailed its token: one of five is used up whatever it is. The link when the code is
+   * right, to be used up by `takeById`; null otherwise. Never in another transaction: the try must outlive its failure.
    */
-  guess: (kind: LinkKind, token: string, code: string, binding?: Buffer) => Promise<MailedLink | null>
-  /** The same by the id of the link, for who was never mailed its token. */
-  guessById: (kind: LinkKind, id: string, code: string, binding: Buffer) => Promise<MailedLink | null>
+  guess: (kind: LinkKind, id: string, code: string, binding: Buffer) => Promise<MailedLink | null>
   takeById: (tx: Tx, id: string) => Promise<MailedLink | null>
   /** How many of a kind were made for an account, or an address, in the last hour, used or not. */
   countOf: (tx: Tx, kind: LinkKind, of: { userId: string } | { email: string }) => Promise<number>
@@ -83,10 +81,6 @@ function shown(row: LinkRow | null): MailedLink | null {
 export function createMailedLinkService({ store, clock, secrets }: { store: MailedLinkStore; clock: Clock; secrets: Secrets }): MailedLinkService {
   const now = (): Date => new Date(clock.now())
 
-  function guessed(row: LinkRow | null, code: string): MailedLink | null {
-    return row?.codeHash && secrets.isMac(PURPOSE, `${row.id} ${code}`, row.codeHash) ? shown(row) : null
-  }
-
   return {
     async give(tx, { kind, id = newId(), email, userId, details = {}, binding, hasCode = false, givenBy, lifeMs, mostAnHour, countedApart }) {
       const token = `gl_${randomBytes(32).toString('base64url')}`
@@ -107,11 +101,10 @@ export function createMailedLinkService({ store, clock, secrets }: { store: Mail
       const hash = hashOf(token)
       return hash && shown(await store.take(tx, kind, hash, bound(binding), now()))
     },
-    async guess(kind, token, code, binding) {
-      const tokenHash = hashOf(token)
-      return tokenHash && guessed(await store.takeTry(kind, { tokenHash }, bound(binding), now(), MOST_TRIES), code)
+    async guess(kind, id, code, binding) {
+      const row = isUuid(id) ? await store.takeTry(kind, id, bound(binding), now(), MOST_TRIES) : null
+      return row?.codeHash && secrets.isMac(PURPOSE, `${row.id} ${code}`, row.codeHash) ? shown(row) : null
     },
-    guessById: async (kind, id, code, binding) => (isUuid(id) ? guessed(await store.takeTry(kind, { id }, bound(binding), now(), MOST_TRIES), code) : null),
     async isUnused(kind, token) {
       const hash = hashOf(token)
       return hash !== null && store.isUnused(kind, hash, now())

@@ -35,7 +35,7 @@ export interface MailedLinkStore {
   /** The same by its id: for one whose code was found right. */
   takeById: (tx: Tx, id: string, now: Date) => Promise<LinkRow | null>
   /** Counts a try at the code of a link; null when there is none, or none is left. Never in another transaction. */
-  takeTry: (kind: string, by: { tokenHash: Uint8Array } | { id: string }, binding: Uint8Array | null, now: Date, most: number) => Promise<LinkRow | null>
+  takeTry: (kind: string, id: string, binding: Uint8Array | null, now: Date, most: number) => Promise<LinkRow | null>
   /** Could it be used, by whichever browser it is bound to? */
   isUnused: (kind: string, tokenHash: Uint8Array, now: Date) => Promise<boolean>
   /** How many of a kind were made for an account, or an address, since then, used or not. */
@@ -48,6 +48,10 @@ export interface MailedLinkStore {
 
 const ROW = { id: true, kind: true, email: true, userId: true, codeHash: true, details: true, givenBy: true, givenWithKey: true, createdAt: true, expiresAt: true } as const
 
+const unused = (now: Date) => ({ usedAt: null, expiresAt: { gt: now } })
+/** Bound to nobody, or to the browser that asks. */
+const boundTo = (binding: Uint8Array | null) => ({ OR: [{ bindingHash: null }, ...(binding ? [{ bindingHash: bytes(binding) }] : [])] })
+
 export function createMailedLinkStore({ prisma }: { prisma: PrismaClient }): MailedLinkStore {
   return {
     async insert(tx, { tokenHash, codeHash, bindingHash, ...link }, { most, since, countedApart }) {
@@ -57,37 +61,37 @@ export function createMailedLinkStore({ prisma }: { prisma: PrismaClient }): Mai
       const [counted] = await tx.$queryRaw<{ count: number }[]>`
         SELECT count(*)::int AS count FROM mailed_links WHERE email = ${email} AND kind = ${kind} AND created_at > ${since} AND details->>'countedApart' IS NOT DISTINCT FROM ${countedApart}`
       const isSpent = (counted?.count ?? 0) >= most
-      if (isSpent && (bindingHash !== null || (await tx.mailedLink.count({ where: { kind, email, usedAt: null, expiresAt: { gt: link.createdAt } } })) > 0)) return false
+      if (isSpent && (bindingHash !== null || (await tx.mailedLink.count({ where: { kind, email, ...unused(link.createdAt) } })) > 0)) return false
       await tx.mailedLink.create({ data: { ...link, tokenHash: bytes(tokenHash), codeHash: codeHash && bytes(codeHash), bindingHash: bindingHash && bytes(bindingHash) } })
       return true
     },
     find: (kind, tokenHash, binding, now) => prisma.mailedLink.findFirst({
-      where: { kind, tokenHash: bytes(tokenHash), usedAt: null, expiresAt: { gt: now }, OR: [{ bindingHash: null }, ...(binding ? [{ bindingHash: bytes(binding) }] : [])] },
+      where: { kind, tokenHash: bytes(tokenHash), ...unused(now), ...boundTo(binding) },
       select: ROW,
     }),
     async take(tx, kind, tokenHash, binding, now) {
       const [row] = await tx.mailedLink.updateManyAndReturn({
-        where: { kind, tokenHash: bytes(tokenHash), usedAt: null, expiresAt: { gt: now }, OR: [{ bindingHash: null }, ...(binding ? [{ bindingHash: bytes(binding) }] : [])] },
+        where: { kind, tokenHash: bytes(tokenHash), ...unused(now), ...boundTo(binding) },
         data: { usedAt: now }, select: ROW,
       })
       return row ?? null
     },
     async takeById(tx, id, now) {
-      const [row] = await tx.mailedLink.updateManyAndReturn({ where: { id, usedAt: null, expiresAt: { gt: now } }, data: { usedAt: now }, select: ROW })
+      const [row] = await tx.mailedLink.updateManyAndReturn({ where: { id, ...unused(now) }, data: { usedAt: now }, select: ROW })
       return row ?? null
     },
-    async takeTry(kind, by, binding, now, most) {
+    async takeTry(kind, id, binding, now, most) {
       const [row] = await prisma.mailedLink.updateManyAndReturn({
-        where: { kind, ...('id' in by ? by : { tokenHash: bytes(by.tokenHash) }), usedAt: null, expiresAt: { gt: now }, tries: { lt: most }, OR: [{ bindingHash: null }, ...(binding ? [{ bindingHash: bytes(binding) }] : [])] },
+        where: { kind, id, tries: { lt: most }, ...unused(now), ...boundTo(binding) },
         data: { tries: { increment: 1 } }, select: ROW,
       })
       return row ?? null
     },
-    isUnused: async (kind, tokenHash, now) => (await prisma.mailedLink.count({ where: { kind, tokenHash: bytes(tokenHash), usedAt: null, expiresAt: { gt: now } } })) > 0,
+    isUnused: async (kind, tokenHash, now) => (await prisma.mailedLink.count({ where: { kind, tokenHash: bytes(tokenHash), ...unused(now) } })) > 0,
     countOf: (tx, kind, of, since) => tx.mailedLink.count({ where: { kind, ...of, createdAt: { gt: since } } }),
-    countLive: (tx, kind, givenBy, now) => tx.mailedLink.count({ where: { kind, givenBy, usedAt: null, expiresAt: { gt: now } } }),
+    countLive: (tx, kind, givenBy, now) => tx.mailedLink.count({ where: { kind, givenBy, ...unused(now) } }),
     async void(tx, kind, of, now) {
-      const { count } = await tx.mailedLink.updateMany({ where: { kind, ...of, usedAt: null, expiresAt: { gt: now } }, data: { usedAt: now } })
+      const { count } = await tx.mailedLink.updateMany({ where: { kind, ...of, ...unused(now) }, data: { usedAt: now } })
       return count
     },
   }

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import type { PrismaClient } from '../database/generated/client.js'
 import type { Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import type { Secrets } from '../kernel/secrets.js'
+import { isUnder, type Secrets } from '../kernel/secrets.js'
 
 export type SigningAlgorithm = 'EdDSA' | 'ES256' | 'RS256'
 
@@ -71,13 +71,8 @@ function thumbprint(jwk: PublicJwk): string {
 }
 
 /** Is a private half under exactly this secret? */
-export function isUnder(secrets: Secrets, kid: string, sealed: Uint8Array): boolean {
-  try {
-    secrets.decrypt(PURPOSE, kid, sealed)
-    return true
-  } catch {
-    return false
-  }
+export function isKeyUnder(secrets: Secrets, kid: string, sealed: Uint8Array): boolean {
+  return isUnder(secrets, PURPOSE, kid, sealed)
 }
 
 export function createSigningKeyStore({ prisma, secrets, clock }: { prisma: PrismaClient; secrets: Secrets; clock: Clock }): SigningKeyStore {
@@ -93,7 +88,7 @@ export function createSigningKeyStore({ prisma, secrets, clock }: { prisma: Pris
   async function reseal(rows: readonly { kid: string; privateCiphertext: Uint8Array }[]): Promise<void> {
     if (!secrets.previous) return
     for (const { kid, privateCiphertext } of rows) {
-      if (!isUnder(secrets.previous, kid, privateCiphertext)) continue
+      if (!isKeyUnder(secrets.previous, kid, privateCiphertext)) continue
       const sealed = Uint8Array.from(secrets.encrypt(PURPOSE, kid, unseal(kid, privateCiphertext)))
       await prisma.signingKey.updateMany({ where: { kid }, data: { privateCiphertext: sealed } })
     }

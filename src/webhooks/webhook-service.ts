@@ -9,7 +9,7 @@ import { problem } from '../kernel/errors.js'
 import { isUuid, newId } from '../kernel/ids.js'
 import type { ListQuery, PageText } from '../kernel/page.js'
 import type { Caller } from '../kernel/principal.js'
-import type { Secrets } from '../kernel/secrets.js'
+import { isUnder, type Secrets } from '../kernel/secrets.js'
 import { plainText } from '../kernel/text.js'
 import { type Outbound, OutboundError } from '../outbound/index.js'
 import type { DeliveryStore } from './delivery-store.js'
@@ -106,15 +106,6 @@ function giverOf({ principal }: Caller): { givenBy: string; givenViaKey: string 
 function refuseUnseen({ permissions }: Held, types: readonly string[]): void {
   const unseen = types.filter((type) => typesFor({ types: [type] }, permissions).length === 0)
   if (unseen.length > 0 || typesFor({ types }, permissions).length === 0) throw problem('permission.not_held', { detail: `You are told of none of these events yourself: ${unseen.join(', ') || 'all'}` })
-}
-
-function isUnder(secrets: Secrets, id: string, sealed: Uint8Array): boolean {
-  try {
-    secrets.decrypt(PURPOSE, id, sealed)
-    return true
-  } catch {
-    return false // under another one
-  }
 }
 
 export function createWebhookService({ store, deliveries, sender, events, feed, wake, outbound, audit, authority, transact, afterCommit, secrets, clock }: WebhookServiceDeps): WebhookService {
@@ -255,7 +246,7 @@ export function createWebhookService({ store, deliveries, sender, events, feed, 
 
     async reseal() {
       const { previous } = secrets
-      const sealed = previous === null ? [] : (await store.sealed()).filter(({ id, secretCiphertext }) => isUnder(previous, id, secretCiphertext))
+      const sealed = previous === null ? [] : (await store.sealed()).filter(({ id, secretCiphertext }) => isUnder(previous, PURPOSE, id, secretCiphertext))
       for (const { id, secretCiphertext, previousCiphertext } of sealed) {
         const anew = (text: Uint8Array): Uint8Array => seal(id, secrets.decrypt(PURPOSE, id, text))
         await store.reseal(id, secretCiphertext, anew(secretCiphertext), previousCiphertext && anew(previousCiphertext)) // oxlint-disable-line no-await-in-loop

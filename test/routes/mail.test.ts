@@ -4,7 +4,8 @@ import { TELLING } from '../../src/accounts/index.js'
 import { smtpOptions } from '../../src/mail/smtp.js'
 import { QUEUED_WORK } from '../../src/queue/index.js'
 import { expectJson, PASSWORD, startApp } from '../support/app.js'
-import { closedPort, startMailServer } from '../support/smtp.js'
+import { freePort } from '../support/redis.js'
+import { startMailServer } from '../support/smtp.js'
 
 const PUBLIC = 'https://auth.example.com'
 
@@ -91,7 +92,7 @@ t.test('mail', async (t) => {
 })
 
 t.test('a mail server that does not answer keeps nothing from starting, and is said', async (t) => {
-  const { app } = await startApp(t, { config: { smtpUrl: `smtp://127.0.0.1:${await closedPort()}`, publicUrl: PUBLIC } })
+  const { app } = await startApp(t, { config: { smtpUrl: `smtp://127.0.0.1:${await freePort()}`, publicUrl: PUBLIC } })
   const said: string[] = []
   app.log.warn = ((_: object, text: string) => void said.push(text)) as typeof app.log.warn
   await app.listen({ port: 0, host: '127.0.0.1' })

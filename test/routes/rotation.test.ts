@@ -8,7 +8,7 @@ import { createUpkeepService } from '../../src/admin/upkeep-service.js'
 import { pepperIdOf } from '../../src/accounts/password-hasher.js'
 import { createSecrets } from '../../src/kernel/secrets.js'
 import { planRotation } from '../../src/tokens/rotation.js'
-import { createSigningKeyStore, isUnder, WrongSecretError } from '../../src/tokens/signing-key-store.js'
+import { createSigningKeyStore, isKeyUnder as isUnder, WrongSecretError } from '../../src/tokens/signing-key-store.js'
 import { expectJson, PASSWORD, SECRET, startApp, testConfig } from '../support/app.js'
 import { createTestDatabase } from '../support/database.js'
 

@@ -1,6 +1,5 @@
 // A mail server of the test's own: it takes what comes, and can be told to refuse.
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
 import type { Teardown } from './database.js'
 
@@ -78,13 +77,4 @@ export async function startMailServer(t: Teardown, options: SMTPServerOptions = 
       return found
     },
   }
-}
-
-/** A port of this machine that nobody listens on. */
-export async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

@@ -1,42 +1,7 @@
-// Opening the account that was asked for, with a mailed link, and being signed in to it. The link's token goes from the address into a cookie before
-// anything is shown; looking uses nothing up.
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { form, formProblem, missing } from '../../../plugins/http/page-kit.js'
+// Opening the account that was asked for, with a mailed link.
+import { accountOpening } from '../../../plugins/http/page-kit.js'
 
-const ConfirmForm = form({ email: 320, name: { maxLength: 200, 'x-text': 'name' }, 'new-password': 1024 })
-const KEPT_SECONDS = 3_600
-
-export default (async (app) => {
-  const { clock, sessions, signUp, signUps } = app
-
-  app.get('/', { config: { access: ['public'] }, preHandler: () => signUp.requireOpen() }, async (request, reply) => {
-    const token = request.asked('token')
-    if (token !== '') return reply.keep('confirm', token, KEPT_SECONDS).onward('/ui/confirm')
-    const email = await signUps.emailOf(request.kept('confirm'))
-    return email === null ? reply.code(410).show('link-void', {}) : reply.show('open-account', { by: 'confirm', email, name: '', problem: null })
-  })
-
-  // the guesses and the hashing of an address are counted together with those of the API
-  app.post('/', {
-    schema: { body: ConfirmForm }, config: { access: ['public'], rateLimit: { max: 60, timeWindow: 60_000, groupId: '/api/v1/auth/signup/confirm' } }, preParsing: () => signUp.requireOpen(),
-  }, async (request, reply) => {
-    const { email, name, 'new-password': password } = request.body
-    try {
-      const empty = missing({ 'new-password': password })
-      if (empty) return await reply.code(422).show('open-account', { by: 'confirm', email, name, problem: empty })
-      const done = await request.openCookie(async (cookieSecret, replaced) => {
-        const input = { token: request.kept('confirm'), password, ...(name.trim() === '' ? {} : { name }) }
-        const signedIn = await signUps.confirm(request.caller, input, { kind: 'cookie', cookieSecret })
-        if (replaced) await sessions.endReplaced(request.caller, replaced)
-        return signedIn
-      })
-      return reply.rememberDevice(done.deviceToken).drop('confirm').onward('/ui/account')
-    } catch (error) {
-      const problem = formProblem(error, clock.now(), {
-        'password.weak': ['password.weak', 'new-password'], 'confirmation.void': 'mail.void', 'account.not_anonymous': 'mail.void', 'email.taken': 'email.has-account',
-      })
-      if (problem.code === 'mail.void') return reply.drop('confirm').code(410).show('link-void', {})
-      return reply.code(422).show('open-account', { by: 'confirm', email, name, problem })
-    }
-  })
-}) satisfies FastifyPluginAsyncTypebox
+export default accountOpening(({ signUp, signUps }) => ({
+  by: 'confirm', counted: '/api/v1/auth/signup/confirm', isVoid: ['confirmation.void', 'account.not_anonymous'],
+  requireOpen: () => signUp.requireOpen(), emailOf: signUps.emailOf, open: signUps.confirm,
+}))
