@@ -9,6 +9,7 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { accounts, devices, sessions, keys, identities, factors, audit, clock } = app
-  app.decorate('accountExports', createOwnAccount({ accounts, devices, sessions, keys, audit, clock, sections: { identities: identities.list, factors: factors.list } }).exports)
-}, { name: 'own-account', dependencies: ['accounts', 'keys', 'sessions', 'audit', 'federation', 'factors'] })
+  const { accounts, devices, sessions, keys, identities, factors, ownGrants, organizations, audit, clock } = app
+  const sections = { identities: identities.list, factors: factors.list, applications: ownGrants.list, organizations: organizations.own }
+  app.decorate('accountExports', createOwnAccount({ accounts, devices, sessions, keys, audit, clock, sections }).exports)
+}, { name: 'own-account', dependencies: ['accounts', 'keys', 'sessions', 'audit', 'federation', 'factors', 'oauth', 'organizations'] })

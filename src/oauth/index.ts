@@ -76,6 +76,8 @@ export interface OAuthFeature {
 }
 
 const CODE_KEPT_MS = 3_600_000
+// longer than a dead letter is kept, which may be sent anew
+const LEFT_KEPT_MS = 32 * 86_400_000
 const NOTED_EVERY_MS = 1_000
 const EXPIRED_EVERY_MS = 60_000
 
@@ -122,6 +124,7 @@ export function createOAuth({ prisma, pool, directory, publicDirectory, registra
       { name: 'promising to tell clients of logouts', everyMs: NOTED_EVERY_MS, work: deliveries.promiseNoted },
       { name: 'ending grants that time has ended', everyMs: EXPIRED_EVERY_MS, work: deliveries.endExpired },
       ...['oauth_revoked_tokens', 'oauth_pushed_requests'].map((table) => tableExpiry(pool, { table, where: 'expires_at <= $1', before: clock.now })),
+      tableExpiry(pool, { table: 'oauth_client_endings', where: 'at <= $1 AND due_at IS NULL', before: () => clock.now() - LEFT_KEPT_MS }),
       tableExpiry(pool, { table: 'oauth_codes', where: 'expires_at <= $1', before: () => clock.now() - CODE_KEPT_MS }),
     ],
   }

@@ -2,8 +2,9 @@
 import t from 'tap'
 import { createActors } from '../support/actors.js'
 import { expectJson, PASSWORD, startApp } from '../support/app.js'
+import { basic, CALLBACK, oauthHouse, personOf, requestOf } from '../support/oauth.js'
 
-const { app, as, database } = await startApp(t)
+const { app, as, database } = await startApp(t, { config: { publicUrl: 'http://localhost:3000' } })
 const actors = await createActors(app, as)
 
 t.test('204 deletes the account with its sessions and keys, at once and for ever', async (t) => {
@@ -51,6 +52,28 @@ t.test('200 the export holds what is kept, and no secret', async (t) => {
   t.notMatch(answer.body, issued.key)
   t.notMatch(answer.body, stranger.id)
   t.notMatch(answer.body, /\$2[aby]\$|_hash|Hash/)
+})
+
+t.test('the export tells of the applications that may act for somebody, and of the organizations they are in', async (t) => {
+  const { client, post } = await oauthHouse({ app, as })
+  const [asked, trusted, gone] = await Promise.all([{ name: 'Asked' }, { name: 'Trusted', firstParty: true }, { name: 'Gone' }].map((more) => client({ kind: 'web', redirectUris: [CALLBACK], ...more })))
+  if (!asked || !trusted || !gone) throw new Error('no clients')
+  const { user, headers } = await as.signUp()
+  const person = personOf(app, user.email)
+  for (const of of [asked, trusted, gone]) {
+    const { query, redeem } = requestOf(of)
+    expectJson(await post('token', redeem((await person.through(query)).back?.get('code') ?? ''), basic(of.clientId, of.clientSecret ?? '')), 200)
+  }
+  await actors.send('DELETE', `/me/grants/${gone.id}`, headers)
+  const organization = expectJson<{ id: string }>(await actors.send('POST', '/organizations', await as.admin(), { name: 'Acme', slug: 'acme', ownerUserId: user.id }), 201)
+  const other = await as.signUp()
+  const { applications, organizations } = expectJson<{ applications: { client: { name: string } }[]; organizations: object[] }>(await actors.send('GET', '/me/export', headers), 200)
+  t.match(applications.toSorted((a, b) => a.client.name.localeCompare(b.client.name)), [
+    { client: { clientId: asked.clientId, name: 'Asked' }, scopes: ['openid', 'email'], grantedAt: String, sessions: 1 }, { client: { name: 'Trusted', firstParty: true }, sessions: 1 },
+  ])
+  t.equal(applications.length, 2, 'what was withdrawn is in the activity')
+  t.match(organizations, [{ id: organization.id, name: 'Acme' }])
+  t.match(expectJson(await actors.send('GET', '/me/export', other.headers), 200), { applications: [], organizations: [] })
 })
 
 t.test('whoever may see all keys exports their own alone', async (t) => {

@@ -28,6 +28,8 @@ t.test('logout', async (t) => {
   const web = await client({ kind: 'web', redirectUris: ['https://app.example.com/cb'], postLogoutRedirectUris: [BYE, `${BYE}?a=1`], firstParty: true, backchannelLogoutUri })
   const quiet = await client({ kind: 'web', redirectUris: ['https://app.example.com/cb'], firstParty: true })
   const asked = await client({ kind: 'web', redirectUris: ['https://app.example.com/cb'], backchannelLogoutUri })
+  const leaving = await Promise.all(['deleted', 'disabled'].map((name) => client({ kind: 'web', name, redirectUris: ['https://app.example.com/cb'], firstParty: true, backchannelLogoutUri })))
+  const admin = async () => as.bearer(expectJson<{ accessToken: string }>(await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email: 'admin@example.com', password: PASSWORD, endOldest: true } }), 200).accessToken)
   const own = (of: OAuthClientBody): Record<string, string> => basic(of.clientId, of.clientSecret ?? '')
 
   interface Login {
@@ -49,10 +51,10 @@ t.test('logout', async (t) => {
   const isIn = async ({ person }: Login): Promise<boolean> => (await person.pages.open('/ui/account')).statusCode === 200
   const isAlive = async ({ access_token: token }: TokenBody): Promise<boolean> => (await app.inject({ url: '/oauth/userinfo', headers: as.bearer(token) })).statusCode === 200
   /** All that is noted is promised and sent; the tokens that came. */
-  const deliver = async (): Promise<JWTPayload[]> => {
+  const deliver = async (node = app): Promise<JWTPayload[]> => {
     const before = told.length
-    await app.jobs.run('promising to tell clients of logouts')
-    await app.jobs.run(QUEUED_WORK)
+    await node.jobs.run('promising to tell clients of logouts')
+    await node.jobs.run(QUEUED_WORK)
     for (let look = 0; look < 200 && (await database.prisma.queuedWork.count({ where: { queue: 'oauth-logout', claim: { not: null } } })) > 0; look += 1) await new Promise((resolve) => void setImmediate(resolve))
     const keys = createLocalJWKSet(expectJson<JSONWebKeySet>(await app.inject('/.well-known/jwks.json'), 200))
     return Promise.all(told.slice(before).map(async (token) => (await jwtVerify(token, keys, { issuer: app.publicOrigin(), typ: 'logout+jwt', currentDate: new Date(clock.now()) })).payload))
@@ -119,7 +121,6 @@ t.test('logout', async (t) => {
   })
 
   t.test('whatever ends a session is told of: signing out, everywhere, a new password, suspension, deletion, withdrawal, time', async (t) => {
-    const admin = async () => as.bearer(expectJson<{ accessToken: string }>(await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email: 'admin@example.com', password: PASSWORD, endOldest: true } }), 200).accessToken)
     const headersOf = async ({ person }: Login) => as.bearer(expectJson<{ accessToken: string }>(await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email: person.email, password: PASSWORD } }), 200).accessToken)
     const ways: [string, (one: Login) => Promise<unknown>][] = [
       ['signing out', ({ person }) => person.pages.submit('/ui/sign-out', {})],
@@ -181,6 +182,37 @@ t.test('logout', async (t) => {
     clock.advance(60_000)
     t.same(await deliver(), [])
     t.match(await database.prisma.deadLetter.findFirst({ where: { queue: 'oauth-logout' } }), { error: 'it answered 400', about: { client: web.id } })
+  })
+
+  t.test('a client that is deleted or disabled at one node is told of each session of its by another, and none comes back', async (t) => {
+    await deliver()
+    const { app: second } = await startApp(t, { config: { publicUrl: 'http://localhost:3000', outboundAllow: ['127.0.0.0/8'] }, database, clock })
+    for (const of of leaving) {
+      const logins = await Promise.all(['openid', 'openid offline_access'].map((scope) => logIn(of, scope)))
+      const [bystander, url] = [await logIn(), `/api/v1/clients/${of.id}`]
+      const { statusCode } = of === leaving[0] ? await app.inject({ method: 'DELETE', url, headers: await admin() }) : await app.inject({ method: 'PATCH', url, headers: { ...(await admin()), 'if-match': '*' }, payload: { enabled: false } })
+      t.ok(statusCode < 300)
+      const claims = await deliver(second)
+      t.same(claims.map(({ aud, sub, sid: session }) => [aud, sub, session].join(' ')).toSorted(), logins.map(({ id, body }) => [of.clientId, id, sid(body)].join(' ')).toSorted())
+      t.equal(await database.prisma.session.count({ where: { kind: 'grant', endedAt: null, userId: { in: logins.map(({ id }) => id) } } }), 0)
+      t.ok(await isIn(bystander), 'and nobody else is touched')
+      t.ok(await isAlive(bystander.body))
+      clock.advance(61_000)
+      t.same(await deliver(second), [], 'once')
+      t.equal(await database.prisma.oAuthClientEnding.count({ where: { dueAt: { not: null } } }), 0)
+      if (of === leaving[1]) {
+        await app.inject({ method: 'PATCH', url, headers: { ...(await admin()), 'if-match': '*' }, payload: { enabled: true } })
+        await app.revocations.pollNow()
+        for (const { body } of logins) {
+          t.equal(await outcome(post('token', { grant_type: 'refresh_token', refresh_token: body.refresh_token ?? '' }, own(of))), '400 invalid_grant')
+          t.notOk(await isAlive(body))
+        }
+        const again = await logIn(of)
+        clock.advance(61_000)
+        t.same(await deliver(second), [])
+        t.ok(await isAlive(again.body), 'what is given afterwards stays')
+      }
+    }
   })
 
   t.test('what was noted is told of once, however many nodes look', async (t) => {

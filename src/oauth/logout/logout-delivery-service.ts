@@ -6,16 +6,10 @@ import { type Outbound, OutboundError } from '../../outbound/index.js'
 import { type QueueService, Undoable } from '../../queue/index.js'
 import type { TokenService } from '../../tokens/index.js'
 import { logoutClaims } from './logout-token.js'
-import type { Logout, LogoutStore } from './logout-store.js'
-
-export interface ToldClient {
-  clientId: string
-  backchannelLogoutUri: string | null
-  idTokenAlgorithm: 'RS256' | 'ES256' | 'EdDSA'
-}
+import type { LeftClient, Logout, LogoutStore } from './logout-store.js'
 
 export interface LogoutDeliveries {
-  /** Promises what has been noted. */
+  /** Ends grants of clients that were deleted or disabled, some each time, and promises what has been noted. */
   promiseNoted: () => Promise<void>
   /** Ends what time has ended, so that it is noted. */
   endExpired: () => Promise<void>
@@ -27,7 +21,7 @@ export interface LogoutDeliveryDeps {
   outbound: Pick<Outbound, 'fetch'>
   tokens: Pick<TokenService, 'sign'>
   /** by the id of its row; null: it is gone */
-  client: (id: string) => Promise<ToldClient | null>
+  client: (id: string) => Promise<LeftClient | null>
   transact: Transact
   clock: Clock
   config: { sessionIdleSeconds: number }
@@ -36,11 +30,14 @@ export interface LogoutDeliveryDeps {
 const QUEUE = 'oauth-logout'
 const AT_ONCE = 8
 const BATCH = 100
+// each end is a row that all nodes read: no more than so many of a client in a second
+const MOST_LEFT = 500
+const LEFT_AGAIN_MS = 60_000
 
 export function createLogoutDeliveries({ store, queue, outbound, tokens, client: clientOf, transact, clock, config }: LogoutDeliveryDeps): LogoutDeliveries {
   async function tell({ grantId, clientId: id, userId }: Logout): Promise<void> {
-    const client = await clientOf(id)
-    // it has gone, or does not want to be told any more
+    const client = (await clientOf(id)) ?? (await store.findLeft(id))
+    // it has gone for long, or does not want to be told any more
     if (!client || client.backchannelLogoutUri === null) return
     const token = await tokens.sign(logoutClaims({ clientId: client.clientId, userId, grantId }, clock.now()), 'logout+jwt', client.idTokenAlgorithm)
     try {
@@ -58,6 +55,8 @@ export function createLogoutDeliveries({ store, queue, outbound, tokens, client:
 
   return {
     async promiseNoted() {
+      const nowMs = clock.now()
+      await store.endLeft({ now: new Date(nowMs), againAt: new Date(nowMs + LEFT_AGAIN_MS) }, MOST_LEFT)
       while (await store.any()) {
         const taken = await transact(async (tx) => {
           const some = await store.take(tx, BATCH)

@@ -9,6 +9,13 @@ export interface Logout {
   userId: string
 }
 
+/** A client that was deleted or disabled, as it was then. */
+export interface LeftClient {
+  clientId: string
+  backchannelLogoutUri: string | null
+  idTokenAlgorithm: 'RS256' | 'ES256' | 'EdDSA'
+}
+
 export interface LogoutStore {
   /** Takes some that no other node is taking. */
   take: (tx: Tx, most: number) => Promise<Logout[]>
@@ -18,6 +25,10 @@ export interface LogoutStore {
   findParent: (grantId: string) => Promise<string | null>
   /** Ends grants that time has ended, of clients that want to be told, `most` at a time; how many. */
   endExpired: (at: { now: Date; idleSince: Date }, most: number) => Promise<number>
+  /** By the id of the row it had. */
+  findLeft: (id: string) => Promise<LeftClient | null>
+  /** Ends grants of clients that were deleted or disabled, `most` of each client. Looks at a client again after `againAt`, once, for what was given at the very moment it left. */
+  endLeft: (at: { now: Date; againAt: Date }, most: number) => Promise<void>
 }
 
 const EXPIRED = `
@@ -26,6 +37,16 @@ const EXPIRED = `
     WHERE c.backchannel_logout_uri IS NOT NULL AND s.ended_at IS NULL AND (s.expires_at <= $1::timestamptz OR s.last_seen_at <= $2::timestamptz
       OR (NOT g.offline AND (p.id IS NULL OR p.ended_at IS NOT NULL OR p.expires_at <= $1::timestamptz OR p.last_seen_at <= $2::timestamptz)))
     LIMIT $3 FOR UPDATE OF s SKIP LOCKED)`
+
+const LEFT_AT_ONCE = 100
+// what was given after a client was let in again stays
+const END_LEFT = `
+  UPDATE sessions SET ended_at = $2::timestamptz WHERE id IN (
+    SELECT s.id FROM oauth_client_endings e LEFT JOIN oauth_clients c ON c.id = e.client_id JOIN oauth_grants g ON g.client_id = e.client_id JOIN sessions s ON s.id = g.id
+    WHERE e.client_id = $1::uuid AND s.ended_at IS NULL AND (c.enabled IS NOT TRUE OR g.created_at <= e.at)
+    LIMIT $3 FOR UPDATE OF s SKIP LOCKED)`
+const LEFT_DONE = `
+  UPDATE oauth_client_endings SET due_at = CASE WHEN due_at = 'epoch' THEN $3::timestamptz END WHERE client_id = $1::uuid AND due_at = $2::timestamptz`
 
 export function createLogoutStore({ pool }: { pool: pg.Pool }): LogoutStore {
   return {
@@ -43,6 +64,19 @@ export function createLogoutStore({ pool }: { pool: pg.Pool }): LogoutStore {
     async endExpired({ now, idleSince }, most) {
       const { rowCount } = await pool.query({ text: EXPIRED, values: [now, idleSince, most] })
       return rowCount ?? 0
+    },
+    async findLeft(id) {
+      const { rows: [row] } = await pool.query<LeftClient>({
+        text: 'SELECT public_id AS "clientId", backchannel_logout_uri AS "backchannelLogoutUri", id_token_algorithm AS "idTokenAlgorithm" FROM oauth_client_endings WHERE client_id = $1::uuid', values: [id],
+      })
+      return row ?? null
+    },
+    async endLeft({ now, againAt }, most) {
+      const { rows } = await pool.query<{ id: string; dueAt: Date }>(prepared('oauth-clients-left', `SELECT client_id AS id, due_at AS "dueAt" FROM oauth_client_endings WHERE due_at <= $1::timestamptz ORDER BY due_at LIMIT ${LEFT_AT_ONCE}`, [now]))
+      for (const { id, dueAt } of rows) {
+        const { rowCount } = await pool.query({ text: END_LEFT, values: [id, now, most] })
+        if ((rowCount ?? 0) < most) await pool.query({ text: LEFT_DONE, values: [id, dueAt, againAt] })
+      }
     },
   }
 }
