@@ -1,5 +1,5 @@
 // POST /keys/verify/batch, a hundred questions a request, beside single questions in the same rounds. Counted in decisions.
-import { alternate, type Figures, loadFor, ratioOf, sample } from './measure.js'
+import { alternate, compare, type Figures, loadFor, sample } from './measure.js'
 import type { Load } from './protocol.js'
 import type { Bench, Findings } from './rows.js'
 import { prepareVerify } from './scenarios.js'
@@ -29,7 +29,7 @@ async function loadOf({ world }: Bench, single: Prepared, questions: readonly Qu
 }
 
 export async function measureBatch(bench: Bench): Promise<Findings> {
-  const { world, generator, options } = bench
+  const { world, generator, options, serverPid: pid } = bench
   const single = await prepareVerify(world)
   const question = JSON.parse(single.bodies[0] ?? '') as Question
   const { accessToken } = await signIn(world)
@@ -40,13 +40,14 @@ export async function measureBatch(bench: Bench): Promise<Findings> {
     distinct.push({ ...question, key })
   }
   const [alone, one, many] = await alternate(generator, options.rounds, [
-    { who: 'POST /keys/verify', load: loadFor(world.api.originOf(single.path), single, await sample(world.api, single)) },
-    { who: 'a batch about one key', load: await loadOf(bench, single, distinct.map(() => question)) },
-    { who: 'a batch about many keys', load: await loadOf(bench, single, distinct) },
+    { who: 'POST /keys/verify', load: loadFor(world.api.originOf(single.path), single, await sample(world.api, single)), pid },
+    { who: 'a batch about one key', load: await loadOf(bench, single, distinct.map(() => question)), pid },
+    { who: 'a batch about many keys', load: await loadOf(bench, single, distinct), pid },
   ] as const)
-  const row = (label: string, figures: Figures) => ({
-    label, target: TARGET, measured: { gatehouse: decisionsOf(figures), bare: alone, ratio: ratioOf(figures, alone) * QUESTIONS },
-  })
+  const row = (label: string, figures: Figures) => {
+    const { ratio, coreRatio } = compare(figures, alone)
+    return { label, target: TARGET, measured: { gatehouse: decisionsOf(figures), bare: alone, ratio: ratio * QUESTIONS, coreRatio: coreRatio == null ? null : coreRatio * QUESTIONS } }
+  }
   return { compared: [
     row(`verify/batch, ${QUESTIONS} questions, one key : verify (decisions)`, one),
     row(`verify/batch, ${QUESTIONS} questions, ${QUESTIONS} keys : verify (decisions)`, many),

@@ -2,7 +2,7 @@
 // beside a page that lies deep, which must cost what the first one costs.
 import { createApi } from './api.js'
 import { NODE_FLAGS } from './environment.js'
-import { alternate, type Figures, loadFor, ratioOf, sample, type Side } from './measure.js'
+import { alternate, compare, type Figures, loadFor, sample, type Side } from './measure.js'
 import { ask, type Child, startChild } from './processes.js'
 import type { BareReady, ListRoute } from './protocol.js'
 import type { Bench, Findings } from './rows.js'
@@ -19,7 +19,7 @@ const DEEP_TARGET = 0.9
 const P99_TARGET_MS = 60
 
 function row(label: string, one: Figures, beside: Figures, target: number) {
-  return { label, target, measured: { gatehouse: one, bare: beside, ratio: ratioOf(one, beside) } }
+  return { label, target, measured: compare(one, beside) }
 }
 
 async function measureBeside(bench: Bench, children: readonly [Child, Child]): Promise<Findings> {

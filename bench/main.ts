@@ -52,7 +52,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-async function measureScenarios(scenarios: readonly Scenario[], { world, generator, placement, options }: Bench): Promise<Row[]> {
+async function measureScenarios(scenarios: readonly Scenario[], { world, generator, placement, options, serverPid }: Bench): Promise<Row[]> {
   const { api } = world
   const document = await api.json<OpenApi>('/openapi.json')
   const rows: Row[] = []
@@ -62,7 +62,7 @@ async function measureScenarios(scenarios: readonly Scenario[], { world, generat
     try {
       const prepared = await prepare(world)
       label = prepared.label
-      rows.push({ name, label, target, measured: await measure({ api, document, generator, placement, rounds: options.rounds }, prepared), failure: null })
+      rows.push({ name, label, target, measured: await measure({ api, serverPid, document, generator, placement, rounds: options.rounds }, prepared), failure: null })
     } catch (error) {
       rows.push({ name, label, target, measured: null, failure: messageOf(error) })
     }

@@ -2,6 +2,7 @@
 // of each number the median. A run with a single wrong answer is no measurement: it throws.
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Api, sizeOf } from './api.js'
+import { coreSecondsOf } from './core-time.js'
 import { NODE_FLAGS } from './environment.js'
 import { ask, type Child, type Placement, startChild } from './processes.js'
 import type { BareReady, BareRoute, Load, LoadResult } from './protocol.js'
@@ -17,7 +18,13 @@ export interface Figures {
   p50Ms: number
   p99Ms: number
   generatorBusy: number
-  rounds: LoadResult[]
+  /** time of a core per request, of the server and its embedded PostgreSQL; null where it was not measured */
+  coreUs: number | null
+  rounds: Round[]
+}
+
+interface Round extends LoadResult {
+  coreUs: number | null
 }
 
 export interface Measured {
@@ -25,6 +32,8 @@ export interface Measured {
   bare: Figures
   /** requests a second of Gatehouse, in parts of the bare server's */
   ratio: number
+  /** requests per second of a core, in parts of the bare server's: the ratio as it is on a machine that does nothing else; null where it was not measured */
+  coreRatio?: number | null
 }
 
 export function median(values: number[]): number {
@@ -34,15 +43,21 @@ export function median(values: number[]): number {
 }
 
 /** Requests a second of one side in parts of the other's: the median over the rounds, each against its neighbour, for a machine's own speed changes meanwhile. */
-export function ratioOf(one: Figures, other: Figures): number {
+function ratioOf(one: Figures, other: Figures): number {
   return median(one.rounds.map(({ requestsPerSecond }, at) => requestsPerSecond / (other.rounds[at]?.requestsPerSecond ?? 0)))
 }
 
-function figuresOf(rounds: LoadResult[]): Figures {
-  const of = (pick: (round: LoadResult) => number): number => median(rounds.map(pick))
+/** One side in parts of the other, by requests a second and by the time of a core. */
+export function compare(one: Figures, other: Figures): Measured {
+  return { gatehouse: one, bare: other, ratio: ratioOf(one, other), coreRatio: one.coreUs === null || other.coreUs === null ? null : other.coreUs / one.coreUs }
+}
+
+function figuresOf(rounds: Round[]): Figures {
+  const of = (pick: (round: Round) => number): number => median(rounds.map(pick))
+  const cores = rounds.flatMap(({ coreUs }) => (coreUs === null ? [] : [coreUs]))
   return {
     requestsPerSecond: of((round) => round.requestsPerSecond), p50Ms: of((round) => round.p50Ms), p99Ms: of((round) => round.p99Ms),
-    generatorBusy: of((round) => round.generatorBusy), rounds,
+    generatorBusy: of((round) => round.generatorBusy), coreUs: cores.length === 0 ? null : median(cores), rounds,
   }
 }
 
@@ -53,24 +68,28 @@ async function run(generator: Child, load: Load): Promise<LoadResult> {
   return result
 }
 
-async function runOnce(generator: Child, who: string, load: Load): Promise<LoadResult> {
+async function runOnce(generator: Child, { who, load, pid }: Side): Promise<Round> {
+  const before = coreSecondsOf(pid)
   const result = await run(generator, load)
+  const after = coreSecondsOf(pid)
   if (result.faults.length > 0) throw new Error(`${who}: ${result.faults.join('; ')}`)
-  return result
+  return { ...result, coreUs: before === null || after === null ? null : (after - before) * 1e6 / result.requests }
 }
 
 export interface Side {
   who: string
   load: Load
+  /** of the server, for the time of a core that it takes; absent where that is not asked */
+  pid?: number | undefined
 }
 
 /** Warms all up, then lets them take turns, and who goes first as well. Throws when one of them gives one wrong answer. */
 export async function alternate<const Sides extends readonly Side[]>(generator: Child, rounds: number, sides: Sides): Promise<{ [At in keyof Sides]: Figures }> {
-  const measured = sides.map((side) => ({ ...side, results: [] as LoadResult[] }))
+  const measured = sides.map((side) => ({ ...side, results: [] as Round[] }))
   // what goes wrong here goes wrong in the rounds, which count
   for (const { load } of measured) await run(generator, { ...load, seconds: Math.min(load.seconds, WARM_UP_SECONDS_MAX) })
   for (let round = 0; round < rounds; round++) {
-    for (const { who, load, results } of round % 2 === 0 ? measured : measured.toReversed()) results.push(await runOnce(generator, who, load))
+    for (const side of round % 2 === 0 ? measured : measured.toReversed()) side.results.push(await runOnce(generator, side))
   }
   return measured.map(({ results }) => figuresOf(results)) as { [At in keyof Sides]: Figures }
 }
@@ -87,6 +106,8 @@ export async function sample(api: Api, { method, path, headers, bodies, markers 
 
 export interface Measurement {
   api: Api
+  /** of the measured server */
+  serverPid: number | undefined
   document: OpenApi
   generator: Child
   placement: Placement
@@ -117,16 +138,16 @@ export function loadFor(origin: string, { path, method, headers, bodies, connect
 }
 
 /** Measures Gatehouse and a bare server made for this scenario. Throws when either gives one wrong answer. */
-export async function measure({ api, document, generator, placement, rounds }: Measurement, prepared: Prepared): Promise<Measured> {
+export async function measure({ api, serverPid, document, generator, placement, rounds }: Measurement, prepared: Prepared): Promise<Measured> {
   const text = await sample(api, prepared)
   const bare = startBare(placement)
   try {
     const origin = await openBare(bare, api, document, prepared, text)
     const loadOf = (server: string): Load => loadFor(server, prepared, text)
     const [gatehouse, other] = await alternate(generator, rounds, [
-      { who: 'Gatehouse', load: loadOf(api.originOf(prepared.path)) }, { who: 'the bare server', load: loadOf(origin) },
+      { who: 'Gatehouse', load: loadOf(api.originOf(prepared.path)), pid: serverPid }, { who: 'the bare server', load: loadOf(origin), pid: bare.process.pid },
     ])
-    return { gatehouse, bare: other, ratio: ratioOf(gatehouse, other) }
+    return compare(gatehouse, other)
   } finally {
     await bare.stop()
   }

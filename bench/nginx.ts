@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { bearer, createApi } from './api.js'
 import { ensureRules, HOST, PERMISSION } from './gate.js'
 import { freePort } from './gatehouse.js'
-import { alternate, ratioOf, startBare } from './measure.js'
+import { alternate, compare, startBare } from './measure.js'
 import { ask, childOf, type Child } from './processes.js'
 import type { BareReady, BareRoute, Load } from './protocol.js'
 import type { Bench, Findings } from './rows.js'
@@ -152,7 +152,7 @@ async function run({ world, generator, options, placement }: Bench, bare: Child,
     const [gatehouse, other] = await alternate(generator, options.rounds, [{ who: 'nginx with Gatehouse', load: load(ours) }, { who: 'nginx with the bare server', load: load(theirs) }] as const)
     return { compared: [{
       label: 'nginx auth_request to Gatehouse : to a bare Fastify 204', target: TARGET,
-      measured: { gatehouse, bare: other, ratio: ratioOf(gatehouse, other) },
+      measured: compare(gatehouse, other),
     }] }
   } finally {
     await nginx.stop()

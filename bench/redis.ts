@@ -1,5 +1,5 @@
 // What Redis costs a decision: the same question to a node with Redis, on a database of its own, and to the one without.
-import { alternate, loadFor, ratioOf, sample, type Side } from './measure.js'
+import { alternate, compare, loadFor, sample, type Side } from './measure.js'
 import type { Bench, Findings } from './rows.js'
 import { prepareVerify } from './scenarios.js'
 import { withNodes, withOwnDatabase } from './stores.js'
@@ -25,6 +25,6 @@ export async function measureRedis({ world, config, placement, generator, option
   })
   return { compared: [{
     label: 'POST /keys/verify with Redis (leases) : without', target: TARGET,
-    measured: { gatehouse: ours, bare: other, ratio: ratioOf(ours, other) },
+    measured: compare(ours, other),
   }] }
 }

@@ -2,6 +2,8 @@
 import { cpus, loadavg, release, totalmem, type } from 'node:os'
 import type { Figures, Measured } from './measure.js'
 
+// beside the label and the rate
+const TABLE_CELLS = 10
 // above it, a server waits for requests rather than the generator for answers
 const GENERATOR_LIMIT = 0.97
 
@@ -61,8 +63,8 @@ function isGeneratorBound({ generatorBusy }: Figures): boolean {
 }
 
 function cells(figures: Figures): string[] {
-  const { requestsPerSecond, p50Ms, p99Ms } = figures
-  return [`${isGeneratorBound(figures) ? '>= ' : ''}${rate(requestsPerSecond)}`, p50Ms.toFixed(2), p99Ms.toFixed(2)]
+  const { requestsPerSecond, p50Ms, p99Ms, coreUs } = figures
+  return [`${isGeneratorBound(figures) ? '>= ' : ''}${rate(requestsPerSecond)}`, p50Ms.toFixed(2), p99Ms.toFixed(2), coreUs?.toFixed(1) ?? '']
 }
 
 /** Null where nothing is wanted, or nothing was measured. */
@@ -80,11 +82,12 @@ function verdictText(isMet: boolean | null, target: string): string {
 
 function rowCells(row: Row): string[] {
   const { label, measured } = row
-  if (!measured) return [label, 'FAILED', '', '', '', '', '', '', '']
-  return [label, ...cells(measured.gatehouse), ...cells(measured.bare), `${isGeneratorBound(measured.bare) ? '<= ' : ''}${measured.ratio.toFixed(3)}`, verdictText(isRowMet(row), `>= ${row.target}`)]
+  if (!measured) return [label, 'FAILED', ...Array.from({ length: TABLE_CELLS }, () => '')]
+  const ratio = `${isGeneratorBound(measured.bare) ? '<= ' : ''}${measured.ratio.toFixed(3)}`
+  return [label, ...cells(measured.gatehouse), ...cells(measured.bare), ratio, measured.coreRatio?.toFixed(3) ?? '', verdictText(isRowMet(row), `>= ${row.target}`)]
 }
 
-/** Markdown with its columns aligned; the first line is the head, the first column is text. A last column that is empty is left out. */
+/** Markdown with its columns aligned; the first line is the head, the first column is text. */
 function draw(lines: readonly string[][]): string {
   const [head = []] = lines
   const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
@@ -96,11 +99,11 @@ function draw(lines: readonly string[][]): string {
 export const SCENARIO_HEADS: Heads = { first: 'scenario', ours: 'Gatehouse req/s', other: 'bare Fastify req/s' }
 export const COMPARED_HEADS: Heads = { first: 'one : the other', ours: 'one /s', other: 'other /s' }
 
-/** One server beside another. `>=` before a rate: the generator was the limit, the server could do more. */
+/** One server beside another; `core us` is the time of a core per request, `by core` the ratio of it. A column that nothing is in is left out. `>=` before a rate: the generator was the limit, the server could do more. */
 export function tableOf(rows: readonly Row[], { first, ours, other }: Heads = SCENARIO_HEADS): string {
-  const hasTargets = rows.some(({ target }) => target !== undefined)
-  const lines = [[first, ours, 'p50 ms', 'p99 ms', other, 'p50 ms', 'p99 ms', 'ratio', 'target'], ...rows.map(rowCells)]
-  return draw(hasTargets ? lines : lines.map((line) => line.slice(0, -1)))
+  const [head, ...body] = [[first, ours, 'p50 ms', 'p99 ms', 'core us', other, 'p50 ms', 'p99 ms', 'core us', 'ratio', 'by core', 'target'], ...rows.map(rowCells)]
+  const isFilled = (_: string, column: number): boolean => body.some((line) => line[column] !== '')
+  return draw([head ?? [], ...body].map((line) => line.filter(isFilled)))
 }
 
 /** Numbers that stand by themselves. */
