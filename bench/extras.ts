@@ -5,6 +5,7 @@ import { measureLatency } from './latency.js'
 import { measureLists } from './lists.js'
 import { measureMemory } from './memory-row.js'
 import { measureNginx } from './nginx.js'
+import { OAUTH_ROWS } from './oauth.js'
 import { measureRedis } from './redis.js'
 import { measureRevocation } from './revocation.js'
 import type { Extra } from './rows.js'
@@ -16,6 +17,7 @@ export const EXTRAS: readonly Extra[] = [
   { name: 'lists', measure: measureLists },
   { name: 'redis', measure: measureRedis },
   { name: 'nginx', measure: measureNginx },
+  ...OAUTH_ROWS,
   { name: 'revocation', measure: measureRevocation },
   { name: 'memory', measure: measureMemory },
   { name: 'streams', measure: measureStreams },

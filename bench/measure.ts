@@ -5,7 +5,7 @@ import { type Api, sizeOf } from './api.js'
 import { coreSecondsOf } from './core-time.js'
 import { NODE_FLAGS } from './environment.js'
 import { ask, type Child, type Placement, startChild } from './processes.js'
-import type { BareReady, BareRoute, Load, LoadResult } from './protocol.js'
+import type { BareReady, BareRoute, Flow, Load, LoadResult } from './protocol.js'
 import { type OpenApi, schemasOf } from './schemas.js'
 import type { Prepared } from './world.js'
 
@@ -61,7 +61,7 @@ function figuresOf(rounds: Round[]): Figures {
   }
 }
 
-async function run(generator: Child, load: Load): Promise<LoadResult> {
+async function run(generator: Child, load: Load | Flow): Promise<LoadResult> {
   const result = await ask<LoadResult>(generator, load)
   // the answers that nobody waits for any more are still being made, on the core that the next run needs
   await delay(Math.min(DRAIN_MAX_MS, DRAIN_MIN_MS + 2 * result.p50Ms))
@@ -78,7 +78,7 @@ async function runOnce(generator: Child, { who, load, pid }: Side): Promise<Roun
 
 export interface Side {
   who: string
-  load: Load
+  load: Load | Flow
   /** of the server, for the time of a core that it takes; absent where that is not asked */
   pid?: number | undefined
 }

@@ -8,6 +8,7 @@ import { createRevocations } from '../src/revocation/revocations.js'
 import { systemClock } from '../src/kernel/clock.js'
 import { newId } from '../src/kernel/ids.js'
 import { formatKey } from '../src/keys/key-format.js'
+import { answerMemory, usedBytes } from './memory-process.js'
 import type { MemoryOrder, MemoryResult } from './protocol.js'
 
 const LEASE_MS = 60_000
@@ -48,13 +49,6 @@ function unused(): never {
   throw new Error('the memory row asks for no such thing')
 }
 
-function usedBytes(): number {
-  // one collection may leave what only the next finds dead
-  for (let pass = 0; pass < 4; pass += 1) globalThis.gc?.()
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
-}
-
 interface Filled {
   cache: DecisionCache
   authorizer: Authorizer
@@ -76,7 +70,6 @@ async function fill({ entries, withLimit }: MemoryOrder): Promise<Filled> {
 }
 
 async function measure(order: MemoryOrder): Promise<MemoryResult> {
-  if (!globalThis.gc) throw new Error('--expose-gc is missing')
   // the code itself and what it keeps once are there before the first look
   await fill({ ...order, entries: WARM_UP_ENTRIES })
   const beforeBytes = usedBytes()
@@ -88,14 +81,4 @@ async function measure(order: MemoryOrder): Promise<MemoryResult> {
   return { entries, bytesEach: bytes / entries, estimatedEach: cache.bytes() / entries }
 }
 
-async function answer(order: MemoryOrder): Promise<void> {
-  try {
-    process.send?.(await measure(order))
-  } catch (error) {
-    console.error(error)
-    process.exit(1)
-  }
-}
-
-process.on('message', (order: MemoryOrder) => void answer(order))
-process.on('disconnect', () => process.exit(0))
+answerMemory(measure)

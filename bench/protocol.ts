@@ -6,6 +6,8 @@ export interface BareRoute {
   method: 'GET' | 'POST'
   path: string
   schema: { body?: object; querystring?: object; response: Record<string, object> }
+  /** its bodies are forms, not JSON */
+  takesForms?: boolean
   /** null for an answer without a body */
   answer: unknown
   /** default 200 */
@@ -60,6 +62,26 @@ export interface LoadResult {
 
 // counters and clocks in an answer (remaining, resetSeconds, token bodies) change its length by a few characters
 export const LENGTH_SLACK = 48
+
+/** What is asked for again and again with what the last answer gave: by each connection for somebody of its own. */
+export interface Flow {
+  /** refresh: the next refresh token; code: a code by the browser's cookie, and tokens for it */
+  kind: 'refresh' | 'code'
+  /** of whoever goes on with what an earlier run has left */
+  name: string
+  origin: string
+  tokenPath: string
+  /** with its query; of a code */
+  authorizePaths: string[]
+  /** of the token request */
+  tokenHeaders: Record<string, string>
+  /** of the token request, without what the last answer gave */
+  tokenBody: string
+  /** a refresh token or a cookie for each connection */
+  credentials: string[]
+  seconds: number
+  markers: string[]
+}
 
 /** One key to be revoked while every node is asked about it. */
 export interface ProbeOrder {

@@ -36,8 +36,9 @@ export interface Figure {
   value: number
   unit: string
   digits: number
-  /** at most; null where nothing is wanted of it */
+  /** at most, or with `isLeast` at least; null where nothing is wanted of it */
   target: number | null
+  isLeast?: boolean
 }
 
 export interface Heads {
@@ -72,8 +73,9 @@ export function isRowMet({ measured, target }: Row): boolean | null {
   return target === undefined || !measured ? null : measured.ratio >= target
 }
 
-export function isFigureMet({ value, target }: Figure): boolean | null {
-  return target === null ? null : value <= target
+export function isFigureMet({ value, target, isLeast = false }: Figure): boolean | null {
+  if (target === null) return null
+  return isLeast ? value >= target : value <= target
 }
 
 function verdictText(isMet: boolean | null, target: string): string {
@@ -111,8 +113,8 @@ export function figuresTable(figures: readonly Figure[]): string {
   return draw([
     ['measured', 'value', 'target'],
     ...figures.map((figure) => {
-      const { label, value, unit, digits, target } = figure
-      return [label, `${value.toFixed(digits)} ${unit}`, verdictText(isFigureMet(figure), `<= ${target} ${unit}`)]
+      const { label, value, unit, digits, target, isLeast = false } = figure
+      return [label, `${value.toFixed(digits)} ${unit}`, verdictText(isFigureMet(figure), `${isLeast ? '>=' : '<='} ${target} ${unit}`)]
     }),
   ])
 }

@@ -4,6 +4,8 @@ import { connect } from 'node:net'
 
 export interface Reply {
   status: number
+  /** status line and headers, as they came */
+  head: string
   body: string
 }
 
@@ -23,7 +25,7 @@ function readReply(text: string): Reply | null {
   if (head === -1) return null
   const body = head + HEAD_END.length
   const length = Number(LENGTH.exec(text.slice(0, head))?.[1] ?? 0)
-  return text.length < body + length ? null : { status: Number(text.slice(9, 12)), body: text.slice(body, body + length) }
+  return text.length < body + length ? null : { status: Number(text.slice(9, 12)), head: text.slice(0, head), body: text.slice(body, body + length) }
 }
 
 /** Resolves when it is connected. */

@@ -1,7 +1,10 @@
-// oidc-provider by its own handler on node:http: token introspection (RFC 7662) of a client-credentials token by an
-// authenticated client, with the adapter for PostgreSQL that its users write, or with the in-memory one it comes with.
+// oidc-provider by its own handler on node:http, with the adapter for PostgreSQL or for Redis that its users write, or with the in-memory one it comes with:
+// tokens for a client of its own, what they are worth (RFC 7662), and on Redis codes and refresh tokens of people who are signed in.
+import { generateKeyPairSync } from 'node:crypto'
 import { createServer } from 'node:http'
 import Provider from 'oidc-provider'
+import { prepareFlows, SIGN_IN } from './oidc-people.mjs'
+import { forget, openRedis, redisAdapter } from './oidc-redis.mjs'
 import { openPool, serve, versionOf } from './peer.mjs'
 
 const CLIENT = {
@@ -25,39 +28,57 @@ function postgresAdapter(pool) {
 }
 
 async function createAdapter(world) {
+  if (world.onRedis) {
+    const redis = await openRedis(world.redisUrl)
+    await forget(redis)
+    return redisAdapter(redis)
+  }
   const pool = await openPool(world)
   await pool.query('CREATE TABLE oidc (model text, id text, payload jsonb NOT NULL, expires_at timestamptz NOT NULL, PRIMARY KEY (model, id))')
   return postgresAdapter(pool)
 }
+
+const rsaKey = () => ({ ...generateKeyPairSync('rsa', { modulusLength: 2_048 }).privateKey.export({ format: 'jwk' }), alg: 'RS256', use: 'sig' })
 
 serve(async (world) => {
   const server = createServer()
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
   const origin = `http://127.0.0.1:${server.address().port}`
   const provider = new Provider(origin, {
-    clients: [CLIENT],
+    clients: [CLIENT, ...(world.onRedis ? [SIGN_IN.client] : [])],
     features: { clientCredentials: { enabled: true }, introspection: { enabled: true, allowedPolicy: () => true }, devInteractions: { enabled: false } },
     ttl: { ClientCredentials: TOKEN_SECONDS },
+    cookies: { keys: ['the cookies of a benchmark'] },
+    jwks: { keys: [rsaKey()] },
+    ...(world.onRedis ? SIGN_IN.configuration : {}),
     ...(world.inMemory ? {} : { adapter: await createAdapter(world) }),
   })
-  server.on('request', provider.callback())
+  const callback = provider.callback()
+  server.on('request', (request, response) => SIGN_IN.handle(provider, request, response, callback))
 
   const headers = {
     authorization: `Basic ${Buffer.from(`${CLIENT.client_id}:${encodeURIComponent(CLIENT.client_secret)}`).toString('base64')}`,
     'content-type': 'application/x-www-form-urlencoded',
   }
-  const answer = await fetch(`${origin}/token`, { method: 'POST', headers, body: 'grant_type=client_credentials' })
-  const { access_token: token } = await answer.json()
-  if (token === undefined) throw new Error(`oidc-provider gave no token: ${answer.status}`)
+  const token = { url: `${origin}/token`, method: 'POST', headers, bodies: ['grant_type=client_credentials'], markers: ['"access_token":"', '"token_type":"Bearer"'] }
+  const answer = await fetch(token.url, { method: 'POST', headers, body: token.bodies[0] })
+  const { access_token: value } = await answer.json()
+  if (value === undefined) throw new Error(`oidc-provider gave no token: ${answer.status}`)
+  const read = (path, markers) => ({ url: `${origin}${path}`, method: 'GET', headers: {}, bodies: [], markers })
   return {
     version: `oidc-provider ${versionOf('oidc-provider')}`,
+    origin,
     requests: {
+      token,
       introspection: {
         // the hint spares it a look-up
-        url: `${origin}/token/introspection`, method: 'POST', headers, bodies: [`token=${token}&token_type_hint=access_token`],
+        url: `${origin}/token/introspection`, method: 'POST', headers, bodies: [`token=${value}&token_type_hint=${world.onRedis ? 'client_credentials' : 'access_token'}`],
         markers: ['"active":true', `"client_id":"${CLIENT.client_id}"`],
         wrong: { headers, body: 'token=unknown&token_type_hint=access_token', marker: '"active":false' },
       },
+      discovery: read('/.well-known/openid-configuration', ['"issuer":"']),
+      jwks: read('/jwks', ['"keys":[']),
     },
+    ...(world.onRedis ? { flows: await prepareFlows(origin, world.connections) } : {}),
   }
 })
