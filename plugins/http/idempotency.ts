@@ -1,4 +1,4 @@
-// request.idempotently: the HTTP side of Idempotency-Key.
+// request.idempotently and request.performOnce: the HTTP side of Idempotency-Key.
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { etagOf } from '../../src/kernel/etag.js'
@@ -32,7 +32,7 @@ export default fp(async (app) => {
     if (!allowed) throw problem('rate.limited', { detail: `At most ${quota} requests with an Idempotency-Key in 24 hours`, retryAfterSeconds: Math.ceil(retryAfterMs / 1000) })
   }
 
-  app.decorateRequest('once', async function once<T extends object>(this: FastifyRequest, key: string, work: () => Promise<T>) {
+  app.decorateRequest('performOnce', async function performOnce<T extends object>(this: FastifyRequest, key: string, work: () => Promise<T>) {
     const principal = this.signedIn()
     await charge(`${principal.type}:${principal.keyId ?? principal.id}`, MOST)
     return app.idempotency.perform({ scope: scopeOf(this), key, request: `${this.method} ${this.url}\n${JSON.stringify(this.body)}`, status: 201 }, work)

@@ -100,7 +100,7 @@ declare module 'fastify' {
 
   interface FastifyRequest {
     /** Runs `work` at most once for a key that the page has given its form; a repeat by this session gets the stored answer (`replayed`). */
-    once: <T extends object>(key: string, work: () => Promise<T>) => Promise<{ answer: T; replayed: boolean }>
+    performOnce: <T extends object>(key: string, work: () => Promise<T>) => Promise<{ answer: T; replayed: boolean }>
   }
 
   interface FastifyReply {

@@ -57,7 +57,7 @@ async function copySequences(from: pg.PoolClient, to: pg.PoolClient): Promise<vo
   for (const { name, last } of rows) if (last !== null) await to.query('SELECT setval($1::regclass, $2::bigint)', [`"${name}"`, last])
 }
 
-async function write(from: pg.PoolClient, to: pg.PoolClient, told: (table: string, rows: number) => void): Promise<void> {
+async function write(from: pg.PoolClient, to: pg.PoolClient, onTable: (table: string, rows: number) => void): Promise<void> {
   if (await migrationsOf(from) !== await migrationsOf(to)) throw new CopyError('The two databases are of different versions: start this version once on each of them')
   const { rows: [users] } = await to.query<{ some: boolean }>('SELECT EXISTS (SELECT 1 FROM users) AS some')
   if (users?.some) throw new CopyError('The database to copy to has accounts already: give it an empty one')
@@ -65,19 +65,19 @@ async function write(from: pg.PoolClient, to: pg.PoolClient, told: (table: strin
   // triggers write what is copied anyway (revocations), or forbid the removal of what a new database comes with
   for (const table of tables) await to.query(`ALTER TABLE "${table}" DISABLE TRIGGER USER`)
   for (const table of tables.toReversed()) await to.query(`DELETE FROM "${table}"`)
-  for (const table of tables) told(table, await copyTable(from, to, table))
+  for (const table of tables) onTable(table, await copyTable(from, to, table))
   await copySequences(from, to)
   for (const table of tables) await to.query(`ALTER TABLE "${table}" ENABLE TRIGGER USER`)
 }
 
-/** Copies all rows; `told` after each table. Throws CopyError, and what PostgreSQL throws, having copied nothing. */
-export async function copyDatabase(source: pg.Pool, target: pg.Pool, told: (table: string, rows: number) => void): Promise<void> {
+/** Copies all rows; `onTable` after each table. Throws CopyError, and what PostgreSQL throws, having copied nothing. */
+export async function copyDatabase(source: pg.Pool, target: pg.Pool, onTable: (table: string, rows: number) => void): Promise<void> {
   const from = await source.connect()
   const to = await target.connect()
   try {
     await from.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
     await to.query('BEGIN')
-    await write(from, to, told)
+    await write(from, to, onTable)
     await to.query('SET CONSTRAINTS ALL IMMEDIATE')
     await to.query('COMMIT')
   } catch (error) {

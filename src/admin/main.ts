@@ -64,13 +64,13 @@ async function requireMigrated({ pool }: Database): Promise<void> {
 }
 
 /** Brings the database of `url` up to date, and copies into it. */
-async function copyTo(source: Database, url: string, told: (table: string, rows: number) => void): Promise<void> {
+async function copyTo(source: Database, url: string, onTable: (table: string, rows: number) => void): Promise<void> {
   if (!/^postgres(ql)?:\/\//.test(url) || 'mistake' in parseDatabaseUrl(url)) throw new HostError('stdin holds no postgres:// URL')
   const target = await connectServer({ databaseUrl: url, databaseDirectUrl: null, databasePooling: UNKNOWN_POOLING }, { poolMax: POOL_MAX, onError: () => undefined })
   try {
     await reach(target.pool, url)
     await migrate(target.pool)
-    await copyDatabase(source.pool, target.pool, told)
+    await copyDatabase(source.pool, target.pool, onTable)
   } finally {
     await target.close()
   }
@@ -99,7 +99,7 @@ async function onHost<T>(config: Config, log: (message: string) => void, work: (
     return await work({
       keys: createHostKeyService({ store: createHostKeyStore({ prisma }), audit, transact, clock }),
       clients: { create: (input) => clients.create(HOST, input) },
-      copyTo: (url, told) => copyTo(from, url, told),
+      copyTo: (url, onTable) => copyTo(from, url, onTable),
       accounts: createHostAccountService({
         store: createHostAccountStore(), accounts: createAccountStore({ prisma, pool, cursors }), installation: createInstallationStore({ prisma }),
         hasher: createPasswordHasher({ secrets, clock, cost: config.bcryptCost, queue: createHashQueue({ clock, cores: availableParallelism() }), limits: UNLIMITED }), audit, transact, clock,

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { UpkeepService } from './upkeep-service.js'
 
 /** Migrates the database of a URL and copies everything of this one into it. Throws CopyError. */
-export type CopyTo = (url: string, told: (table: string, rows: number) => void) => Promise<void>
+export type CopyTo = (url: string, onTable: (table: string, rows: number) => void) => Promise<void>
 
 export interface UpkeepProgram {
   program: Command

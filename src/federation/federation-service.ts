@@ -119,7 +119,7 @@ export function createFederationService(deps: FederationServiceDeps): Federation
 
   const lets = async ({ signUp: who }: ProviderRow): Promise<boolean> => who !== 'never' && maySignUp(who === 'always')
 
-  async function settle(caller: Caller, browser: Buffer, provider: ProviderRow, arrived: Arrived, { intent, mode }: Kept): Promise<Outcome> {
+  async function completeArrival(caller: Caller, browser: Buffer, provider: ProviderRow, arrived: Arrived, { intent, mode }: Kept): Promise<Outcome> {
     const key = { providerId: provider.id, issuer: arrived.issuer, subject: arrived.subject }
     const flavour = flavourOf({ kind: provider.kind, issuer: provider.issuer, hasClientKey: provider.keyId !== null })
     const email = trustedEmail({ flavour, trustedEmailDomains: provider.trustedEmailDomains }, arrived)
@@ -202,7 +202,7 @@ export function createFederationService(deps: FederationServiceDeps): Federation
         const provider = await enabled(providerId)
         const arrived = await upstream.arrived(provider, providerService.secretOf(provider), { state, nonce, verifier }, { redirectUri: providerService.redirectUri(providerId), params })
         const named = { ...claimsOfPostedUser(params.get('user')), ...arrived.claims }
-        return { returnTo, outcome: await settle(caller, browser, provider, { ...arrived, claims: named }, kept) }
+        return { returnTo, outcome: await completeArrival(caller, browser, provider, { ...arrived, claims: named }, kept) }
       } catch (error) {
         if (!(error instanceof AppError)) throw error
         await note(caller, providerId, error)

@@ -46,7 +46,7 @@ const POLL_EVERY_MS = 250
 const RESTORE_WITHIN_MS = 500
 const ASK_NODES_EVERY_MS = 20
 const NODE_ALIVE_MS = 15_000
-const MAX_UNTOLD = 1_000
+const MAX_UNPUBLISHED = 1_000
 
 const systemTimers: Timers = { every: systemTimer, sleep }
 
@@ -68,7 +68,7 @@ function readMessage(message: string): LoggedRevocation[] {
 export function createRevocationPoller({ store, revocations, bus, log, timers = systemTimers }: RevocationPollerDeps): RevocationPoller {
   const everyMs = Math.min(POLL_EVERY_MS, Math.floor(revocations.leaseMs / 4))
   /** learnt from the log and not yet heard on the bus: somebody may still have to tell them */
-  let untold: LoggedRevocation[] = []
+  let unpublished: LoggedRevocation[] = []
   let polling: Promise<void> | null = null
   let following: Promise<void> | null = null
   let restoring: Promise<void> | null = null
@@ -90,7 +90,7 @@ export function createRevocationPoller({ store, revocations, bus, log, timers = 
     try {
       const { server, head, rows } = await store.poll(revocations.cursor())
       revocations.applyPoll({ startedAt, server, head, rows })
-      untold = [...untold, ...rows].slice(-MAX_UNTOLD)
+      unpublished = [...unpublished, ...rows].slice(-MAX_UNPUBLISHED)
       if (isDown) log.info({}, 'the revocation log can be read again')
       isDown = false
       if (head !== noted) note()
@@ -132,9 +132,9 @@ export function createRevocationPoller({ store, revocations, bus, log, timers = 
   function hear(message: string): void {
     const heard = readMessage(message)
     for (const revocation of heard) revocations.apply(revocation)
-    if (untold.length === 0) return
-    const known = new Set(heard.map(({ seq }) => seq))
-    untold = untold.filter(({ seq }) => !known.has(seq))
+    if (unpublished.length === 0) return
+    const heardSeqs = new Set(heard.map(({ seq }) => seq))
+    unpublished = unpublished.filter(({ seq }) => !heardSeqs.has(seq))
   }
 
   // a bus that cannot be heard costs nothing but time
@@ -145,18 +145,18 @@ export function createRevocationPoller({ store, revocations, bus, log, timers = 
 
     async start() {
       await pollAfresh()
-      let told = 0
+      let turns = 0
       stop = timers.every(everyMs, () => {
         // what waited for a whole lease has been polled by everybody
-        if ((told += 1) % 8 === 0) untold = []
+        if ((turns += 1) % 8 === 0) unpublished = []
         if (!polling) void poll()
       })
     },
 
     async pollNow() {
       await pollAfresh()
-      const news = untold
-      untold = []
+      const news = unpublished
+      unpublished = []
       if (news.length === 0) return
       await bus.publish(REVOKED_CHANNEL, JSON.stringify(news.map(({ seq, tag }) => [seq, tag]))).catch(() => undefined)
     },

@@ -59,19 +59,19 @@ return { id, redis.call('HINCRBY', key, 'seq', 1), now, run == 'unknown' and 0 o
  * knows, ARGV[6] the node; '' for no check. Sets how many others may be deciding alone (absent), and reserve(c), which leaves their shares out of a charge.
  */
 export const PRESENCE = `
-local absent, untold, born = 0, false, 0
+local absent, unreported, born = 0, false, 0
 
 local function count_nodes()
   local fields = redis.call('HGETALL', KEYS[#KEYS])
   local mine = 'n:' .. ARGV[6]
-  local told, present, lately = 0, 0, 1
+  local reported, present, lately = 0, 0, 1
   for i = 1, #fields, 2 do
     local name = fields[i]
     if name == 'born' then
       born = tonumber(fields[i + 1])
     elseif string.sub(name, 1, 2) == 'n:' and name ~= mine then
       local till = tonumber(fields[i + 1])
-      told = told + 1
+      reported = reported + 1
       -- a promise too far ahead is of a clock that has gone back
       if till > now and till <= now + ${NODES_KNOWN_MS + PROMISE_MS} then present = present + 1 end
       if till > now - ${NODES_KNOWN_MS} then lately = lately + 1 end
@@ -79,7 +79,7 @@ local function count_nodes()
   end
   nodes = math.max(nodes, lately)
   absent = math.max(0, nodes - 1 - present)
-  untold = told < nodes - 1
+  unreported = reported < nodes - 1
 end
 
 if ARGV[4] ~= '' then
@@ -93,7 +93,7 @@ end
 local function reserve(c)
   if absent == 0 then return 0 end
   local horizon = (c.gcra and math.min(${MOST_MS}, math.ceil(c.windowMs * c.burst / math.max(1, c.quota))) or c.windowMs) + 500
-  if untold and now < born + horizon then return math.min(1000, born + horizon - now) end
+  if unreported and now < born + horizon then return math.min(1000, born + horizon - now) end
   c.quota = c.quota - absent * math.floor(c.quota / nodes)
   c.burst = c.burst - absent * math.floor(c.burst / nodes)
   return 0

@@ -44,7 +44,7 @@ export default (async (app) => {
         ...(days === 0 ? {} : { expiresAt: new Date(clock.now() + days * DAY_MS).toISOString() }),
       }
       // one page makes one key, however often its button is pressed
-      const { answer, replayed } = await request.once(csrf, () => keys.issue(request.caller, input))
+      const { answer, replayed } = await request.performOnce(csrf, () => keys.issue(request.caller, input))
       // a stored answer holds the key itself: it is not given again once that key has ended
       if (replayed && !(await keys.isLive(answer.id))) return reply.onward('/ui/account/keys')
       return await reply.show('key-issued', { name: answer.name, secret: answer.key, expiresAt: answer.expiresAt })
