@@ -49,6 +49,7 @@ import clientAddress from '../plugins/http/client-address.js'
 import conditional from '../plugins/http/conditional.js'
 import csrf from '../plugins/security/csrf.js'
 import deviceCookie from '../plugins/security/device-cookie.js'
+import domains from '../plugins/features/domains.js'
 import emails from '../plugins/features/emails.js'
 import errors, { rawProblem, sendProblem, toAppError } from '../plugins/http/errors.js'
 import headers, { fixedHeaders } from '../plugins/http/headers.js'
@@ -216,6 +217,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(limits)
   await app.register(clients)
   await app.register(accounts)
+  await app.register(domains)
   await app.register(ownEmail)
   await app.register(bulk)
   await app.register(factors)
@@ -250,6 +252,6 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(oauthVisitor)
   await app.register(pageRoutes, { prefix: '/ui', dir: PAGES })
   await app.register(oauthRoutes, { prefix: '/oauth', dir: join(ROUTES, 'oauth') })
-  await app.register(autoload, { dir: ROUTES, options: { prefix: '/api/v1' }, forceESM: true, ignorePattern: /^(ui|oauth)$/, ignoreFilter: (path) => /schema\.[jt]s$/.test(path) })
+  await app.register(autoload, { dir: ROUTES, options: { prefix: '/api/v1' }, routeParams: true, forceESM: true, ignorePattern: /^(ui|oauth)$/, ignoreFilter: (path) => /schema\.[jt]s$/.test(path) })
   return app
 }

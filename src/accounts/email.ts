@@ -49,6 +49,11 @@ export function normaliseEmail(text: string): string {
   return canonical(text) ?? refuse()
 }
 
+/** The domain of addresses, in the spelling that they are kept with; null for what is none. */
+export function emailDomain(text: string): string | null {
+  return asciiDomain(foldedText(text.trim()) ?? '%')
+}
+
 /** Under which spellings an account may be kept, the one that was typed first: accounts of before keep theirs. Throws request.invalid. */
 export function emailSpellings(text: string): [string, ...string[]] {
   const former = formerSpelling(text)

@@ -15,7 +15,7 @@ import { createOrganizationStore } from './organization-store.js'
 import { createStandingService, type StandingService } from './standing-service.js'
 import { createSwitchService, type SwitchService, type SwitchServiceDeps } from './switch-service.js'
 
-export { hasRight, refuseBeyond, refuseRight, type Right, RIGHTS, type Standing } from './organization-rules.js'
+export { hasRight, personOf, refuseBeyond, refuseOthers, refuseRight, type Right, RIGHTS, type Standing } from './organization-rules.js'
 export type { OrganizationInvitationService } from './invitation-service.js'
 export type { MemberService } from './member-service.js'
 export type { OrganizationRoleService } from './organization-role-service.js'
@@ -44,7 +44,7 @@ export function createOrganizations({ prisma, pool, cursors, ...deps }: Organiza
   const memberStore = createMemberStore({ prisma, pool, cursors })
   const roles = createOrganizationRoleStore({ prisma })
   const standings = createStandingService({ ...deps, store })
-  const members = createMemberService({ ...deps, store: memberStore, roles, standings })
+  const members = createMemberService({ ...deps, store: memberStore, organizations: store, roles, standings })
   return {
     standings,
     members,

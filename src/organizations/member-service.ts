@@ -9,6 +9,7 @@ import type { Caller } from '../kernel/principal.js'
 import type { MemberRow, MemberStore } from './member-store.js'
 import { type Given, personOf, refuseBeyond, refuseOthers, refuseRight, refuseTaking, worthOf, WRITE } from './organization-rules.js'
 import type { OrganizationRoleStore } from './organization-role-store.js'
+import type { OrganizationStore } from './organization-store.js'
 import type { Opened, StandingService } from './standing-service.js'
 
 export interface MemberView {
@@ -45,9 +46,22 @@ export interface MemberService {
   remove: (caller: Caller, organizationId: string, userId: string, expected: number | '*') => Promise<void>
   /** Puts somebody in, behind the gate of the organization. Throws organization.full, organization.member_known. */
   join: (tx: Tx, organizationId: string, membership: NewMembership, issuer: { by: string | null; via: string }) => Promise<void>
+  /**
+   * Passes the gate of an organization and puts somebody in whom it takes by a rule of its own: what `judge` says, behind the gate, null for nothing. What of the roles is
+   * there still is given. Nothing either where they are in it, or nobody acts in it. Throws organization.full.
+   */
+  takeIn: (tx: Tx, caller: Caller, organizationId: string, userId: string, judge: () => Promise<Taken | null>) => Promise<void>
+}
+
+/** With what somebody is taken in, by whom, and what the audit log says of it beside that. */
+export interface Taken {
+  roles: readonly string[]
+  issuer: { by: string | null; via: string }
+  details: Record<string, string>
 }
 
 export interface MemberServiceDeps {
+  organizations: Pick<OrganizationStore, 'find' | 'gate'>
   store: MemberStore
   roles: Pick<OrganizationRoleStore, 'findAll'>
   standings: StandingService
@@ -65,7 +79,7 @@ function viewOf({ id, organizationId, userId, email, name, isOwner, roleIds, iss
   return { id, organizationId, userId, email, name, owner: isOwner, roles: roleIds, invitedBy: issuedBy, version, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() }
 }
 
-export function createMemberService({ store, roles, standings, authority, audit, transact, clock, publishRevocations }: MemberServiceDeps): MemberService {
+export function createMemberService({ store, organizations, roles, standings, authority, audit, transact, clock, publishRevocations }: MemberServiceDeps): MemberService {
   const now = (): Date => new Date(clock.now())
 
   async function read(organizationId: string, userId: string, tx?: Tx): Promise<MemberRow> {
@@ -102,6 +116,15 @@ export function createMemberService({ store, roles, standings, authority, audit,
 
   return {
     join,
+    async takeIn(tx, caller, organizationId, userId, judge) {
+      await organizations.gate(tx, organizationId, 'alone')
+      const taken = (await organizations.find(organizationId, tx))?.status === 'active' && !(await store.find(organizationId, userId, tx)) ? await judge() : null
+      if (taken === null) return
+      const roleIds = (await roles.findAll(tx, organizationId, taken.roles)).map(({ id }) => id)
+      await join(tx, organizationId, { userId, owner: false, roles: roleIds }, taken.issuer)
+      await audit.record(tx, caller, { action: 'organization_member.added', targetType: 'organization', targetId: organizationId, details: { userId, owner: false, roles: roleIds, ...taken.details } })
+      await publishRevocations()
+    },
     async list(caller, organizationId, query) {
       const { standing } = await standings.see(caller, organizationId)
       if (!standings.seesAll(caller)) refuseRight(standing, 'members.read')

@@ -6,7 +6,7 @@ import { problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { Caller } from '../kernel/principal.js'
 import { intersection } from '../kernel/permissions.js'
-import { refuseBeyond, refuseRight, refuseTaking, type Right } from './organization-rules.js'
+import { refuseBeyond, refuseRight, refuseTaking, type Right, worthOf } from './organization-rules.js'
 import type { OrganizationRoleRow, OrganizationRoleStore } from './organization-role-store.js'
 import type { Opened, StandingService } from './standing-service.js'
 
@@ -34,6 +34,8 @@ export interface OrganizationRoleService {
   update: (caller: Caller, organizationId: string, id: string, expected: number | '*', patch: Partial<OrganizationRoleInput>) => Promise<OrganizationRoleView>
   /** Throws organization.not_found, role.not_found, role.held, precondition.failed, access.denied, permission.not_held. */
   remove: (caller: Caller, organizationId: string, id: string, expected: number | '*') => Promise<void>
+  /** Refuses to give these roles to who cannot, behind the gate. Throws role.unknown, permission.not_held. */
+  refuseGiving: (tx: Tx, opened: Pick<Opened, 'organization' | 'standing'>, roleIds: readonly string[]) => Promise<void>
 }
 
 export interface OrganizationRoleServiceDeps {
@@ -84,6 +86,9 @@ export function createOrganizationRoleService({ store, standings, audit, transac
   }
 
   return {
+    async refuseGiving(tx, { organization: { id, entitlement }, standing }, roleIds) {
+      refuseBeyond(standing, entitlement, worthOf(roleIds, await store.findAll(tx, id, roleIds)))
+    },
     async list(caller, organizationId) {
       await standings.see(caller, organizationId)
       return (await store.list(organizationId)).map(viewOf)
@@ -117,7 +122,7 @@ export function createOrganizationRoleService({ store, standings, audit, transac
     remove: (caller, organizationId, id, expected) => transact(async (tx) => {
       const { role } = await openRole(tx, caller, organizationId, id, expected)
       const holders = await store.countHolders(tx, organizationId, id)
-      if (holders > 0) throw problem('role.held', { detail: `${holders} members and invitations have it: take it from them first` })
+      if (holders > 0) throw problem('role.held', { detail: `${holders} members, invitations and domains have it: take it from them first` })
       if (!(await store.delete(tx, id, role.version))) throw problem('precondition.failed')
       await audit.record(tx, caller, { action: 'organization_role.deleted', targetType: 'organization', targetId: organizationId, details: { role: id, name: role.name } })
     }),

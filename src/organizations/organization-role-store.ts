@@ -26,7 +26,7 @@ export interface OrganizationRoleStore {
   /** Changes one of that version; null: there is none. */
   update: (tx: Tx, id: string, version: number, patch: OrganizationRolePatch, at: Date) => Promise<OrganizationRoleRow | null>
   delete: (tx: Tx, id: string, version: number) => Promise<boolean>
-  /** How many members and invitations have it. */
+  /** How many members, invitations and domains have it. */
   countHolders: (tx: Tx, organizationId: string, id: string) => Promise<number>
 }
 
@@ -46,7 +46,7 @@ export function createOrganizationRoleStore({ prisma }: { prisma: PrismaClient }
     },
     async countHolders(tx, organizationId, id) {
       const where = { organizationId, roleIds: { has: id } }
-      return (await tx.organizationMember.count({ where })) + (await tx.organizationInvitation.count({ where }))
+      return (await tx.organizationMember.count({ where })) + (await tx.organizationInvitation.count({ where })) + (await tx.organizationDomain.count({ where }))
     },
   }
 }

@@ -71,7 +71,7 @@ t.test('every route file takes part', async (t) => {
     t.equal(path.split('/').at(-1), 'index.ts', `${path} is named index.ts, or schema.ts`)
     const module = await import(join(ROOT, path)) as { default?: unknown }
     t.type(module.default, 'function', `${path} has a default export: autoload skips a file without one and says nothing`)
-    const folder = path.split('/').slice(1, -1).join('/')
+    const folder = path.split('/').slice(1, -1).join('/').replaceAll('/_', '/:')
     const prefix = /^(ui|oauth)/.test(folder) ? `/${folder}` : `/api/v1/${folder}`
     const own = app.inventory.filter(({ url }) => url === prefix || url.startsWith(`${prefix}/`))
     t.ok(own.length > 0, `${path} adds routes below ${prefix}`)
