@@ -17,3 +17,15 @@ export function fakeClock(startMs: number = Date.UTC(2031, 0, 1)): FakeClock {
     },
   }
 }
+
+/** The system's clock, which a test moves forward besides: for clients that have no clock but the system's. */
+export function liveClock(): FakeClock {
+  let passedMs = 0
+  return {
+    now: () => Date.now() + passedMs,
+    monotonic: () => performance.now() + passedMs,
+    advance(ms) {
+      passedMs += ms
+    },
+  }
+}
