@@ -64,6 +64,7 @@ export const ConfigSchema = Type.Object({
   EVENTS_KEPT_DAYS: days(30, 'How long events are kept to be read and replayed; the audit log keeps what happened'),
   EVENT_STREAMS_MAX: Type.Integer({ minimum: 1, maximum: 100_000, default: 4_000, description: 'Event streams (GET /events) that one node holds open' }),
   EVENT_STREAMS_PER_OWNER: Type.Integer({ minimum: 1, maximum: 100_000, default: 20, description: 'Of those, by one user and their keys' }),
+  IMPORT_MAX_BYTES: Type.Integer({ minimum: 1_048_576, maximum: 1_099_511_627_776, default: 2_147_483_648, description: 'What one bulk import may hold, unpacked' }),
   AUDIT_REFUSALS_KEPT_DAYS: days(30, 'How long refusals stay in the audit log; security acts stay for ever'),
   SESSIONS_PER_USER: Type.Integer({ minimum: 1, maximum: 10_000, default: 100, description: 'Sessions that one user may have at a time' }),
   REQUESTS_PER_MINUTE: Type.Integer({ minimum: 60, maximum: 10_000_000, default: 6_000, description: 'Requests of one user, or one key, to the routes that manage; deciding about keys is not counted' }),
@@ -149,6 +150,7 @@ export interface Config {
   eventsKeptDays: number
   eventStreamsMax: number
   eventStreamsPerOwner: number
+  importMaxBytes: number
   sessionsPerUser: number
   requestsPerMinute: number
   smtpUrl: string | null
@@ -320,6 +322,6 @@ function toConfig(env: Environment): Config {
     usageDaysKeptDays: env.USAGE_DAYS_KEPT_DAYS, auditRefusalsKeptDays: env.AUDIT_REFUSALS_KEPT_DAYS, sessionsPerUser: env.SESSIONS_PER_USER,
     requestsPerMinute: env.REQUESTS_PER_MINUTE, smtpUrl: env.SMTP_URL ?? null, mailFrom: env.MAIL_FROM ?? null, mailDir: env.GATEHOUSE_MAIL_DIR ?? null,
     emailVerification: env.EMAIL_VERIFICATION ?? (env.SMTP_URL === undefined ? 'optional' : 'required'), magicLink: env.MAGIC_LINK === 'on', outboundAllow: listOf(env.OUTBOUND_ALLOW), dnsServers: listOf(env.DNS_SERVERS), organizationDomainsKeptDays: env.ORGANIZATION_DOMAINS_KEPT_DAYS, connectionsMax: env.CONNECTIONS_MAX, connectionsPerAddress: env.CONNECTIONS_PER_ADDRESS,
-    eventsKeptDays: env.EVENTS_KEPT_DAYS, eventStreamsMax: env.EVENT_STREAMS_MAX, eventStreamsPerOwner: env.EVENT_STREAMS_PER_OWNER,
+    eventsKeptDays: env.EVENTS_KEPT_DAYS, eventStreamsMax: env.EVENT_STREAMS_MAX, eventStreamsPerOwner: env.EVENT_STREAMS_PER_OWNER, importMaxBytes: env.IMPORT_MAX_BYTES,
   }
 }

@@ -10,8 +10,8 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { prisma, secrets, clock, log, audit, accountBatches, accountChanges, sharedStore, database: { pool, transact } } = app
-  const feature = createBulk({ prisma, pool, transact, audit, accounts: accountBatches, changes: accountChanges, limits: sharedStore.limits, secrets, clock, log })
+  const { prisma, config, secrets, clock, log, audit, accountBatches, accountChanges, sharedStore, database: { pool, transact } } = app
+  const feature = createBulk({ prisma, pool, transact, audit, accounts: accountBatches, changes: accountChanges, limits: sharedStore.limits, config, secrets, clock, log })
   app.decorate('imports', feature.imports)
   app.decorate('exports', feature.exports)
   app.operate(feature)

@@ -71,14 +71,14 @@ export function createAccountBatches({ store, roles, drafting, authority, audit,
       refuseGrant(held, givenBy(names, await roles.list(tx)))
       if (drafts.length === 0) return []
       const rows = drafts.map((draft) => ({ draft, id: newId() }))
-      const ids = await store.insertAll(tx, rows.map(({ id, draft: { email, name, passwordHash, roles: given, kind = 'person' } }) => ({
+      const taken = await store.insertAll(tx, rows.map(({ id, draft: { email, name, passwordHash, roles: given, kind = 'person' } }) => ({
         id, email: kind === 'service' ? `${id}@${SERVICE_DOMAIN}` : email, name, passwordHash, kind, roles: given,
       })), issuerOf(caller), new Date(clock.now()))
-      const mine = rows.filter(({ id }) => ids.has(id))
+      const mine = rows.filter(({ id }) => !taken.has(id))
       await audit.recordAll(tx, caller, mine.map(({ id, draft: { kind = 'person', roles: given, passwordHash, imported } }) => ({
         action: 'user.created', targetType: 'user', targetId: id, details: { kind, roles: given, password: passwordHash !== null, ...(imported === undefined ? {} : { imported }), bulk: true },
       })))
-      return rows.map(({ id }) => (ids.has(id) ? id : null))
+      return rows.map(({ id }) => (taken.has(id) ? null : id))
     },
   }
 }

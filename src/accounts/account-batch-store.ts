@@ -23,7 +23,7 @@ export interface BatchRow {
 export interface AccountBatchStore {
   /** People by their addresses. */
   existing: (emails: readonly string[]) => Promise<Map<string, ExistingAccount>>
-  /** Inserts those whose address is nobody's; their ids. */
+  /** Inserts those whose address is nobody's; the ids of the others. */
   insertAll: (tx: Tx, rows: readonly BatchRow[], issuer: Issuer, at: Date) => Promise<Set<string>>
 }
 
@@ -36,8 +36,9 @@ export function createAccountBatchStore({ prisma }: { prisma: PrismaClient }): A
       return new Map(found.map(({ id, email, name, roles }) => [email, { id, name, roles: roles.map(({ roleName }) => roleName) }]))
     },
     async insertAll(tx, rows, { by, via }, at) {
-      // one parameter, however many they are. Roles go along in the statement that inserts their holders, as it returns them
-      const opened = await tx.$queryRaw<{ id: string }[]>`
+      // one parameter, however many they are. Roles go along in the statement that inserts their holders, as it returns them; what is answered is
+      // what was not inserted, for that is little
+      const taken = await tx.$queryRaw<{ id: string }[]>`
         WITH given AS (
           SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS g(id uuid, email text, name text, "passwordHash" text, kind user_kind, roles text[])
         ), opened AS (
@@ -47,9 +48,8 @@ export function createAccountBatchStore({ prisma }: { prisma: PrismaClient }): A
           INSERT INTO user_roles (user_id, role_name, issued_by, issued_via, issued_at)
           SELECT o.id, r, ${by}::uuid, ${via}, ${at} FROM opened o JOIN given g USING (id) CROSS JOIN LATERAL unnest(g.roles) AS r
         )
-        SELECT id::text AS id FROM opened`
-      const ids = new Set(opened.map(({ id }) => id))
-      return ids
+        SELECT id::text AS id FROM given WHERE NOT EXISTS (SELECT FROM opened o WHERE o.id = given.id)`
+      return new Set(taken.map(({ id }) => id))
     },
   }
 }

@@ -49,8 +49,8 @@ export interface AuditStore {
   writeCounted: (all?: boolean) => Promise<void>
   /** Deletes at most `most` refusals that are older than `before`; how many. */
   deleteRefusals: (before: Date, most: number) => Promise<number>
-  /** `record` for many, in one statement. */
-  recordAll: (tx: Tx, caller: Caller, entries: readonly AuditEntry[]) => Promise<void>
+  /** `record` for many, in one statement; no refusals. */
+  recordAll: (tx: Tx, caller: Caller, entries: readonly Omit<AuditEntry, 'actorUserId' | 'about'>[]) => Promise<void>
   list: (query: ListQuery) => Promise<PageText>
 }
 
@@ -134,12 +134,15 @@ export function createAuditStore({ pool, cursors, clock, folds = createRefusalFo
     },
     async recordAll(tx, caller, entries) {
       if (entries.length === 0) return
-      // one parameter, however many they are: a bulk import writes them by the hundred
+      const { act } = caller.principal ?? {}
+      const [{ at, actorType, actorId, credential, address, requestId }, rows] = [rowOf(caller, { action: '', targetType: '', targetId: '' }), entries.map((entry) => ({
+        i: newId(), a: entry.action, y: entry.targetType, t: entry.targetId, d: act ? { ...entry.details, actingFor: caller.principal?.id ?? '' } : entry.details ?? {},
+      }))]
+      // one parameter, however many they are, and what is the same in all of them once: a bulk import writes them by the hundred
       await tx.$executeRaw`
         INSERT INTO audit_events (id, at, actor_type, actor_id, credential, action, target_type, target_id, address, request_id, details)
-        SELECT id, at, "actorType", "actorId", credential, action, "targetType", "targetId", address, "requestId", details
-        FROM jsonb_to_recordset(${JSON.stringify(entries.map((entry) => rowOf(caller, entry)))}::jsonb)
-          AS e(id uuid, at timestamptz, "actorType" text, "actorId" text, credential text, action text, "targetType" text, "targetId" text, address text, "requestId" text, details jsonb)`
+        SELECT i, ${at}, ${actorType}, ${actorId}, ${credential}, a, y, t, ${address}, ${requestId}, d
+        FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS e(i uuid, a text, y text, t text, d jsonb)`
     },
     async refused(caller, entry) {
       if (isFolded(entry.action) && !folds.isFirst(caller, entry)) return

@@ -1,28 +1,23 @@
-// Opens accounts out of a stream of rows, and answers by a stream: a line for each row that was not taken (or for all), and one at the end. Rows are judged one by
-// one and written in batches; what is known of how far it has come is written with the batch, so that nothing is done twice and nothing half.
+// Takes a stream of rows in, and answers by a stream: a line for each row that was not taken (or for all), and one at the end. Rows are judged one by
+// one and written in batches; what is known of how far it has come is written with the batch, so that nothing is done twice and nothing half. What a row
+// is of, its kind says: user-import-service.ts.
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { bulkhead } from 'cockatiel'
-import type { AccountBatches, AccountChangeService, AccountDraft, ExistingAccount } from '../accounts/index.js'
-import type { AuditStore } from '../audit/index.js'
-import type { Transact } from '../database/transaction.js'
+import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { AppError, type FieldError, problem } from '../kernel/errors.js'
 import type { Caller } from '../kernel/principal.js'
 import type { Secrets } from '../kernel/secrets.js'
 import type { LimitStore } from '../shared-store/shared-store.js'
-import { type ImportFormat, type ImportRow, rowsOf } from './import-rows.js'
+import type { Outcome } from './import-outcome.js'
+import { type ImportRow, type ImportShape, rowsOf } from './import-rows.js'
 import type { ImportCounts, ImportStore } from './import-store.js'
 
 export type ImportMode = 'insert' | 'upsert'
 
-/** A row as POST /users takes it. */
-export type ImportInput = Parameters<AccountBatches['draftFor']>[1]
-
-export interface ImportRequest {
+export interface ImportRequest extends Pick<ImportShape, 'format' | 'isPacked'> {
   body: Readable
-  format: ImportFormat
-  isPacked: boolean
   mode: ImportMode
   /** tell of every row, and not only of those that were not taken */
   tellsAll: boolean
@@ -32,26 +27,34 @@ export interface ImportRequest {
   check: (value: unknown) => FieldError[] | null
 }
 
-export interface ImportService {
-  /** The answer, as lines of JSON. What ends the import early is its last line; what breaks the connection ends it behind the last whole batch. Throws rate.limited. */
-  users: (caller: Caller, request: ImportRequest) => Promise<Readable>
+/** What has come of a row before its batch is written, or what is to be written of it. */
+export type Judged<Draft> = { outcome: Outcome } | { draft: Draft }
+
+/** What rows are of. */
+export interface ImportKind<Draft> extends Pick<ImportShape, 'columns' | 'objectOf'> {
+  /** of the note of how far an import has come; '' is the first kind there was */
+  name: string
+  judge: (caller: Caller, rows: readonly ImportRow[], request: Pick<ImportRequest, 'mode' | 'check'>) => Promise<Judged<Draft>[]>
+  /** Writes a batch, all of it or, when it throws, nothing; what has come of each draft. */
+  write: (tx: Tx, caller: Caller, drafts: readonly Draft[]) => Promise<Outcome[]>
 }
+
+/** The answer, as lines of JSON. What ends the import early is its last line; what breaks the connection ends it behind the last whole batch. Throws rate.limited. */
+export type RunImport = (caller: Caller, request: ImportRequest) => Promise<Readable>
 
 export interface ImportServiceDeps {
   store: ImportStore
-  accounts: AccountBatches
-  changes: Pick<AccountChangeService, 'update'>
-  audit: Pick<AuditStore, 'recordingRefusal'>
   limits: Pick<LimitStore, 'take'>
   transact: Transact
   secrets: Secrets
   clock: Clock
+  config: { importMaxBytes: number }
   log: { error: (details: object, message: string) => void }
 }
 
-const BATCH = 250
+const BATCH = 500
+const MOST_LINES = 5_000_000
 const KEPT_MS = 24 * 3_600_000
-const MOST_ROWS = 5_000_000
 // of all imports of a node: they leave connections to the database for everybody else
 const WRITES_AT_ONCE = 2
 const MOST_KEYS = 1_000
@@ -59,18 +62,7 @@ const PURPOSE = 'bulk-import'
 // lines that a client reads only when it has sent everything must not stop what it sends
 const HELD = 1024 * 1024
 
-type Outcome = { status: 'created' | 'updated' | 'unchanged'; id: string } | { status: 'failed'; code: string; detail?: string; errors?: FieldError[] }
-
-function failureOf(error: unknown): Outcome {
-  // one row's trouble; what passes (the database, too much to do) ends the import, to be gone on with later
-  if (!(error instanceof AppError) || error.statusCode >= 500 || error.code === 'rate.limited') throw error
-  return { status: 'failed', code: error.code, ...(error.detail === undefined ? {} : { detail: error.detail }), ...(error.errors ? { errors: error.errors } : {}) }
-}
-
-const sameRoles = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.toSorted().every((role, at) => role === b.toSorted()[at])
-
 const line = (value: object): string => `${JSON.stringify(value)}\n`
-const emailOf = ({ value }: ImportRow): string[] => (typeof value === 'object' && value !== null && 'email' in value && typeof value.email === 'string' ? [value.email] : [])
 
 /** A user's or a key's: a session that is renewed goes on. */
 function scopeOf({ principal }: Caller): string {
@@ -78,33 +70,11 @@ function scopeOf({ principal }: Caller): string {
   return `${principal.type}:${principal.keyId ?? principal.id}`
 }
 
-export function createImportService({ store, accounts, changes, audit, limits, transact, secrets, clock, log }: ImportServiceDeps): ImportService {
+export function createImportService({ store, limits, transact, secrets, clock, config, log }: ImportServiceDeps): { of: <Draft>(kind: ImportKind<Draft>) => RunImport } {
   const writes = bulkhead(WRITES_AT_ONCE, Infinity)
-  /** What changes an account that is there into what its row says; its password stays whatever the row says. */
-  async function update(caller: Caller, { id, name, roles }: ExistingAccount, input: ImportInput): Promise<Outcome> {
-    const patch = {
-      ...(typeof input.name === 'string' && input.name.trim() !== name ? { name: input.name } : {}), ...(input.roles && !sameRoles(input.roles, roles) ? { roles: input.roles } : {}),
-    }
-    if (Object.keys(patch).length === 0) return { status: 'unchanged', id }
-    await changes.update(caller, id, '*', patch)
-    return { status: 'updated', id }
-  }
 
-  async function prepared(caller: Caller, { value, errors }: ImportRow, existing: ReadonlyMap<string, ExistingAccount>, check: ImportRequest['check']): Promise<Outcome | AccountDraft> {
-    const wrong = errors ?? check(value)
-    if (wrong) return { status: 'failed', code: 'request.invalid', errors: wrong }
-    const input = value as ImportInput
-    try {
-      const draft = await audit.recordingRefusal(caller, { targetType: 'user', targetId: '' }, () => accounts.draftFor(caller, input))
-      const known = draft.kind === 'service' ? undefined : existing.get(draft.email)
-      return known ? await update(caller, known, input) : draft
-    } catch (error) {
-      return failureOf(error)
-    }
-  }
-
-  async function* answer(caller: Caller, { body, format, isPacked, mode, tellsAll, key, check }: ImportRequest): AsyncGenerator<string> {
-    const scope = scopeOf(caller)
+  async function* answer<Draft>(kind: ImportKind<Draft>, caller: Caller, { body, format, isPacked, mode, tellsAll, key, check }: ImportRequest): AsyncGenerator<string> {
+    const scope = `${kind.name}${scopeOf(caller)}`
     const done = key === null ? null : await store.find(scope, key, new Date(clock.now()))
     // begun with a key: rows may hold passwords, and a plain hash of them could be searched for
     const digest = createHash('sha256').update(secrets.derive(PURPOSE)).update(`${format} ${mode}\n`)
@@ -112,36 +82,37 @@ export function createImportService({ store, accounts, changes, audit, limits, t
     let read = 0
     let written = done?.rows ?? 0
     let batch: ImportRow[] = []
+    /** of rows that are not in the digest yet */
+    let texts: string[] = []
     /** the batch that is being written while the next one is read and judged */
     let writing: Promise<{ lines: string } | { error: unknown }> | null = null
 
-    async function judged(rows: readonly ImportRow[]): Promise<(Outcome | AccountDraft)[]> {
-      const existing = mode === 'upsert' ? await accounts.existing(rows.flatMap(emailOf)) : new Map<string, ExistingAccount>()
-      const results: (Outcome | AccountDraft)[] = []
-      for (const row of rows) results.push(await prepared(caller, row, existing, check)) // oxlint-disable-line no-await-in-loop
-      return results
+    function digestNow(): Buffer {
+      digest.update(texts.join(''))
+      texts = []
+      return digest.copy().digest()
     }
 
     /** All of a batch, or nothing of it: with it, that it is done. */
-    async function write(results: readonly (Outcome | AccountDraft)[], digestNow: Buffer): Promise<string> {
-      const drafts = results.flatMap((result) => ('status' in result ? [] : [result]))
+    async function write(judged: readonly Judged<Draft>[], digested: Buffer): Promise<string> {
+      const drafts = judged.flatMap((one) => ('draft' in one ? [one.draft] : []))
       const from = written
       const outcomes = await writes.execute(() => transact(async (tx) => {
-        const ids = await accounts.openAll(tx, caller, drafts)
-        const opened = new Map(drafts.map((draft, at) => [draft, ids[at] ?? null]))
-        const all = results.map((result): Outcome => {
-          if ('status' in result) return result
-          const id = opened.get(result) ?? null
-          return id === null ? { status: 'failed', code: 'email.taken' } : { status: 'created', id }
+        const ofDrafts = (await kind.write(tx, caller, drafts)).values()
+        const all = judged.map((one): Outcome => {
+          if ('outcome' in one) return one.outcome
+          const { value } = ofDrafts.next()
+          if (!value) throw new Error('a draft without an outcome')
+          return value
         })
         const sum = { ...counts }
         for (const { status } of all) sum[status] += 1
-        const progress = { rows: from + results.length, digest: digestNow, ...sum }
+        const progress = { rows: from + judged.length, digest: digested, ...sum }
         if (key !== null && !(await store.advance(tx, scope, key, from, progress, { now: new Date(clock.now()), expiresAt: new Date(clock.now() + KEPT_MS) }))) throw problem('idempotency.in_flight', { retryAfterSeconds: 1 })
         return { all, sum }
       }))
       Object.assign(counts, outcomes.sum)
-      written = from + results.length
+      written = from + judged.length
       return outcomes.all.map((outcome, at) => (tellsAll || outcome.status === 'failed' ? line({ row: from + at + 1, ...outcome }) : '')).join('')
     }
 
@@ -160,26 +131,30 @@ export function createImportService({ store, accounts, changes, audit, limits, t
     async function hand(): Promise<string> {
       const rows = batch
       batch = []
-      const digestNow = digest.copy().digest()
+      const digested = digestNow()
       // whom the batch before brings is there by then
       const early = mode === 'upsert' ? await settled() : ''
-      const results = await judged(rows)
+      const judged = await kind.judge(caller, rows, { mode, check })
       const before = early + (await settled())
-      writing = write(results, digestNow).then((lines) => ({ lines }), (error: unknown) => ({ error }))
+      writing = write(judged, digested).then((lines) => ({ lines }), (error: unknown) => ({ error }))
       return before
     }
 
     try {
-      for await (const row of rowsOf(body, format, isPacked)) {
-        read += 1
-        digest.update(`${row.text.length}\n`).update(row.text)
-        if (done && read <= done.rows) {
-          if (read === done.rows && !digest.copy().digest().equals(Buffer.from(done.digest))) throw problem('idempotency.mismatch')
-          continue
+      for await (const rows of rowsOf(body, { format, isPacked, columns: kind.columns, objectOf: kind.objectOf, mostBytes: config.importMaxBytes, mostLines: MOST_LINES })) {
+        for (const row of rows) {
+          read += 1
+          texts.push(`${row.text.length}\n`, row.text)
+          if (done && read <= done.rows) {
+            if (texts.length > BATCH || read === done.rows) {
+              const digested = digestNow()
+              if (read === done.rows && !digested.equals(Buffer.from(done.digest))) throw problem('idempotency.mismatch')
+            }
+            continue
+          }
+          batch.push(row)
+          if (batch.length === BATCH) yield await hand() // oxlint-disable-line no-await-in-loop
         }
-        if (read > MOST_ROWS) throw problem('body.too_large', { detail: `At most ${MOST_ROWS} rows` })
-        batch.push(row)
-        if (batch.length === BATCH) yield await hand()
       }
       if (done && read < done.rows) throw problem('idempotency.mismatch')
       if (batch.length > 0) yield await hand()
@@ -198,13 +173,13 @@ export function createImportService({ store, accounts, changes, audit, limits, t
   }
 
   return {
-    async users(caller, request) {
+    of: (kind) => async (caller, request) => {
       if (request.key !== null) {
         // what is kept of it takes room for a day
         const { allowed, retryAfterMs } = await limits.take([{ key: `imports:{${scopeOf(caller)}}`, quota: MOST_KEYS, windowMs: KEPT_MS, cost: 1 }])
         if (!allowed) throw problem('rate.limited', { detail: `At most ${MOST_KEYS} imports with an Idempotency-Key in 24 hours`, retryAfterSeconds: Math.ceil(retryAfterMs / 1000) })
       }
-      return Readable.from(answer(caller, request), { objectMode: false, highWaterMark: HELD })
+      return Readable.from(answer(kind, caller, request), { objectMode: false, highWaterMark: HELD })
     },
   }
 }

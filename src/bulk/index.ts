@@ -9,16 +9,21 @@ import type { Job } from '../jobs/index.js'
 import { holds } from '../kernel/permissions.js'
 import type { Caller } from '../kernel/principal.js'
 import { exportStream, type ReadPage } from './export-stream.js'
-import { createImportService, type ImportService, type ImportServiceDeps } from './import-service.js'
+import { createImportService, type ImportServiceDeps, type RunImport } from './import-service.js'
 import { createImportStore } from './import-store.js'
+import { createUserImport, type UserImportDeps } from './user-import-service.js'
 
 export type { ImportFormat } from './import-rows.js'
-export type { ImportMode, ImportService } from './import-service.js'
+export type { ImportMode, RunImport } from './import-service.js'
 
 /** The text of an export or of an import's answer. */
 export type BulkBody = Readable
 
-export interface BulkNeeds extends Omit<ImportServiceDeps, 'store'> {
+export interface ImportService {
+  users: RunImport
+}
+
+export interface BulkNeeds extends Omit<ImportServiceDeps, 'store'>, Omit<UserImportDeps, 'audit'> {
   prisma: PrismaClient
   pool: pg.Pool
   transact: Transact
@@ -31,8 +36,9 @@ export interface ExportService {
 }
 
 export function createBulk({ prisma, pool, ...all }: BulkNeeds): { imports: ImportService; exports: ExportService; jobs: Job[] } {
+  const imports = createImportService({ ...all, store: createImportStore({ prisma }) })
   return {
-    imports: createImportService({ ...all, store: createImportStore({ prisma }) }),
+    imports: { users: imports.of(createUserImport(all)) },
     exports: {
       async lines(caller, what, read, admitted) {
         // the first page before anything is answered: what is wrong with the question is an answer of its own

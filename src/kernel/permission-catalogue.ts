@@ -77,6 +77,7 @@ export function misplaced(permission: string, bearer: Bearer): string | null {
 /** What must be held to give these: themselves and what they amount to, less what is free to give. */
 export function weightOf(permissions: readonly string[]): string[] {
   const given = permissions.filter((permission) => !isOwnRight(permission))
+  if (given.length === 0) return []
   const added = [...ENTRIES].flatMap(([name, { weight = [] }]) => (given.some((one) => covers(one, name)) ? weight : []))
   return [...new Set([...given, ...added])]
 }

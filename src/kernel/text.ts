@@ -10,8 +10,12 @@ const JOINING = new RegExp([
   String.raw`(?<=\p{Extended_Pictographic})\ufe0f`,
 ].join('|'), 'gu')
 
+// what most text is made of: nothing in it is unseen, nor has a second form
+const PLAIN = /^[\x20-\x7e]*$/
+
 /** A name in its one spelling: NFC, without white space around it. Null when it holds control, bidirectional or invisible characters or half a surrogate pair. */
 export function plainText(text: string): string | null {
+  if (PLAIN.test(text)) return text.trim()
   return UNSEEN.test(text.replace(JOINING, '')) ? null : text.normalize('NFC').trim()
 }
 
@@ -24,6 +28,7 @@ function foldOnce(text: string): string {
 
 /** What two texts share that differ in case, width, or form (Unicode NFKC_Casefold, and dotless i as i). Null like plainText, and for any joiner. */
 export function foldedText(text: string): string | null {
+  if (PLAIN.test(text)) return text.toLowerCase()
   if (UNSEEN.test(text)) return null
   let folded = foldOnce(text)
   // folding may join what can be folded again; it has settled after three in all of Unicode

@@ -27,7 +27,7 @@ t.test('an empty environment gives the defaults', async (t) => {
     trustedProxies: [], corsOrigins: [], corsCredentials: false, workers: 1, logLevel: 'info', logRequests: 'errors', drainSeconds: 5, uiDir: null, uiLocale: 'en', signUp: 'closed', anonymousUsers: false, anonymousUsersMax: 100_000, oauthRegistration: 'closed', oauthClientDocuments: false, oauthDynamicClientsMax: 10_000, anonymousUsersKeptDays: 30, bcryptCost: 12, accessTokenSeconds: 300, sessionIdleSeconds: 1_209_600,
     sessionAbsoluteSeconds: 7_776_000, keyPrefix: 'gk', limitsWithoutRedis: 'refuse', revocationLeaseMs: 1_500, decisionCacheEntries: 100_000, decisionCacheBytes: 67_108_864, usageMinutesKeptDays: 7, usageHoursKeptDays: 90, usageDaysKeptDays: 1_096,
     keysPerOwner: 100, soldKeysPerOwner: 1_000, auditRefusalsKeptDays: 30, sessionsPerUser: 100, requestsPerMinute: 6_000, outboundAllow: [], dnsServers: [], organizationDomainsKeptDays: 7, smtpUrl: null, mailFrom: null, mailDir: null, emailVerification: 'optional', magicLink: false, connectionsMax: 10_000, connectionsPerAddress: 1_024,
-    eventsKeptDays: 30, eventStreamsMax: 4_000, eventStreamsPerOwner: 20,
+    eventsKeptDays: 30, eventStreamsMax: 4_000, eventStreamsPerOwner: 20, importMaxBytes: 2_147_483_648,
   })
   t.same(config(Object.fromEntries(Object.keys(ConfigSchema.properties).map((name) => [name, '']))), config({}), 'an empty value counts as unset')
   t.same(config({ PATH: '/bin', HOME: '/home/x', port: '1', GATEHOUSE_TEST_DATABASE_URL: 'x' }), config({}), 'variables of others are left alone')
@@ -40,14 +40,14 @@ t.test('every variable is read', async (t) => {
     CORS_ORIGINS: 'https://a.example, http://b.example:8080', CORS_CREDENTIALS: 'true', LOG_LEVEL: 'silent', LOG_REQUESTS: 'all', DRAIN_SECONDS: '0', GATEHOUSE_UI_DIR: '/etc/look', UI_LOCALE: 'de', SIGN_UP: 'open', ANONYMOUS_USERS: 'on', ANONYMOUS_USERS_MAX: '10', OAUTH_REGISTRATION: 'open', OAUTH_CLIENT_DOCUMENTS: 'on', OAUTH_DYNAMIC_CLIENTS_MAX: '5', ANONYMOUS_USERS_KEPT_DAYS: '7', BCRYPT_COST: '15', ACCESS_TOKEN_SECONDS: '30', SESSION_IDLE_SECONDS: '300', SESSION_ABSOLUTE_SECONDS: '300', KEY_PREFIX: 'acme2', LIMITS_WITHOUT_REDIS: 'share',
     USAGE_MINUTES_KEPT_DAYS: '1', USAGE_HOURS_KEPT_DAYS: '2', USAGE_DAYS_KEPT_DAYS: '36500', REVOCATION_LEASE_MS: '500', DECISION_CACHE_ENTRIES: '1', DECISION_CACHE_BYTES: '65536', KEYS_PER_OWNER: '1', SOLD_KEYS_PER_OWNER: '2', AUDIT_REFUSALS_KEPT_DAYS: '3', SESSIONS_PER_USER: '4',
     REQUESTS_PER_MINUTE: '1000', OUTBOUND_ALLOW: '127.0.0.0/8, fd12::/48', DNS_SERVERS: '127.0.0.1:5353, [2001:db8::53]:53, 192.0.2.53', ORGANIZATION_DOMAINS_KEPT_DAYS: '3', SMTP_URL: 'smtps://u:p%40x@mail.example.com', MAIL_FROM: 'Example <no-reply@example.com>', GATEHOUSE_MAIL_DIR: '/etc/mail', EMAIL_VERIFICATION: 'optional', MAGIC_LINK: 'on', CONNECTIONS_MAX: '200', CONNECTIONS_PER_ADDRESS: '100',
-    EVENTS_KEPT_DAYS: '4', EVENT_STREAMS_MAX: '5', EVENT_STREAMS_PER_OWNER: '6',
+    EVENTS_KEPT_DAYS: '4', EVENT_STREAMS_MAX: '5', EVENT_STREAMS_PER_OWNER: '6', IMPORT_MAX_BYTES: '1048576',
   }), {
     port: 0, host: '::', inside: { host: '::1', port: 0 }, publicUrl: 'https://auth.example.com', databaseUrl: 'postgresql://u:p@db:5432/g', databaseDirectUrl: 'postgres://u:p@db:5433/g', databasePooling: { isShared: true, prepares: true }, databasePoolMax: 500, redisUrl: 'rediss://r:6380/1', secret: SECRET, previousSecret: SECRET,
     dataDir: '/var/lib/g', admin: { email: 'a@example.com', password: 'a long password' }, trustedProxies: ['10.0.0.0/8', '::1', '2001:db8::/32'],
     corsOrigins: ['https://a.example', 'http://b.example:8080'], corsCredentials: true, workers: 1, logLevel: 'silent', logRequests: 'all', drainSeconds: 0, uiDir: '/etc/look', uiLocale: 'de', signUp: 'open', anonymousUsers: true, anonymousUsersMax: 10, oauthRegistration: 'open', oauthClientDocuments: true, oauthDynamicClientsMax: 5, anonymousUsersKeptDays: 7, bcryptCost: 15, accessTokenSeconds: 30, sessionIdleSeconds: 300, sessionAbsoluteSeconds: 300, keyPrefix: 'acme2', limitsWithoutRedis: 'share',
     usageMinutesKeptDays: 1, usageHoursKeptDays: 2, usageDaysKeptDays: 36_500, revocationLeaseMs: 500, decisionCacheEntries: 1, decisionCacheBytes: 65_536, keysPerOwner: 1, soldKeysPerOwner: 2, auditRefusalsKeptDays: 3, sessionsPerUser: 4,
     requestsPerMinute: 1_000, outboundAllow: ['127.0.0.0/8', 'fd12::/48'], dnsServers: ['127.0.0.1:5353', '[2001:db8::53]:53', '192.0.2.53'], organizationDomainsKeptDays: 3, smtpUrl: 'smtps://u:p%40x@mail.example.com', mailFrom: 'Example <no-reply@example.com>', mailDir: '/etc/mail', emailVerification: 'optional', magicLink: true, connectionsMax: 200, connectionsPerAddress: 100,
-    eventsKeptDays: 4, eventStreamsMax: 5, eventStreamsPerOwner: 6,
+    eventsKeptDays: 4, eventStreamsMax: 5, eventStreamsPerOwner: 6, importMaxBytes: 1_048_576,
   })
 })
 

@@ -35,7 +35,7 @@ t.test('bulk work', async (t) => {
     const failing = failStatements(database.pool)
     let tried = 0
     // a small one at every statement, and one of two batches at some
-    for (const [count, step, after] of [[3, 1, false], [3, 1, true], [253, 5, false], [253, 7, true]] as const) {
+    for (const [count, step, after] of [[3, 1, false], [3, 1, true], [503, 5, false], [503, 7, true]] as const) {
       for (let n = 1; n <= 24; n += step) {
         const name = `f${count}${after ? 'a' : 'b'}${n}`
         const emails = addresses(name, count)
@@ -44,7 +44,7 @@ t.test('bulk work', async (t) => {
         if (!end()) break
         tried += 1
         const left = await opened(name)
-        t.ok([0, 250, count].includes(left), `${left} accounts`)
+        t.ok([0, 500, count].includes(left), `${left} accounts`)
         t.equal(await written(name), left, 'each with its audit row')
         const again = await send(emails, name)
         t.match(again, { done: true, rows: count, created: count, failed: 0 }, `${n} ${JSON.stringify(first)}`)
@@ -55,40 +55,40 @@ t.test('bulk work', async (t) => {
   })
 
   t.test('of two that go on at once, each row is done by one', async (t) => {
-    const emails = addresses('two', 600)
+    const emails = addresses('two', 1_100)
     const answers = await Promise.all([send(emails, 'two'), send(emails, 'two', second.app)])
-    t.equal(await opened('two'), 600)
+    t.equal(await opened('two'), 1_100)
     t.ok(answers.some(({ done }) => done), JSON.stringify(answers))
-    t.match(await send(emails, 'two'), { done: true, rows: 600, created: 600, failed: 0 })
-    t.equal(await written('two'), 600)
+    t.match(await send(emails, 'two'), { done: true, rows: 1_100, created: 1_100, failed: 0 })
+    t.equal(await written('two'), 1_100)
   })
 
   t.test('whoever leaves in the middle leaves whole batches behind, and nothing running', async (t) => {
     const request = ask({ host: '127.0.0.1', port, method: 'POST', path: '/api/v1/users/import', headers: { ...headers, 'content-type': 'application/x-ndjson', 'idempotency-key': 'left' } })
     request.on('error', () => undefined)
-    const emails = addresses('left', 700)
-    request.write(emails.slice(0, 600).map(lineOf).join(''))
-    await eventually(async () => (await opened('left')) === 500, 5_000)
+    const emails = addresses('left', 1_200)
+    request.write(emails.slice(0, 1_100).map(lineOf).join(''))
+    await eventually(async () => (await opened('left')) === 1_000, 5_000)
     request.destroy()
     await eventually(() => app.server.getConnections !== undefined && app.database.pool.idleCount === app.database.pool.totalCount, 3_000)
-    t.equal(await opened('left'), 500)
-    t.match(await send(emails, 'left'), { done: true, rows: 700, created: 700, resumedAfter: 500 })
+    t.equal(await opened('left'), 1_000)
+    t.match(await send(emails, 'left'), { done: true, rows: 1_200, created: 1_200, resumedAfter: 1_000 })
   })
 
   t.test('a revoked key brings no more than the batch that was under way', async (t) => {
     const key = await as.key(['gatehouse:users.write'])
     const request = ask({ host: '127.0.0.1', port, method: 'POST', path: '/api/v1/users/import', headers: { ...key.headers, 'content-type': 'application/x-ndjson' } })
-    const emails = addresses('revoked', 1_000)
-    request.write(emails.slice(0, 250).map(lineOf).join(''))
-    await eventually(async () => (await opened('revoked')) === 250, 5_000)
+    const emails = addresses('revoked', 1_500)
+    request.write(emails.slice(0, 500).map(lineOf).join(''))
+    await eventually(async () => (await opened('revoked')) === 500, 5_000)
     await app.inject({ method: 'DELETE', url: `/api/v1/keys/${key.id}`, headers: await as.admin() })
     const answering = once(request, 'response') as Promise<[IncomingMessage]>
-    request.end(emails.slice(250).map(lineOf).join(''))
+    request.end(emails.slice(500).map(lineOf).join(''))
     const [response] = await answering
     let body = ''
     for await (const chunk of response) body += String(chunk)
-    t.match(JSON.parse(body.trim().split('\n').at(-1) ?? ''), { done: false, code: 'access.denied', created: 250 })
-    t.equal(await opened('revoked'), 250)
+    t.match(JSON.parse(body.trim().split('\n').at(-1) ?? ''), { done: false, code: 'access.denied', created: 500 })
+    t.equal(await opened('revoked'), 500)
   })
 
   t.test('an export holds no connection while its reader stalls, and ends when it leaves', async (t) => {

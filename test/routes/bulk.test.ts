@@ -85,8 +85,8 @@ t.test('bulk', async (t) => {
     t.match(lines((await post(Buffer.from('no gzip'), { headers: { 'content-encoding': 'gzip' } })).body), [{ done: false, code: 'request.malformed', created: 0 }])
     t.match(lines((await post('email,colour\na@b.example,red\n', { type: 'text/csv' })).body), [{ done: false, code: 'request.invalid' }])
     t.match(lines((await post('email,name\n"a@b.example,red\n', { type: 'text/csv' })).body), [{ done: false, code: 'request.malformed' }])
-    const broken = `email,name\n${Array.from({ length: 260 }, (_, at) => `${at === 3 ? 'none' : `b${at}@example.com`},x`).join('\n')}\n"never,closed`
-    t.match(lines((await post(broken, { type: 'text/csv' })).body), [{ row: 4, status: 'failed' }, { done: false, rows: 250, created: 249, failed: 1, code: 'request.malformed' }], 'what was whole before is done, and told')
+    const broken = `email,name\n${Array.from({ length: 510 }, (_, at) => `${at === 3 ? 'none' : `b${at}@example.com`},x`).join('\n')}\n"never,closed`
+    t.match(lines((await post(broken, { type: 'text/csv' })).body), [{ row: 4, status: 'failed' }, { done: false, rows: 500, created: 499, failed: 1, code: 'request.malformed' }], 'what was whole before is done, and told')
   })
 
   t.test('upsert changes name and roles of who is there, as far as one may, and never a password', async (t) => {
@@ -102,19 +102,32 @@ t.test('bulk', async (t) => {
   })
 
   t.test('sent again under its key it goes on where it was, and does nothing twice', async (t) => {
-    const rows = Array.from({ length: 350 }, () => person())
+    const rows = Array.from({ length: 650 }, () => person())
     const key = { 'idempotency-key': 'first' }
-    const half = await send(rows.slice(0, 300), { headers: key })
-    t.match(half, [{ done: true, rows: 300, created: 300, resumedAfter: 0 }])
+    const half = await send(rows.slice(0, 600), { headers: key })
+    t.match(half, [{ done: true, rows: 600, created: 600, resumedAfter: 0 }])
     const whole = await send(rows, { headers: key })
-    t.match(whole, [{ done: true, rows: 350, created: 350, failed: 0, resumedAfter: 300 }])
-    t.match(await send(rows, { headers: key }), [{ done: true, rows: 350, created: 350, resumedAfter: 350 }])
+    t.match(whole, [{ done: true, rows: 650, created: 650, failed: 0, resumedAfter: 600 }])
+    t.match(await send(rows, { headers: key }), [{ done: true, rows: 650, created: 650, resumedAfter: 650 }])
     t.match(await send([person(), ...rows], { headers: key }), [{ done: false, code: 'idempotency.mismatch' }])
     t.match(await send(rows.slice(0, 10), { headers: key }), [{ done: false, code: 'idempotency.mismatch' }])
-    t.match((await send(rows, { headers: { ...admin.headers, ...key } })).at(-1), { done: true, created: 0, failed: 350, resumedAfter: 0 }, 'another\'s key is another key')
+    t.match((await send(rows, { headers: { ...admin.headers, ...key } })).at(-1), { done: true, created: 0, failed: 650, resumedAfter: 0 }, 'another\'s key is another key')
     const [row] = await prisma.bulkImport.findMany({ where: { scope: `key:${bringer.id}` } })
     t.notOk(Buffer.from(row?.digest ?? []).includes('example'))
     t.equal((await post('', { headers: { 'idempotency-key': 'a b' } })).statusCode, 400)
+  })
+
+  t.test('what is more than one import may hold ends it, packed or not; what was whole before is done, and the same request goes on when more is allowed', async (t) => {
+    const rows = Array.from({ length: 900 }, () => ({ ...person(), name: 'x'.repeat(200) }))
+    const text = rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+    const before = await prisma.user.count()
+    const small = await startApp(t, { database, clock, config: { importMaxBytes: text.length - 1_000 } })
+    const request = { method: 'POST', url: '/api/v1/users/import', headers: { ...bringer.headers, 'content-type': 'application/x-ndjson', 'content-encoding': 'gzip', 'idempotency-key': 'large' }, payload: gzipSync(text) } as const
+    t.match(lines((await small.app.inject(request)).body), [{ done: false, code: 'body.too_large', rows: 500, created: 500 }])
+    t.match(lines((await small.app.inject(request)).body), [{ done: false, code: 'body.too_large', rows: 500, created: 500, resumedAfter: 500 }], 'and again')
+    t.match(lines((await app.inject(request)).body), [{ done: true, rows: 900, created: 900, failed: 0, resumedAfter: 500 }])
+    t.equal(await prisma.user.count(), before + 900)
+    t.match(lines((await post(gzipSync(Buffer.alloc(24 * 1024 * 1024, 'x')), { headers: { 'content-encoding': 'gzip' } })).body), [{ done: false, code: 'body.too_large', rows: 0 }], 'a little that swells')
   })
 
   t.test('who may not open accounts brings none; nor does what is no row', async (t) => {

@@ -66,6 +66,33 @@ t.test('the log is written by whoever changes what a decision rests on', async (
     t.same(await written(sql('DELETE FROM users WHERE id = $1', id)), [[`user:${id}`]])
   })
 
+  t.test('roles that come with an account revoke nothing, whoever opens it; roles that come to one that was there do, however new its row is', async (t) => {
+    const inOne = (...texts: string[]) => async () => {
+      const client = await pool.connect()
+      try {
+        await client.query(`BEGIN; ${texts.join('; ')}; COMMIT`)
+      } finally {
+        client.release(true)
+      }
+    }
+    const open = (id: string) => `INSERT INTO users (id, email, created_at, updated_at) VALUES ('${id}', '${id}@example.com', now(), now())`
+    const give = (id: string, role = 'member') => `INSERT INTO user_roles VALUES ('${id}', '${role}')`
+    const [a, b, c, d, e, f] = [newId(), newId(), newId(), newId(), newId(), newId()]
+    t.same(await written(inOne(open(a), give(a), give(a, 'admin'))), [])
+    t.same(await written(inOne(open(b), `UPDATE users SET name = 'x' WHERE id = '${b}'`, give(b))), [], 'opened and changed')
+    t.same(await written(inOne(`UPDATE users SET name = 'y' WHERE id = '${b}'`, give(b, 'admin'))), [[`user:${b}`]], 'changed')
+    t.same(await written(inOne(`INSERT INTO users (id, email, created_at, updated_at) VALUES ('${c}', '${b}@example.com', now(), now()) ON CONFLICT (email) DO UPDATE SET name = 'z'`, `DELETE FROM user_roles WHERE user_id = '${b}'`, give(b))), [[`user:${b}`]], 'written over')
+    t.same(await written(inOne(open(c), give(c), `DELETE FROM user_roles WHERE user_id = '${c}'`)), [[`user:${c}`]], 'in doubt it is told')
+    t.same(await written(inOne(`DELETE FROM users WHERE id = '${a}'`, open(a), give(a))), [[`user:${a}`]], 'gone and opened again')
+    t.same(await written(inOne(open(d), 'SAVEPOINT s', `UPDATE users SET name = 'x' WHERE id = '${d}'`, 'RELEASE s', give(d))), [[`user:${d}`]])
+    t.same(await written(inOne(open(e), give(e), `UPDATE user_roles SET role_name = 'admin' WHERE user_id = '${e}'`)), [[`user:${e}`]])
+    // as a backup brings it along: opened elsewhere, under a number that is given here now
+    await inOne(open(f))()
+    t.same(await written(inOne(`UPDATE users SET opened_in = (pg_current_xact_id()::text::bigint + 1)::text::xid8 WHERE id = '${f}'`)), [])
+    t.same(await written(inOne(give(f))), [[`user:${f}`]])
+    t.same((await pool.query('SELECT user_id, count(*)::int AS roles FROM user_roles WHERE user_id = ANY ($1) GROUP BY 1 ORDER BY 1', [[a, d]])).rows, [{ user_id: a, roles: 1 }, { user_id: d, roles: 1 }])
+  })
+
   t.test('roles: one tag for all who have it', async (t) => {
     await Promise.all([user(['member']), user(['member'])])
     t.same(await written(sql("UPDATE roles SET permissions = '{a:b}' WHERE name = 'member'")), [['role:member']])
