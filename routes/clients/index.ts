@@ -12,7 +12,7 @@ export default (async (app) => {
   app.get('/', {
     schema: { operationId: 'listClients', summary: 'List OAuth clients', tags, querystring: ClientQuery, response: { 200: ClientPage } },
     config: { access: ['gatehouse:clients.read'], errors: ['cursor.invalid'] },
-  }, async ({ query }, reply) => reply.page(await clients.list(query)))
+  }, async (request, reply) => reply.page(await clients.list(request.caller, request.query)))
 
   app.post('/', {
     schema: {
@@ -25,7 +25,7 @@ export default (async (app) => {
   app.get('/:id', {
     schema: { operationId: 'readClient', summary: 'Read an OAuth client', tags, params: IdParams, response: { 200: ClientView } },
     config: { access: ['gatehouse:clients.read'], errors: ['client.not_found'] },
-  }, async ({ params }, reply) => reply.versioned(await clients.find(params.id)))
+  }, async (request, reply) => reply.versioned(await clients.find(request.caller, request.params.id)))
 
   app.patch('/:id', {
     schema: { operationId: 'changeClient', summary: 'Change an OAuth client', description: 'Its kind stays. Disabling it takes no more than the right to write clients.', tags, params: IdParams, body: ClientPatch, response: { 200: ClientView } },

@@ -36,7 +36,7 @@ const SECRET_ID = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f42'
 const secret = { id: SECRET_ID, start: 'gcs_x8Kd', createdAt: '2027-01-01T09:00:00.000Z', expiresAt: null }
 const client = {
   id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f41', clientId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f41', kind: 'web', name: 'Reports', authMethod: 'client_secret_basic', grantTypes: ['authorization_code', 'refresh_token'],
-  redirectUris: ['https://reports.example.com/callback'], scopes: ['openid', 'email'], resources: [], firstParty: false, enabled: true, registration: 'administrator', issuedBy: null, issuedVia: 'host', version: 1,
+  redirectUris: ['https://reports.example.com/callback'], scopes: ['openid', 'email'], resources: [], firstParty: false, enabled: true, registration: 'administrator', organizationId: null, issuedBy: null, issuedVia: 'host', version: 1,
   createdAt: '2027-01-01T09:00:00.000Z', updatedAt: '2027-01-01T09:00:00.000Z',
 }
 const whole = {
@@ -46,6 +46,7 @@ const whole = {
 const listed = {
   id: Id, clientId: Type.String({ description: 'What it calls itself by in OAuth' }), kind: Kind, name: Type.String(), authMethod: AuthMethod, grantTypes: GrantTypes, redirectUris: Type.Array(Type.String()), scopes: Type.Array(Type.String()),
   resources: Type.Array(Type.String()), firstParty: Type.Boolean(), enabled: Type.Boolean(), registration: words(['administrator', 'dynamic', 'document'], 'By whom it came'),
+  organizationId: Type.Union([Type.String(), Type.Null()], { description: 'The organization that owns it: enabled while that is active, and worth no more than it is entitled to' }),
   issuedBy: Type.Union([Type.String(), Type.Null()], { description: 'Who vouches for what it may ask for' }), issuedVia: Type.Union([Type.String(), Type.Null()]),
   version: Type.Integer({ description: 'Second half of the ETag' }), createdAt: Time, updatedAt: Time,
 }
@@ -58,9 +59,18 @@ const shown = {
 export const ClientView = Type.Object(shown, { examples: [whole] })
 export const CreatedClient = Type.Object({ ...shown, clientSecret: Type.Union([Type.String(), Type.Null()], { description: 'Shown this once; null: it has none' }) }, { examples: [{ ...whole, clientSecret: 'gcs_x8Kd0e...' }] })
 export const ClientPage = pageOf(Type.Object(listed, { examples: [client] }))
-export const ClientQuery = pageQuery(['createdAt'], listed, { kind: Type.Optional(Kind), registration: Type.Optional(words(['administrator', 'dynamic', 'document'], 'By whom it came')), clientId: Type.Optional(Type.String({ maxLength: 1_000 })) })
+export const ClientQuery = pageQuery(['createdAt'], listed, { kind: Type.Optional(Kind), registration: Type.Optional(words(['administrator', 'dynamic', 'document'], 'By whom it came')), clientId: Type.Optional(Type.String({ maxLength: 1_000 })), organizationId: Type.Optional(Id) })
+export const OrganizationClientParams = strict({ id: Id, clientId: Id })
+export const OrganizationSecretParams = strict({ id: Id, clientId: Id, secretId: Id })
+export const OrganizationClientQuery = pageQuery(['createdAt'], listed, { kind: Type.Optional(Kind) })
 export const NewClient = strict({ kind: Kind, name: Name, ...changeable }, { examples: [{ kind: 'web', name: 'Reports', redirectUris: ['https://reports.example.com/callback'], scopes: ['openid', 'email'] }] })
 export const ClientPatch = strict({ name: Type.Optional(Name), ...changeable }, { minProperties: 1, examples: [{ redirectUris: ['https://reports.example.com/callback', 'https://reports.example.com/silent'] }] })
+
+// an organization's asks about nobody's tokens, and people are always asked
+const { firstParty: _, ...ofOrganizations } = changeable
+const OrganizationKind = words(['web', 'native', 'service'], 'As of any client')
+export const NewOrganizationClient = strict({ kind: OrganizationKind, name: Name, ...ofOrganizations }, { examples: [{ kind: 'service', name: 'Nightly', resources: ['https://api.example.com'], scopes: ['read'] }] })
+export const OrganizationClientPatch = strict({ name: Type.Optional(Name), ...ofOrganizations }, { minProperties: 1, examples: [{ enabled: false }] })
 
 export const NewClientSecret = strict({
   expiresAt: Type.Optional(Type.String({ format: 'date-time' })),

@@ -21,6 +21,7 @@ import { parseDatabaseUrl } from '../kernel/database-url.js'
 import { AppError } from '../kernel/errors.js'
 import { createCursors } from '../kernel/page.js'
 import { createSecrets } from '../kernel/secrets.js'
+import { createStandings } from '../organizations/index.js'
 import { createOutbound } from '../outbound/index.js'
 import { createInstallationStore } from '../setup/index.js'
 import { exitLineOf } from '../start-failure.js'
@@ -92,9 +93,10 @@ async function onHost<T>(config: Config, log: (message: string) => void, work: (
     const audit = createAuditStore({ pool, cursors, clock })
     const from = database
     const resources = createResourceStore({ prisma, pool, cursors })
+    const { authority } = createAuthority({ clock })
     const clients = createClientService({
       store: createClientStore({ prisma, pool, cursors }), resources, outbound: createOutbound({ config }).outbound, audit,
-      authority: createAuthority({ clock }).authority, transact, clock, publishRevocations: async () => undefined, // nodes that run poll for it
+      authority, standings: createStandings({ prisma, pool, cursors, authority }), transact, clock, publishRevocations: async () => undefined, // nodes that run poll for it
     })
     return await work({
       keys: createHostKeyService({ store: createHostKeyStore({ prisma }), audit, transact, clock }),

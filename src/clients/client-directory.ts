@@ -8,6 +8,10 @@ export interface KnownClient extends ClientFields {
   id: string
   clientId: string
   registration: 'administrator' | 'dynamic' | 'document'
+  /** the organization that owns it, while it is active: otherwise the client is not enabled; null: none */
+  organizationId: string | null
+  /** what that is entitled to; null: no organization's */
+  entitlement: readonly string[] | null
   secrets: readonly { hash: Buffer; expiresAtMs: number | null }[]
 }
 
@@ -26,11 +30,12 @@ export interface ClientDirectory {
 
 const AS_OF = '(SELECT seq::float8 FROM revocation_head WHERE id = 1) AS "asOf"'
 const CLIENT = `
-  SELECT ${AS_OF}, id, client_id AS "clientId", kind::text AS kind, name, auth_method AS "authMethod", grant_types AS "grantTypes", redirect_uris AS "redirectUris",
-         post_logout_redirect_uris AS "postLogoutRedirectUris", backchannel_logout_uri AS "backchannelLogoutUri", scopes, resources, first_party AS "firstParty", require_pkce AS "requirePkce", enabled,
+  SELECT ${AS_OF}, c.id, client_id AS "clientId", kind::text AS kind, c.name, auth_method AS "authMethod", grant_types AS "grantTypes", redirect_uris AS "redirectUris",
+         post_logout_redirect_uris AS "postLogoutRedirectUris", backchannel_logout_uri AS "backchannelLogoutUri", scopes, resources, first_party AS "firstParty", require_pkce AS "requirePkce",
+         enabled AND (c.organization_id IS NULL OR g.status = 'active') AS enabled, c.organization_id AS "organizationId", g.entitlement,
          jwks, jwks_uri AS "jwksUri", id_token_algorithm AS "idTokenAlgorithm", default_max_age AS "defaultMaxAge", client_uri AS "clientUri", policy_uri AS "policyUri", tos_uri AS "tosUri", registration,
          (SELECT coalesce(json_agg(json_build_object('hash', encode(s.secret_hash, 'hex'), 'expiresAtMs', (extract(epoch FROM s.expires_at) * 1000)::float8)), '[]') FROM oauth_client_secrets s WHERE s.client_id = c.id) AS secrets
-  FROM oauth_clients c WHERE client_id = $1`
+  FROM oauth_clients c LEFT JOIN organizations g ON g.id = c.organization_id WHERE client_id = $1`
 const RESOURCE = `
   SELECT ${AS_OF}, id, identifier, name, scopes, token_seconds AS "tokenSeconds", algorithm, open_to_all AS "openToAll" FROM oauth_resources WHERE identifier = $1`
 
@@ -50,7 +55,7 @@ export function createClientDirectory({ pool, hold }: { pool: pg.Pool; hold: Hol
       const { rows: [row] } = await pool.query<ClientRow>({ name: 'oauth-client', text: CLIENT, values: [clientId] })
       if (!row) return null
       const { asOf, secrets, ...client } = row
-      return { asOf, ids: [client.id], row: { ...client, secrets: secrets.map(({ hash, expiresAtMs }) => ({ hash: Buffer.from(hash, 'hex'), expiresAtMs })) } }
+      return { asOf, ids: client.organizationId === null ? [client.id] : [client.id, client.organizationId], row: { ...client, secrets: secrets.map(({ hash, expiresAtMs }) => ({ hash: Buffer.from(hash, 'hex'), expiresAtMs })) } }
     },
   })
   const resources = hold<KnownResource>({

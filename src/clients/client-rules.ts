@@ -96,6 +96,14 @@ function judgeAddresses({ kind, redirectUris, postLogoutRedirectUris, clientUri,
   }
 }
 
+/** What does not fit a client that an organization owns: people are always asked, and it asks about nobody's tokens. */
+export function organizationFaults({ kind, firstParty }: Pick<ClientFields, 'kind' | 'firstParty'>): FieldError[] {
+  return [
+    ...(kind === 'resource' ? [{ path: '/kind', message: 'must be another: an organization asks about nobody\'s tokens' }] : []),
+    ...(firstParty ? [{ path: '/firstParty', message: 'must be false: people are asked before a client of an organization acts for them' }] : []),
+  ]
+}
+
 /** Everything that does not fit together in a client. */
 export function faultsOf(client: ClientFields): FieldError[] {
   const faults: FieldError[] = []

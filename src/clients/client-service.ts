@@ -1,5 +1,6 @@
 // Clients as those see them who let them in: checked, versioned, audited. A client gets no scope that is worth more than whoever writes it holds, and
-// none that is trusted without being asked but by an administrator. A secret is shown once, and only its hash is kept.
+// none that is trusted without being asked but by an administrator. A secret is shown once, and only its hash is kept. Those of an organization are its
+// members', by their rights in it, and worth no more than it is entitled to; what is another's is one that there is not.
 import { randomBytes } from 'node:crypto'
 import type { AuditStore } from '../audit/index.js'
 import { type AuthorityService, type Held, issuerOf, refuseGrant, refuseWithout } from '../authority/index.js'
@@ -8,11 +9,12 @@ import type { Clock } from '../kernel/clock.js'
 import { type FieldError, problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { ListQuery, PageText } from '../kernel/page.js'
-import { ALL_OF_GATEHOUSE } from '../kernel/permissions.js'
+import { ALL_OF_GATEHOUSE, intersection } from '../kernel/permissions.js'
 import type { Caller } from '../kernel/principal.js'
 import { sha256 } from '../kernel/secrets.js'
+import { refuseBeyond, refuseRight, type StandingService } from '../organizations/index.js'
 import { type Outbound, OutboundError } from '../outbound/index.js'
-import { type ClientFields, type ClientPatch, completed, faultsOf, hasSecret, type NewClient } from './client-rules.js'
+import { type ClientFields, type ClientPatch, completed, faultsOf, hasSecret, type NewClient, organizationFaults } from './client-rules.js'
 import type { ClientRow, ClientStore, SecretRow } from './client-store.js'
 import type { ResourceStore } from './resource-store.js'
 import { isIdentityScope, permissionsOf } from './scope-rules.js'
@@ -27,23 +29,26 @@ export interface SecretView {
 
 export type ClientView = Omit<ClientRow, 'createdAt' | 'updatedAt'> & { createdAt: string; updatedAt: string; secrets: SecretView[] }
 
+/** `of`: the organization whose clients are meant, for its members and operators, each of which may throw organization.not_found then; without, everybody's, for operators. */
 export interface ClientService {
-  list: (query: ListQuery) => Promise<PageText>
-  /** Throws client.not_found. */
-  find: (id: string) => Promise<ClientView>
+  list: (caller: Caller, query: ListQuery, of?: string) => Promise<PageText>
+  /** Throws client.not_found, access.denied. */
+  find: (caller: Caller, id: string, of?: string) => Promise<ClientView>
+  /** Refuses who may not write these clients, as far as the request's credential tells: each change asks again, at the commit. Throws access.denied. */
+  mayWrite: (caller: Caller, of: string) => Promise<void>
   /** With its first secret, where it proves itself by one. Throws access.denied, permission.not_held, request.invalid, client.cap_reached. */
-  create: (caller: Caller, input: NewClient) => Promise<ClientView & { clientSecret: string | null }>
+  create: (caller: Caller, input: NewClient, of?: string) => Promise<ClientView & { clientSecret: string | null }>
   /** Throws access.denied, permission.not_held, request.invalid, client.not_found, precondition.failed. */
-  update: (caller: Caller, id: string, expected: number | '*', patch: ClientPatch) => Promise<ClientView>
+  update: (caller: Caller, id: string, expected: number | '*', patch: ClientPatch, of?: string) => Promise<ClientView>
   /** Its tokens open nothing from then on. Throws access.denied, client.not_found, precondition.failed. */
-  remove: (caller: Caller, id: string, expected: number | '*') => Promise<void>
+  remove: (caller: Caller, id: string, expected: number | '*', of?: string) => Promise<void>
   /**
    * One more secret; with `othersEndInSeconds` those before it end then, which is how one takes over from another.
    * Throws access.denied, permission.not_held, client.not_found, client.no_secret, client.secrets_full.
    */
-  addSecret: (caller: Caller, id: string, how: { expiresAt?: Date; othersEndInSeconds?: number }) => Promise<SecretView & { clientSecret: string }>
+  addSecret: (caller: Caller, id: string, how: { expiresAt?: Date; othersEndInSeconds?: number }, of?: string) => Promise<SecretView & { clientSecret: string }>
   /** Throws access.denied, client.not_found, client.secret_not_found. */
-  removeSecret: (caller: Caller, id: string, secretId: string) => Promise<void>
+  removeSecret: (caller: Caller, id: string, secretId: string, of?: string) => Promise<void>
 }
 
 export interface ClientServiceDeps {
@@ -52,6 +57,7 @@ export interface ClientServiceDeps {
   outbound: Pick<Outbound, 'check'>
   audit: AuditStore
   authority: Pick<AuthorityService, 'require' | 'guardCap'>
+  standings: Pick<StandingService, 'see' | 'seesAll' | 'open'>
   transact: Transact
   clock: Clock
   publishRevocations: () => Promise<void>
@@ -73,13 +79,20 @@ function newSecret(expiresAt: Date | null, createdAt: Date): { clientSecret: str
   return { clientSecret, row: { id: newId(), start: clientSecret.slice(0, SHOWN), createdAt, expiresAt, hash: sha256(clientSecret) } }
 }
 
+/** Who writes clients here: refuses what they may not have a hand in, and keeps to as many as there may be. */
+interface Hand {
+  /** `before`: what a client is worth already, `after`: what it will be */
+  refuse: (worth: { before: readonly string[]; after: readonly string[] }, isFirstParty: boolean) => void
+  guardCap: () => Promise<void>
+}
+
 /** Whoever has a hand in what a client does has what it may do; one that is not asked for consent is an administrator's. */
 function refuseHand(held: Held, worth: readonly string[], isFirstParty: boolean): void {
   refuseGrant(held, worth)
   if (isFirstParty) refuseWithout(held, ALL_OF_GATEHOUSE)
 }
 
-export function createClientService({ store, resources, outbound, audit, authority, transact, clock, publishRevocations }: ClientServiceDeps): ClientService {
+export function createClientService({ store, resources, outbound, audit, authority, standings, transact, clock, publishRevocations }: ClientServiceDeps): ClientService {
   const now = (): Date => new Date(clock.now())
 
   function addressFault(path: string, uri: string | null): FieldError[] {
@@ -93,8 +106,8 @@ export function createClientService({ store, resources, outbound, audit, authori
     }
   }
 
-  function check(client: ClientFields): void {
-    const found = faultsOf(client)
+  function check(client: ClientFields, of: string | null): void {
+    const found = [...faultsOf(client), ...(of === null ? [] : organizationFaults(client))]
     const errors = found.length > 0 ? found : [...addressFault('/jwksUri', client.jwksUri), ...addressFault('/backchannelLogoutUri', client.backchannelLogoutUri)]
     if (errors.length > 0) throw problem('request.invalid', { errors })
   }
@@ -112,51 +125,87 @@ export function createClientService({ store, resources, outbound, audit, authori
     return found.flatMap((one) => permissionsOf(one.scopes, scopes))
   }
 
-  function record(tx: Tx, caller: Caller, verb: string, { id, kind, name, authMethod, grantTypes, redirectUris, scopes, resources: at, firstParty, enabled }: ClientRow, more: Record<string, string | string[]> = {}): Promise<void> {
-    return audit.record(tx, caller, { action: `client.${verb}`, targetType: 'client', targetId: id, details: { kind, name, authMethod, grantTypes, redirectUris, scopes, resources: at, firstParty, enabled, ...more } })
+  function record(tx: Tx, caller: Caller, verb: string, { id, kind, name, authMethod, grantTypes, redirectUris, scopes, resources: at, firstParty, enabled, organizationId }: ClientRow, more: Record<string, string | string[]> = {}): Promise<void> {
+    return audit.record(tx, caller, { action: `client.${verb}`, targetType: 'client', targetId: id, details: { kind, name, authMethod, grantTypes, redirectUris, scopes, resources: at, firstParty, enabled, ...(organizationId === null ? {} : { organizationId }), ...more } })
   }
 
-  async function open(tx: Tx, caller: Caller, id: string, expected: number | '*' = '*'): Promise<{ known: ClientRow; held: Held }> {
-    const held = await authority.require(tx, caller, WRITE)
+  /** Behind the gates: an operator, or who has the right to in the organization. Throws access.denied, organization.not_found. */
+  async function enter(tx: Tx, caller: Caller, of: string | undefined): Promise<Hand> {
+    if (of === undefined) {
+      const held = await authority.require(tx, caller, WRITE)
+      return {
+        refuse: ({ before, after }, isFirstParty) => refuseHand(held, [...before, ...after], isFirstParty),
+        async guardCap() {
+          await authority.guardCap(tx, 'clients')
+          if ((await store.count(tx, 'administrator')) >= MOST_CLIENTS) throw problem('client.cap_reached')
+        },
+      }
+    }
+    const { organization: { entitlement, clientsMax }, standing } = await standings.open(tx, caller, of, { mode: 'beside', scope: { cap: `clients:${of}` } })
+    refuseRight(standing, 'clients.write')
+    return {
+      // what a client was worth before its organization was narrowed hinders nobody
+      refuse: ({ before, after }) => refuseBeyond(standing, entitlement, { permissions: [...intersection(before, entitlement), ...after], rights: [] }),
+      async guardCap() {
+        if ((await store.countOf(tx, of)) >= clientsMax) throw problem('client.cap_reached', { detail: `The organization may have ${clientsMax}: its operator says so` })
+      },
+    }
+  }
+
+  async function open(tx: Tx, caller: Caller, id: string, of: string | undefined, expected: number | '*' = '*'): Promise<{ known: ClientRow; hand: Hand }> {
+    const hand = await enter(tx, caller, of)
     const known = await store.lock(tx, id)
-    if (!known) throw problem('client.not_found')
+    if (!known || (of !== undefined && known.organizationId !== of)) throw problem('client.not_found')
     if (expected !== '*' && expected !== known.version) throw problem('precondition.failed')
-    return { known, held }
+    return { known, hand }
+  }
+
+  /** To look. */
+  async function see(caller: Caller, of: string | undefined): Promise<void> {
+    if (of === undefined) return
+    const { standing } = await standings.see(caller, of)
+    if (!standings.seesAll(caller)) refuseRight(standing, 'clients.read')
   }
 
   return {
-    list: (query) => store.list(query),
-    async find(id) {
+    async list(caller, query, of) {
+      await see(caller, of)
+      return store.list(query, of)
+    },
+    async find(caller, id, of) {
+      await see(caller, of)
       const row = await store.find(id)
-      if (!row) throw problem('client.not_found')
+      if (!row || (of !== undefined && row.organizationId !== of)) throw problem('client.not_found')
       return viewOf(row, await store.secrets(id, now()))
     },
-    async create(caller, input) {
+    async mayWrite(caller, of) {
+      refuseRight((await standings.see(caller, of)).standing, 'clients.write')
+    },
+    async create(caller, input, of) {
       const fields = completed(input)
-      check(fields)
+      check(fields, of ?? null)
       return transact(async (tx) => {
-        const held = await authority.require(tx, caller, WRITE)
-        refuseHand(held, await worthOf(tx, fields, false), fields.firstParty)
-        await authority.guardCap(tx, 'clients')
-        if ((await store.count(tx, 'administrator')) >= MOST_CLIENTS) throw problem('client.cap_reached')
+        const hand = await enter(tx, caller, of)
+        hand.refuse({ before: [], after: await worthOf(tx, fields, false) }, fields.firstParty)
+        await hand.guardCap()
         const id = newId()
         const { by, via } = issuerOf(caller)
-        const row = await store.insert(tx, { ...fields, id, clientId: id, registration: 'administrator', issuedBy: by, issuedVia: via }, now())
+        const row = await store.insert(tx, { ...fields, id, clientId: id, registration: 'administrator', organizationId: of ?? null, issuedBy: by, issuedVia: via }, now())
         const secret = hasSecret(fields) ? newSecret(null, now()) : null
         if (secret) await store.insertSecret(tx, id, secret.row)
         await record(tx, caller, 'created', row)
         return { ...viewOf(row, secret ? [secret.row] : []), clientSecret: secret?.clientSecret ?? null }
       })
     },
-    async update(caller, id, expected, patch) {
+    async update(caller, id, expected, patch, of) {
       return transact(async (tx) => {
-        const { known, held } = await open(tx, caller, id, expected)
+        const { known, hand } = await open(tx, caller, id, of, expected)
         const changed: ClientFields = { ...known, ...patch }
-        check(changed)
+        check(changed, known.organizationId)
         const isWider = patch.scopes !== undefined || patch.resources !== undefined
         const [before, after] = [await worthOf(tx, known, true), await worthOf(tx, changed, !isWider)]
         // taking everything from it is a brake: it gives nobody anything
-        if (!(patch.enabled === false && Object.keys(patch).length === 1)) refuseHand(held, [...before, ...after], known.firstParty || changed.firstParty)
+        if (!(patch.enabled === false && Object.keys(patch).length === 1)) hand.refuse({ before, after }, known.firstParty || changed.firstParty)
         const row = await store.update(tx, id, known.version, patch, now())
         if (!row) throw problem('precondition.failed')
         await record(tx, caller, 'updated', row, { fields: Object.keys(patch).toSorted() })
@@ -164,20 +213,20 @@ export function createClientService({ store, resources, outbound, audit, authori
         return viewOf(row, await store.secrets(id, now(), tx))
       })
     },
-    async remove(caller, id, expected) {
+    async remove(caller, id, expected, of) {
       await transact(async (tx) => {
-        const { known } = await open(tx, caller, id, expected)
+        const { known } = await open(tx, caller, id, of, expected)
         if (!(await store.delete(tx, id, known.version))) throw problem('precondition.failed')
         await record(tx, caller, 'deleted', known)
         await publishRevocations()
       })
     },
-    async addSecret(caller, id, { expiresAt = null, othersEndInSeconds }) {
+    async addSecret(caller, id, { expiresAt = null, othersEndInSeconds }, of) {
       if (expiresAt !== null && expiresAt <= now()) throw problem('request.invalid', { errors: [{ path: '/expiresAt', message: 'must be in the future' }] })
       return transact(async (tx) => {
-        const { known, held } = await open(tx, caller, id)
+        const { known, hand } = await open(tx, caller, id, of)
         if (!hasSecret(known)) throw problem('client.no_secret')
-        refuseHand(held, await worthOf(tx, known, true), known.firstParty)
+        hand.refuse({ before: await worthOf(tx, known, true), after: [] }, known.firstParty)
         const { clientSecret, row } = newSecret(expiresAt, now())
         if ((await store.secrets(id, now(), tx)).length >= MOST_SECRETS) throw problem('client.secrets_full')
         await store.insertSecret(tx, id, row)
@@ -187,9 +236,9 @@ export function createClientService({ store, resources, outbound, audit, authori
         return { ...secretView(row), clientSecret }
       })
     },
-    async removeSecret(caller, id, secretId) {
+    async removeSecret(caller, id, secretId, of) {
       await transact(async (tx) => {
-        const { known } = await open(tx, caller, id)
+        const { known } = await open(tx, caller, id, of)
         if (!(await store.deleteSecret(tx, id, secretId))) throw problem('client.secret_not_found')
         await record(tx, caller, 'secret_removed', known, { secret: secretId })
         await publishRevocations()

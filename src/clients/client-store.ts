@@ -16,6 +16,8 @@ export interface ClientRow extends ClientFields {
   id: string
   clientId: string
   registration: Registration
+  /** the organization that owns it; null: none */
+  organizationId: string | null
   issuedBy: string | null
   issuedVia: string | null
   version: number
@@ -31,12 +33,15 @@ export interface SecretRow {
 }
 
 export interface ClientStore {
-  list: (query: ListQuery) => Promise<PageText>
+  /** `organizationId`: only that one's */
+  list: (query: ListQuery, organizationId?: string) => Promise<PageText>
   find: (id: string, tx?: Tx) => Promise<ClientRow | null>
   findByClientId: (clientId: string) => Promise<ClientRow | null>
   /** find, and keep others from changing it until the transaction ends */
   lock: (tx: Tx, id: string) => Promise<ClientRow | null>
+  /** Those that no organization owns. */
   count: (tx: Tx, registration: Registration) => Promise<number>
+  countOf: (tx: Tx, organizationId: string) => Promise<number>
   /** Throws client.taken. */
   insert: (tx: Tx, client: Omit<ClientRow, 'version' | 'createdAt' | 'updatedAt'>, at: Date) => Promise<ClientRow>
   /** Changes a client of that version, or nothing. */
@@ -68,6 +73,7 @@ const LIST = createList({
     firstParty: { sql: 'first_party::text', as: 'plain' },
     enabled: { sql: 'enabled::text', as: 'plain' },
     registration: { sql: 'registration', as: 'value' },
+    organizationId: { sql: 'organization_id', as: 'word' },
     issuedBy: { sql: 'issued_by', as: 'word' },
     issuedVia: { sql: 'issued_via', as: 'value' },
     version: { sql: 'version', as: 'plain' },
@@ -75,7 +81,7 @@ const LIST = createList({
     updatedAt: { sql: 'updated_at', as: 'time' },
   },
   sortable: { createdAt: { column: 'created_at', type: 'timestamptz' } },
-  filters: { kind: (p) => `kind = ${p}::oauth_client_kind`, registration: (p) => `registration = ${p}`, clientId: (p) => `client_id = ${p}` },
+  filters: { kind: (p) => `kind = ${p}::oauth_client_kind`, registration: (p) => `registration = ${p}`, clientId: (p) => `client_id = ${p}`, organizationId: (p) => `organization_id = ${p}::uuid` },
   defaultSort: '-createdAt',
 })
 const COUNTED = 1_000_000
@@ -93,7 +99,7 @@ export function createClientStore({ prisma, pool, cursors }: { prisma: PrismaCli
     return row && rowOf(row)
   }
   return {
-    list: (query) => LIST(pool, cursors, query),
+    list: (query, organizationId) => LIST(pool, cursors, query, organizationId === undefined ? {} : { scope: { sql: (p) => `organization_id = ${p}::uuid`, value: organizationId } }),
     find,
     async findByClientId(clientId) {
       const row = await prisma.oAuthClient.findUnique({ where: { clientId } })
@@ -104,9 +110,10 @@ export function createClientStore({ prisma, pool, cursors }: { prisma: PrismaCli
       return find(id, tx)
     },
     async count(tx, registration) {
-      const [row] = await tx.$queryRaw<{ n: number }[]>`SELECT count(*)::int AS n FROM (SELECT 1 FROM oauth_clients WHERE registration = ${registration} LIMIT ${COUNTED}) c`
+      const [row] = await tx.$queryRaw<{ n: number }[]>`SELECT count(*)::int AS n FROM (SELECT 1 FROM oauth_clients WHERE registration = ${registration} AND organization_id IS NULL LIMIT ${COUNTED}) c`
       return row?.n ?? 0
     },
+    countOf: (tx, organizationId) => tx.oAuthClient.count({ where: { organizationId } }),
     async insert(tx, client, at) {
       try {
         const row = await tx.oAuthClient.create({ data: { ...client, ...dataOf({ jwks: client.jwks }), createdAt: at, updatedAt: at } as Prisma.OAuthClientUncheckedCreateInput })

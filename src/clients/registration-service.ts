@@ -92,7 +92,7 @@ export function createRegistration({ store, registrations, outbound, audit, auth
       await authority.guardCap(tx, 'dynamic clients')
       const count = (await store.count(tx, 'dynamic')) + (await store.count(tx, 'document'))
       if (count >= config.oauthDynamicClientsMax) throw new OAuthError('temporarily_unavailable', 'There are as many clients as there may be', { status: 503, retryAfterSeconds: 3_600 })
-      return store.insert(tx, { ...fields, ...who, issuedBy: null, issuedVia: null }, now())
+      return store.insert(tx, { ...fields, ...who, organizationId: null, issuedBy: null, issuedVia: null }, now())
     },
     async register(caller, metadata) {
       const fields = check(clientOf(metadata, 'client_secret_basic'))

@@ -1,5 +1,5 @@
 // Scopes: how they are written (RFC 6749 3.3), which of them say something about a person (OpenID Connect Core 5.4), and what the others are worth. Pure.
-import { holds } from '../kernel/permissions.js'
+import { holds, lacking } from '../kernel/permissions.js'
 
 export interface ResourceScope {
   name: string
@@ -27,6 +27,11 @@ export function parseScope(text: string): string[] | null {
 
 export function isIdentityScope(name: string): boolean {
   return (IDENTITY_SCOPES as readonly string[]).includes(name)
+}
+
+/** Is a scope worth no more than an organization is entitled to? One that is worth more is not had in part: whoever reads a token by itself sees its name alone. */
+export function isWithin({ permissions }: ResourceScope, entitlement: readonly string[] | null): boolean {
+  return entitlement === null || lacking(entitlement, permissions).length === 0
 }
 
 /** What a resource's scopes of these names are worth, each permission once. */

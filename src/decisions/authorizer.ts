@@ -162,10 +162,13 @@ export function createAuthorizer({ store, cache, tokens, userinfo, readCookie, l
 
   function checked(held: Held | null, wanted: Wanted, address: string, nowMs: number): MaybePromise<Decision> {
     if (!held) return { allowed: false, code: 'invalid' }
-    const { key, session, principal } = held
+    const { key, session, token, principal } = held
     const { cost = 1, dryRun = false } = wanted
     const note = (outcome: Exclude<DenialCode, 'invalid' | 'insufficient_scope'> | 'allowed'): void => {
-      if (key && !dryRun) usage?.record(key.keyId, key.ownerId, outcome, cost)
+      if (dryRun) return
+      if (key) usage?.record(key.keyId, key.ownerId, outcome, cost)
+      // a client that an organization has act for itself is counted as a key of it
+      else if (token && principal.type === 'client' && principal.organizationId !== undefined) usage?.record(token.clientRowId, principal.organizationId, outcome, cost)
     }
     const denial = denialOf(held, wanted, address, nowMs)
     if (denial === 'invalid') return { allowed: false, code: denial }

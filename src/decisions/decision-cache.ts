@@ -64,7 +64,7 @@ const ATTEMPTS = 3
 const BASE_BYTES = 720
 
 function bytesOf({ key, session, token, principal }: Held): number {
-  const texts = principal.permissions.reduce((sum, text) => sum + text.length + 24, 0) + (token ? token.scopes.reduce((sum, text) => sum + text.length + 24, 300 + token.audience.length) : 0)
+  const texts = principal.permissions.reduce((sum, text) => sum + text.length + 24, 0) + (token ? token.scopes.reduce((sum, text) => sum + text.length + 24, 300 + token.audience.length + 220 * (token.bound?.charges.length ?? 0)) : 0)
   if (session) return BASE_BYTES + texts + 220 * (session.bound?.charges.length ?? 0)
   return BASE_BYTES + texts + (key === null ? 0 : key.name.length + 220 * key.bound.charges.length + 2 * JSON.stringify(key.metadata).length)
 }

@@ -82,11 +82,11 @@ const NO_LIMITS: Bound = { limits: [], charges: [] }
 const made = new WeakMap<readonly LimitCharge[], Bound>()
 
 /** All that a gateway's request is charged. A limit of the gateway's is named after the first part of its counter. */
-export function boundOf({ key: entry, session, principal }: Pick<Held, 'key' | 'session' | 'principal'>, { charges, cost = 1, keyLimits = true }: Wanted): Bound {
+export function boundOf({ key: entry, session, token, principal }: Pick<Held, 'key' | 'session' | 'token' | 'principal'>, { charges, cost = 1, keyLimits = true }: Wanted): Bound {
   const more = typeof charges === 'function' ? charges(principal, entry) : charges
   const known = more && cost === 1 ? made.get(more) : undefined
   if (known) return known
-  const own = keyLimits ? atCost(entry?.bound ?? session?.bound ?? NO_LIMITS, cost) : NO_LIMITS
+  const own = keyLimits ? atCost(entry?.bound ?? session?.bound ?? token?.bound ?? NO_LIMITS, cost) : NO_LIMITS
   if (more === undefined || more.length === 0) return own
   const bound = {
     limits: [...own.limits, ...more.map(({ key, quota }) => ({ name: key.slice(0, key.indexOf(':')), quota }))],

@@ -22,6 +22,11 @@ export type { OrganizationRoleService } from './organization-role-service.js'
 export type { OrganizationService } from './organization-service.js'
 export type { Opened, StandingService } from './standing-service.js'
 
+/** What somebody may do in an organization, for a program that has nothing else of them. */
+export function createStandings({ prisma, pool, cursors, authority }: Pick<OrganizationNeeds, 'prisma' | 'pool' | 'cursors' | 'authority'>): StandingService {
+  return createStandingService({ authority, store: createOrganizationStore({ prisma, pool, cursors }) })
+}
+
 export interface OrganizationNeeds extends Omit<OrganizationInvitationServiceDeps, 'store' | 'organizations' | 'roles' | 'members' | 'standings'> {
   prisma: PrismaClient
   pool: pg.Pool

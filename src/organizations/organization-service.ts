@@ -29,6 +29,7 @@ export interface NewOrganization {
   metadata?: Metadata
   entitlement?: string[]
   limits?: Limit[]
+  clientsMax?: number
   /** an operator's: who owns it; without, nobody yet */
   ownerUserId?: string
 }
@@ -65,16 +66,16 @@ export interface OrganizationServiceDeps {
 
 const MOST_OWNED = 20
 
-function viewOf({ id, slug, name, status, metadata, entitlement, limits, version, createdAt, updatedAt }: OrganizationRow): OrganizationView {
-  return { id, slug, name, status, metadata, entitlement, limits, version, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() }
+function viewOf({ id, slug, name, status, metadata, entitlement, limits, clientsMax, version, createdAt, updatedAt }: OrganizationRow): OrganizationView {
+  return { id, slug, name, status, metadata, entitlement, limits, clientsMax, version, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() }
 }
 
 export function createOrganizationService({ store, members, standings, authority, audit, transact, clock, publishRevocations }: OrganizationServiceDeps): OrganizationService {
   const now = (): Date => new Date(clock.now())
 
   /** Who is to own a new one. Throws access.denied for what only an operator may say, owner.unknown. */
-  async function ownerOf(tx: Tx, caller: Caller, held: Held, { ownerUserId, metadata, entitlement, limits }: NewOrganization): Promise<string | null> {
-    refuseOperatorFields(held, { ...(metadata ? { metadata } : {}), ...(entitlement ? { entitlement } : {}), ...(limits ? { limits } : {}) })
+  async function ownerOf(tx: Tx, caller: Caller, held: Held, { ownerUserId, metadata, entitlement, limits, clientsMax }: NewOrganization): Promise<string | null> {
+    refuseOperatorFields(held, { ...(metadata ? { metadata } : {}), ...(entitlement ? { entitlement } : {}), ...(limits ? { limits } : {}), ...(clientsMax === undefined ? {} : { clientsMax }) })
     const person = personOf(caller)
     const isOperator = holds(held.permissions, WRITE)
     // an operator opens one for whom they say, and otherwise for nobody yet; anybody else for themselves
@@ -98,7 +99,7 @@ export function createOrganizationService({ store, members, standings, authority
       return viewOf(await standings.see(caller, id))
     },
     async create(caller, input) {
-      const { slug, name, metadata = {}, entitlement = [], limits = [] } = input
+      const { slug, name, metadata = {}, entitlement = [], limits = [], clientsMax = 0 } = input
       checkOrganization({ slug, metadata, entitlement, limits })
       return transact(async (tx) => {
         const ownerId = input.ownerUserId ?? caller.principal?.id ?? ''
@@ -107,7 +108,7 @@ export function createOrganizationService({ store, members, standings, authority
         refuseGrant(held, entitlement)
         if (owner !== null && (await store.countOwned(tx, owner)) >= MOST_OWNED) throw problem('organization.cap_reached', { detail: `Somebody owns at most ${MOST_OWNED} organizations` })
         const { by, via } = issuerOf(caller)
-        const row = await store.insert(tx, { id: newId(), slug, name, status: 'active', metadata, entitlement, limits, issuedBy: by, issuedVia: via }, now())
+        const row = await store.insert(tx, { id: newId(), slug, name, status: 'active', metadata, entitlement, limits, clientsMax, issuedBy: by, issuedVia: via }, now())
         if (owner !== null) await members.insert(tx, { organizationId: row.id, userId: owner, isOwner: true, roleIds: [], issuedBy: by, issuedVia: via }, now())
         await audit.record(tx, caller, { action: 'organization.created', targetType: 'organization', targetId: row.id, details: { slug, entitlement, owner: owner ?? '' } })
         return viewOf(row)
@@ -116,7 +117,7 @@ export function createOrganizationService({ store, members, standings, authority
     async update(caller, id, expected, change) {
       checkOrganization(change)
       return transact(async (tx) => {
-        const { organization, standing, held } = await standings.open(tx, caller, id, { mode: 'alone', mayAlso: [ENTITLE, 'gatehouse:limits.write', 'gatehouse:brake'] })
+        const { organization, standing, held } = await standings.open(tx, caller, id, { mode: 'alone', mayAlso: [ENTITLE, 'gatehouse:limits.write', 'gatehouse:clients.write', 'gatehouse:brake'] })
         if (expected !== '*' && expected !== organization.version) throw problem('precondition.failed')
         refuseOperatorFields(held, change)
         if (change.slug !== undefined || change.name !== undefined) refuseRight(standing, 'organization.write')

@@ -18,6 +18,8 @@ export interface OrganizationRow {
   metadata: Metadata
   entitlement: string[]
   limits: Limit[]
+  /** OAuth clients that it may have of its own */
+  clientsMax: number
   issuedBy: string | null
   issuedVia: string | null
   version: number
@@ -25,7 +27,7 @@ export interface OrganizationRow {
   updatedAt: Date
 }
 
-export type OrganizationPatch = Partial<Pick<OrganizationRow, 'slug' | 'name' | 'status' | 'metadata' | 'entitlement' | 'limits' | 'issuedBy' | 'issuedVia'>>
+export type OrganizationPatch = Partial<Pick<OrganizationRow, 'slug' | 'name' | 'status' | 'metadata' | 'entitlement' | 'limits' | 'clientsMax' | 'issuedBy' | 'issuedVia'>>
 
 /** One of somebody's organizations, and what they are in it. */
 export interface OwnOrganization {
@@ -72,6 +74,7 @@ const LIST = createList({
     metadata: { sql: 'metadata', as: 'json' },
     entitlement: { sql: 'entitlement', as: 'value' },
     limits: { sql: 'limits', as: 'json' },
+    clientsMax: { sql: 'clients_max', as: 'plain' },
     version: { sql: 'version', as: 'plain' },
     createdAt: { sql: 'created_at', as: 'time' },
     updatedAt: { sql: 'updated_at', as: 'time' },

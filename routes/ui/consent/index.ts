@@ -24,10 +24,10 @@ export default (async (app) => {
 
   async function answered(outcome: AuthorizationOutcome, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     if (outcome.kind !== 'show' || outcome.need !== 'consent') return reply.authorization(outcome)
-    const { client: { name, registration, clientUri, policyUri, tosUri }, redirectUri } = outcome.request
+    const { client: { name, registration, organizationId, clientUri, policyUri, tosUri }, redirectUri } = outcome.request
     const { email, name: person } = await accounts.find(request.signedIn().id)
     return reply.show('consent', {
-      name, host: hostOf(redirectUri), isOwnMachine: !redirectUri.startsWith('https:'), isVouchedFor: registration === 'administrator', clientUri, policyUri, tosUri, account: email ?? person ?? '', scopes: scopesOf(outcome.request),
+      name, host: hostOf(redirectUri), isOwnMachine: !redirectUri.startsWith('https:'), isVouchedFor: registration === 'administrator' && organizationId === null, clientUri, policyUri, tosUri, account: email ?? person ?? '', scopes: scopesOf(outcome.request),
       version: outcome.consentVersion, again: outcome.path,
     })
   }
