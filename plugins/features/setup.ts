@@ -11,8 +11,8 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { config, prisma, secrets, clock, accounts, sessions, audit, database: { transact } } = app
-  const { setup } = createSetup({ prisma, secrets, clock, accounts, sessions, audit, transact })
+  const { config, prisma, secrets, clock, accounts, signIns, audit, database: { transact } } = app
+  const { setup } = createSetup({ prisma, secrets, clock, accounts, signIns, audit, transact })
   app.decorate('setup', setup)
   app.decorate('signUp', createSignUpPolicy({ mode: config.signUp, isSetUp: setup.isDone }))
 }, { name: 'setup', dependencies: ['accounts'] })

@@ -1,7 +1,7 @@
 // Signing up and signing in for tokens, with e-mail and password.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Accepted, tokensOf } from '../../plugins/http/route-kit.js'
-import { LoggedIn, LogIn, OpenByLink, SignedIn, SignedInHere, SignUp } from '../users/schema.js'
+import { LoggedIn, LogIn, OpenByLink, SignedInHere, SignUp } from '../users/schema.js'
 
 const tags = ['Sign-in']
 
@@ -12,9 +12,9 @@ export default (async (app) => {
 
   app.post('/signup', {
     schema: {
-      operationId: 'signUp', summary: 'Sign up', tags, body: SignUp, response: { 201: SignedIn, 202: Accepted },
+      operationId: 'signUp', summary: 'Sign up', tags, body: SignUp, response: { 201: SignedInHere, 202: Accepted },
       description: 'Only where SIGN_UP is open; elsewhere administrators open accounts, or invite. Where EMAIL_VERIFICATION is `required`: takes an address alone and answers 202 whether or not it has an account. A link is mailed to it by '
-        + 'which POST /auth/signup/confirm opens one, or a note to the owner of the one there is; three an hour. Else: opens a member\'s account with a password, and signs in.',
+        + 'which POST /auth/signup/confirm opens one, or a note to the owner of the one there is; three an hour. Else: opens a member\'s account with a password, and answers what a sign-in answers.',
     },
     config: { access: ['public'], ...limit, idempotent: true, errors: ['signup.closed', 'email.taken', 'password.weak', 'rate.limited', 'server.busy'] },
     // after the limit by address and before the body is read: whoever is refused has cost nothing and learnt nothing
@@ -25,7 +25,7 @@ export default (async (app) => {
     if (signUps.isConfirmed) return request.idempotently(reply, 202, () => signUps.ask(caller, body, locale))
     // hashed before the transaction that Idempotency-Key opens: strangers must not hold connections for the time of a hash
     const draft = await signUps.draft(caller, body, locale)
-    return request.idempotently(reply, 201, () => signUps.open(caller, draft))
+    return request.idempotently(reply, 201, async () => tokensOf(await signUps.open(caller, draft, { kind: 'token' })))
   })
 
   app.post('/signup/confirm', {

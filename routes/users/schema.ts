@@ -67,7 +67,7 @@ const userFields = {
 export const User = Type.Object({ ...userFields, grants: Type.Optional(GrantCounts) }, { examples: [userExample] })
 export const UserPage = pageOf(User)
 
-/** What signing up, signing in and setting up answer. */
+/** What an anonymous account is opened with. */
 export const SignedIn = Type.Object({
   user: Type.Object(userFields),
   accessToken: Type.String({ description: 'JWT (RFC 9068), for Authorization: Bearer' }),
@@ -76,7 +76,7 @@ export const SignedIn = Type.Object({
   refreshToken: Type.String({ description: 'For POST /auth/refresh; works once' }),
 }, { examples: [{ user: userExample, ...tokensExample }] })
 
-/** Signing in also tells a token for the device. */
+/** What signing up, signing in and setting up answer: also a token for the device. */
 export const SignedInHere = Type.Object({
   status: Type.Literal('signed_in'),
   ...SignedIn.properties,

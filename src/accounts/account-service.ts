@@ -191,7 +191,8 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
       await store.insert(tx, {
         // a machine has no address; .invalid can never be one (RFC 2606)
         id, email: kind === 'service' ? `${id}@${SERVICE_DOMAIN}` : anonymous ? noAddress(id) : email, name, passwordHash, roles: names, kind, anonymous, issuer: issuer ?? issuerOf(caller), createdAt: at, locale,
-        ...(signsIn ? { lastLoginAt: at } : {}), ...(emailVerified ? { emailVerifiedAt: at } : {}),
+        // the sign-in that follows notes itself; an anonymous account has none
+        ...(signsIn && anonymous ? { lastLoginAt: at } : {}), ...(emailVerified ? { emailVerifiedAt: at } : {}),
       })
       await audit.record(tx, caller, {
         action: 'user.created', targetType: 'user', targetId: id, details: { kind, roles: names, password: passwordHash !== null, ...(imported === undefined ? {} : { imported }), ...(anonymous ? { anonymous } : {}), ...(emailVerified ? { emailVerified } : {}) },

@@ -5,16 +5,14 @@ import type { AuditStore } from '../audit/index.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { AppError, problem } from '../kernel/errors.js'
-import type { SessionService, TokenPair } from '../sessions/index.js'
 import type { AccountDraft, AccountService } from './account-service.js'
-import type { UserView } from './account-view.js'
 import { ADDRESS_KNOWN_MS, deviceHash, recognise } from './device-rules.js'
 import { emailSpellings } from './email.js'
 import { checkOrigin } from './hash-origin.js'
 import type { HashOrigin } from './hash-queue.js'
 import type { LoginThrottle } from './login-throttle-service.js'
 import type { PasswordHasher } from './password-hasher.js'
-import type { MfaRequired, Open, OpenedCookie, OpenedTokens, SignInFinisher } from './sign-in-service.js'
+import type { MfaRequired, Open, OpenCookie, OpenedCookie, OpenedTokens, OpenToken, SignInFinisher } from './sign-in-service.js'
 import type { SignInStore } from './sign-in-store.js'
 
 export interface Login {
@@ -26,17 +24,14 @@ export interface Login {
   endOldest?: boolean
 }
 
-export type SignedIn = { user: UserView } & TokenPair
-
 export interface LoginService {
   /** Checks and hashes; opens nothing. Throws request.invalid, password.weak, rate.limited, server.busy. */
   draft: (caller: Caller, input: Login & { name?: string }) => Promise<AccountDraft>
-  /** Opens a drafted account and signs in. Throws email.taken. */
-  open: (caller: Caller, draft: AccountDraft) => Promise<SignedIn>
-  /** The same, to a cookie session whose id is `cookieSecret`. */
-  openWithCookie: (caller: Caller, draft: AccountDraft, cookieSecret: string) => Promise<OpenedCookie>
-  /** draft, then open */
-  signUp: (caller: Caller, input: Login & { name?: string }) => Promise<SignedIn>
+  /** Opens a drafted account and signs in, as a sign-in does: its device is known from now on. Throws email.taken. */
+  open: {
+    (caller: Caller, draft: AccountDraft, open: OpenToken): Promise<OpenedTokens>
+    (caller: Caller, draft: AccountDraft, open: OpenCookie): Promise<OpenedCookie>
+  }
   /** Throws credentials.invalid, login.throttled, session.cap_reached, server.busy. `deviceToken`: sent along with the next sign-in, it is one from a known device. */
   logIn: (caller: Caller, input: Login) => Promise<OpenedTokens | MfaRequired>
   /** Signs in to a cookie session whose id is `cookieSecret`. Throws like logIn. */
@@ -49,14 +44,13 @@ export interface LoginServiceDependencies {
   signIns: SignInFinisher
   hasher: PasswordHasher
   throttle: LoginThrottle
-  sessions: SessionService
   audit: AuditStore
   transact: Transact
   clock: Clock
 }
 
 export function createLoginService(dependencies: LoginServiceDependencies): LoginService {
-  const { store, accounts, signIns, hasher, throttle, sessions, audit, transact, clock } = dependencies
+  const { store, accounts, signIns, hasher, throttle, audit, transact, clock } = dependencies
 
   /** Folded by the e-mail, whether it is an account's or not: a row that only one of the two has written would tell them apart by the time it takes. */
   async function fail(caller: Caller, email: string, userId: string): Promise<never> {
@@ -102,22 +96,18 @@ export function createLoginService(dependencies: LoginServiceDependencies): Logi
     return (isStill ? await finish(newest) : null) ?? fail(caller, email, account.id)
   }
 
-  const service: LoginService = {
+  const open = (caller: Caller, draft: AccountDraft, how: Open): Promise<OpenedTokens | OpenedCookie> => transact(async (tx) => {
+    const { id } = await accounts.createIn(tx, caller, draft)
+    const done = await signIns.finish(tx, caller, { userId: id, amr: ['pwd'], open: how, recognised: null })
+    if (done?.status !== 'signed_in') throw problem('credentials.invalid')
+    return done
+  })
+
+  return {
     draft: async (caller, input) => ({ ...(await accounts.draft(caller, input)), signsIn: true }),
-    open: (caller, draft) => transact(async (tx) => {
-      const user = await accounts.createIn(tx, caller, draft)
-      return { user, ...(await sessions.openToken(tx, user.id, caller, { amr: ['pwd'] })) }
-    }),
-    openWithCookie: (caller, draft, cookieSecret) => transact(async (tx) => {
-      const { id } = await accounts.createIn(tx, caller, draft)
-      const done = await signIns.finish(tx, caller, { userId: id, amr: ['pwd'], open: { kind: 'cookie', cookieSecret }, recognised: null })
-      if (done?.status !== 'signed_in' || !('session' in done)) throw problem('credentials.invalid')
-      return done
-    }),
-    signUp: async (caller, input) => service.open(caller, await service.draft(caller, input)),
+    open: open as LoginService['open'],
     logIn: async (caller, input) => signIn(caller, input, { kind: 'token', endOldest: input.endOldest }) as Promise<OpenedTokens | MfaRequired>,
     logInWithCookie: async (caller, input, cookieSecret) =>
       signIn(caller, input, { kind: 'cookie', cookieSecret, endOldest: input.endOldest }) as Promise<OpenedCookie | MfaRequired>,
   }
-  return service
 }

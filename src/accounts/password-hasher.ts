@@ -1,17 +1,19 @@
 // How a password is kept and checked: bcrypt over base64(HMAC-SHA-256(pepper, password)), so that byte 73 counts (bcrypt
 // reads 72) and a stolen table alone cannot be searched; or, until the next right password, a hash of another system, encrypted.
 // Work waits its turn in the hash queue; a new password has its price, taken before it is hashed. A wrong password costs what the dearest
-// hash in use costs, whatever it was compared with.
+// hash in use costs, whatever it was compared with, and where hashes of other systems are about, it is answered no sooner than the slowest of the latest.
 import { createHmac } from 'node:crypto'
 import { genSaltSync, hash as bcryptHash, verify as bcryptVerify } from '@node-rs/bcrypt'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import type { Secrets } from '../kernel/secrets.js'
+import { sleep } from '../kernel/timers.js'
 import type { LimitStore } from '../shared-store/shared-store.js'
 import { createForeignChecker, isWholly } from './foreign-check.js'
 import { type GivenHash, readForeign, type ReadHash } from './foreign-hash.js'
 import type { HashOrigin, HashQueue } from './hash-queue.js'
 import { preparePassword } from './password-rules.js'
+import { createRefusalFloor } from './refusal-floor.js'
 import { createWorkRatios } from './work-ratios.js'
 
 // hmac1$ID$2b$...: the ID names the pepper. Without one it was made before peppers had names: any that is known may be its own
@@ -48,6 +50,8 @@ export interface PasswordHasherOptions {
   limits: Pick<LimitStore, 'take'>
   /** compares what hashes take on this machine */
   clock: Pick<Clock, 'monotonic'>
+  /** resolves after so many milliseconds */
+  wait?: (ms: number) => Promise<void>
   /** the algorithm itself; tests count its rounds */
   bcrypt?: { hash: (text: string, options: { cost: number }) => Promise<string>; verify: (text: string, stored: string) => Promise<boolean> }
 }
@@ -80,12 +84,15 @@ function nobodyAt(cost: number): string {
   return `${genSaltSync({ cost })}${'.'.repeat(31)}`
 }
 
-export function createPasswordHasher({ secrets, cost, queue, limits, clock, bcrypt = BCRYPT }: PasswordHasherOptions): PasswordHasher {
+export function createPasswordHasher({ secrets, cost, queue, limits, clock, wait = sleep, bcrypt = BCRYPT }: PasswordHasherOptions): PasswordHasher {
   const peppers = [secrets, ...(secrets.previous ? [secrets.previous] : [])].map((one) => ({ id: pepperIdOf(one), key: one.derive('password') }))
   const [newest = { id: '', key: secrets.derive('password') }] = peppers
   const nobodies = new Map<number, string>()
   const foreign = createForeignChecker()
   const ratios = createWorkRatios()
+  const floor = createRefusalFloor()
+  // our own hashes take what they take to the round: nothing is to be waited for
+  let isMixed = false
   let dearest = 2 ** cost
 
   const peppered = (password: string, { key } = newest): string => createHmac('sha256', key).update(preparePassword(password)).digest('base64')
@@ -165,14 +172,21 @@ export function createPasswordHasher({ secrets, cost, queue, limits, clock, bcry
         ...(sealed === null ? [] : [() => isForeign(password, text, sealed)]),
       ]
       if (kept !== null) hasher.noteWork(2 ** kept.cost)
-      const right = await queue.run(origin, async () => {
-        for (const attempt of tries) if (await attempt()) return true
+      isMixed ||= sealed !== null
+      const tookMs = await queue.run(origin, async () => {
+        const startedMs = clock.monotonic()
+        for (const attempt of tries) if (await attempt()) return null
         // a wrong password takes as long whichever peppers its hash may have
         for (let at = tries.length; at < peppers.length; at += 1) await spend(text, dearest)
-        return false
+        return clock.monotonic() - startedMs
       })
-      if (right) queue.forgive(origin)
-      return right
+      if (tookMs === null) queue.forgive(origin)
+      else {
+        // when its turn in the queue is over: nobody waits for it but who was wrong
+        const restMs = floor.restOf(tookMs)
+        if (isMixed && restMs > 0) await wait(Math.ceil(restMs))
+      }
+      return tookMs === null
     },
     isOutdated(stored, password) {
       const kept = keptOf(stored)
@@ -186,6 +200,7 @@ export function createPasswordHasher({ secrets, cost, queue, limits, clock, bcry
     takeOver(given) {
       const read = readForeign(given)
       if ('mistake' in read) throw problem('request.invalid', { errors: [{ path: '/passwordHash', message: read.mistake }] })
+      isMixed = true
       const work = String(Math.ceil(read.work))
       return `sealed1$${newest.id}$${work}$${secrets.encrypt(SEALED_FOR, work, JSON.stringify(given)).toString('base64url')}`
     },

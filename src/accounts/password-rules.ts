@@ -10,9 +10,10 @@ const LONG_ENOUGH = 12
 const LONGEST = 256
 const SAFE_SCORE = 3 // "safely unguessable" on zxcvbn's scale of 0 to 4: more than 10^8 guesses
 
-// a million guesses: an attacker's first minutes, whatever the length
-const FOUND_DIGITS = 6
-const FOUND = 'It is made of common passwords, your own name or e-mail, repetitions, sequences or neighbouring keys: few guesses would find it'
+// as many guesses as SAFE_SCORE asks of a shorter one
+const FOUND_DIGITS = 8
+const FOUND = 'It is made of common words or passwords, your own name or e-mail, the name of this program, repetitions, dates, sequences or neighbouring keys: few guesses would find it'
+const PRODUCT = 'gatehouse'
 
 const REASONS: Record<string, string> = {
   dictionary: 'It contains a common word or password, or your own name or e-mail',
@@ -37,7 +38,11 @@ function loadEstimator(): core.ZxcvbnFactory {
 
 function loadKnown(): { ranks: ReadonlyMap<string, number>; keyboard: Keyboard } {
   const { adjacencyGraphs, dictionary } = require('@zxcvbn-ts/language-common') as typeof common
-  return { ranks: new Map(dictionary['passwords-common'].map((word, at) => [word, at + 1])), keyboard: adjacencyGraphs['qwerty'] }
+  const words = dictionary['diceware-common']
+  // a word that is no common password is as good as each other one: several of them are a passphrase
+  const ranks = new Map(words.map((word) => [word, words.length]))
+  for (const [at, word] of dictionary['passwords-common'].entries()) ranks.set(word, Math.min(at + 1, ranks.get(word) ?? Infinity))
+  return { ranks, keyboard: adjacencyGraphs['qwerty'] }
 }
 
 const foldOf = (text: string): string => preparePassword(text).toLowerCase()
@@ -67,7 +72,7 @@ export function weaknessOf(password: string, userInputs: readonly string[]): str
   // NFKC may shorten (an accent joins its letter) or lengthen (a ligature becomes its letters): the shorter form is judged
   const prepared = preparePassword(password)
   const judged = Array.from(prepared).length < length ? prepared : password
-  const ownWords = userInputs.flatMap((input) => [input, ...input.split(/[^\p{L}\p{N}]+/u)]).filter((part) => part !== '')
+  const ownWords = [...userInputs, PRODUCT].flatMap((input) => [input, ...input.split(/[^\p{L}\p{N}]+/u)]).filter((part) => part !== '')
   if (Array.from(judged).length >= LONG_ENOUGH) return isFound(judged, ownWords) ? [FOUND] : []
   estimator ??= loadEstimator()
   const { score, sequence } = estimator.check(judged, ownWords)

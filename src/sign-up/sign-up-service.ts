@@ -3,7 +3,7 @@
 // password is chosen then: nobody can leave one behind for the owner of an address to come to.
 import {
   type AccountDraft, type AccountService, type AccountStore, emailSpellings, type LoginService, normaliseEmail, type Open, type OpenCookie, type OpenedCookie, type OpenedTokens, type OpenToken,
-  refuseServiceAddress, type SignedIn, type SignIns, type UserView,
+  refuseServiceAddress, type SignIns, type UserView,
 } from '../accounts/index.js'
 import type { AnonymousService } from '../anonymous/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
@@ -45,18 +45,19 @@ export interface SignUpService {
   /** Where addresses are not confirmed first: checks and hashes; opens nothing. Throws request.invalid, password.weak, rate.limited, server.busy. */
   draft: (caller: Caller, input: SignUpInput, locale: string | null) => Promise<AccountDraft>
   /** Opens a drafted account and signs in; a mail lets its owner confirm the address. Throws email.taken. */
-  open: (caller: Caller, draft: AccountDraft) => Promise<SignedIn>
+  open: {
+    (caller: Caller, draft: AccountDraft, open: OpenToken): Promise<OpenedTokens>
+    (caller: Caller, draft: AccountDraft, open: OpenCookie): Promise<OpenedCookie>
+  }
   /** Makes the caller's anonymous account a real one at once. Throws account.not_anonymous, and what `draft` and `open` throw. */
   upgrade: (caller: Caller, input: SignUpInput) => Promise<UserView>
-  /** `open`, to a cookie session whose id is `cookieSecret`. */
-  openWithCookie: (caller: Caller, draft: AccountDraft, cookieSecret: string) => Promise<OpenedCookie>
 }
 
 export interface SignUpDependencies {
   config: { emailVerification: 'required' | 'optional'; smtpUrl: string | null }
   store: Pick<AccountStore, 'findForMail' | 'isTaken' | 'lock'>
   accounts: Pick<AccountService, 'draft' | 'createIn'>
-  login: Pick<LoginService, 'draft' | 'open' | 'openWithCookie'>
+  login: Pick<LoginService, 'draft' | 'open'>
   signIns: SignIns
   anonymous: Pick<AnonymousService, 'isAnonymous' | 'takeOver' | 'upgrade'>
   ownEmail: Pick<OwnEmailService, 'askProof'>
@@ -158,13 +159,12 @@ export function createSignUpService(dependencies: SignUpDependencies): SignUpSer
     emailOf: async (token) => (await mailedLinks.find(KIND, token))?.email ?? null,
     confirm: confirm as SignUpService['confirm'],
     draft: async (caller, input, locale) => ({ ...(await login.draft(caller, withPassword(input))), locale }),
-    open: (caller, draft) => opening(() => login.open(caller, draft)),
+    open: ((caller: Caller, draft: AccountDraft, open: OpenToken) => opening(() => login.open(caller, draft, open))) as SignUpService['open'],
     async upgrade(caller, input) {
       const user = await anonymous.upgrade(caller, withPassword(input))
       // behind it: the hash is made outside any transaction. Who gets no link asks for one
       await opening(async () => ({ user }))
       return user
     },
-    openWithCookie: (caller, draft, cookieSecret) => opening(() => login.openWithCookie(caller, draft, cookieSecret)),
   }
 }

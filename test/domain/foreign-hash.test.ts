@@ -4,6 +4,7 @@ import { createForeignChecker, isWholly } from '../../src/accounts/foreign-check
 import { type FirebaseText, type ForeignText, type GivenHash, type ReadHash, readForeign } from '../../src/accounts/foreign-hash.js'
 import { createHashQueue, type HashOrigin } from '../../src/accounts/hash-queue.js'
 import { createPasswordHasher } from '../../src/accounts/password-hasher.js'
+import { createRefusalFloor } from '../../src/accounts/refusal-floor.js'
 import { createWorkRatios } from '../../src/accounts/work-ratios.js'
 import { systemClock } from '../../src/kernel/clock.js'
 import { createSecrets } from '../../src/kernel/secrets.js'
@@ -250,4 +251,35 @@ t.test('what a scheme takes on this machine is learnt from what follows it', asy
   t.equal(Math.round(ratios.workOf(one)), 1000, 'one stall moves it not at all')
   for (let count = 0; count < 100; count += 1) ratios.learn(one, 1_000_000, 1000, 100)
   t.equal(ratios.workOf(one), one.work * 4, 'and nothing moves it without end')
+})
+
+t.test('where hashes of other systems are about, a refusal waits for the slowest of the latest ones', async (t) => {
+  const floor = createRefusalFloor()
+  t.same(Array.from({ length: 8 }, (_, at) => floor.restOf(at % 2 === 0 ? 40 : 50)), Array.from({ length: 8 }, () => 0), 'nothing is known yet')
+  t.same([40, 50, 60].map((tookMs) => tookMs + floor.restOf(tookMs)), [52.5, 52.5, 60], 'then all end at one time; what is slower still is not held back')
+  for (let count = 0; count < 63; count += 1) floor.restOf(100)
+  t.equal(floor.restOf(40), 65, 'and it follows the load')
+  for (let count = 0; count < 62; count += 1) floor.restOf(20)
+  t.equal(floor.restOf(20), 1, 'both ways; a stall or two are no load')
+
+  let nowMs = 0
+  const waited: number[] = []
+  const tookMs = { now: 40 }
+  const bcrypt = { hash: () => Promise.resolve(''), verify: () => Promise.resolve((nowMs += tookMs.now) < 0) }
+  const limits = { take: () => ({ allowed: true, states: [], retryAfterMs: 0 }) }
+  const running = { now: 0 }
+  const queue = { run: async <T>(_: HashOrigin, work: () => Promise<T>) => { running.now += 1; try { return await work() } finally { running.now -= 1 } }, forgive: () => undefined }
+  const hasher = createPasswordHasher({
+    secrets: createSecrets('a secret of the tests, 32 characters or more'), cost: 10, limits, queue, bcrypt, clock: { monotonic: () => nowMs },
+    wait: async (ms) => void waited.push(ms, running.now),
+  })
+  const ORIGIN: HashOrigin = { lane: 'stranger', names: [{ name: 'somebody' }] }
+  for (let count = 0; count < 9; count += 1) await hasher.verify('wrong', null, ORIGIN)
+  t.same(waited, [], 'our own take what they take')
+  const stored = hasher.takeOver({ scheme: 'pbkdf2', hash: VECTORS.find(([source]) => source === 'Django')?.[3] ?? '' })
+  tookMs.now = 30
+  await hasher.verify('wrong', null, ORIGIN)
+  t.same(waited, [12, 0], 'to the end of the slowest, in nobody\'s turn')
+  t.equal(await hasher.verify('letmein', stored, ORIGIN), true)
+  t.equal(waited.length, 2, 'who is right waits for nothing')
 })

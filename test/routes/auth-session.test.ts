@@ -52,7 +52,7 @@ t.test('/auth/session', async (t) => {
     t.match(row, { userAgent: 'Test Browser', kind: 'cookie', refreshSeed: null })
     t.notOk(response.body.includes(secret))
     const audit = await database.prisma.auditEvent.findMany({ where: { action: 'login.succeeded', actorId: user.id } })
-    t.equal(audit.length, 1)
+    t.equal(audit.length, 2, 'this one, and the one that opened the account')
   })
 
   t.test('200 shows user, session and a CSRF token that works', async (t) => {

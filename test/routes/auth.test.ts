@@ -25,14 +25,14 @@ t.test('POST /auth/signup', async (t) => {
     const answer = await signUp({ email: ' Ada@Example.com ', password: 'пароль из двенадцати', name: 'Ada' })
     const body = expectJson<Answer>(answer, 201)
     t.match(body, { user: { email: 'ada@example.com', name: 'Ada', roles: ['member'], status: 'active' }, tokenType: 'Bearer', expiresIn: 300 })
-    t.same(Object.keys(body).toSorted(), ['accessToken', 'expiresIn', 'refreshToken', 'tokenType', 'user'])
+    t.same(Object.keys(body).toSorted(), ['accessToken', 'deviceToken', 'expiresIn', 'refreshToken', 'status', 'tokenType', 'user'], 'what signing in answers')
     t.notMatch(answer.body, /hmac1|passwordHash/)
     const who = await app.inject({ url: '/api/v1/whoami', headers: as.bearer(body.accessToken) })
     t.match(who.json(), { type: 'user', id: body.user.id, permissions: [], authenticatedBy: 'token' })
     const row = await database.prisma.user.findUniqueOrThrow({ where: { id: body.user.id } })
     t.match(row.passwordHash, /^hmac1\$[0-9a-f]{8}\$2b\$04\$/)
-    const events = await database.prisma.auditEvent.findMany({ where: { actorId: body.user.id } })
-    t.match(events, [{ action: 'user.created', actorId: body.user.id, targetId: body.user.id }])
+    const events = await database.prisma.auditEvent.findMany({ where: { actorId: body.user.id }, orderBy: { id: 'asc' } })
+    t.same(events.map(({ action, targetId }) => [action, targetId]), [['user.created', body.user.id], ['login.succeeded', body.user.id]])
     t.notMatch(JSON.stringify(events), /ada@example|пароль/i)
   })
 
@@ -117,7 +117,7 @@ t.test('POST /auth/login', async (t) => {
     t.equal(body.user.lastLoginAt, new Date(clock.now()).toISOString())
     t.not(body.refreshToken, ada.refreshToken)
     t.equal((await app.inject({ url: '/api/v1/me', headers: as.bearer(body.accessToken) })).statusCode, 200)
-    t.match(await audited('login.succeeded'), [{ actorId: ada.user.id, targetId: ada.user.id, address: '203.0.113.7' }])
+    t.match((await audited('login.succeeded')).at(-1), { actorId: ada.user.id, targetId: ada.user.id, address: '203.0.113.7' })
   })
 
   t.test('401 alike for a wrong password, an unknown e-mail, a suspended account and one without a password', async (t) => {

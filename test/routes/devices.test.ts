@@ -34,10 +34,9 @@ t.test('/me/devices', async (t) => {
   })
 
   t.test('200 shows each device once, however often it signs in', async (t) => {
-    const { headers, user } = await as.signUp('lea@example.com')
-    t.same(await list(headers), [], 'signing up is no device yet')
     const firstMs = clock.now()
-    const { deviceToken } = expectJson<{ deviceToken: string }>(await logIn(user.email), 200)
+    const { headers, user, deviceToken } = await as.signUp('lea@example.com')
+    t.match(await list(headers), [{ address: '127.0.0.1', firstSeenAt: new Date(firstMs).toISOString() }], 'the one that signed up is one')
     clock.advance(60_000)
     expectJson(await logIn(user.email, { deviceToken, address: '192.0.2.7', userAgent: 'curl/8.1\u00ad' }), 200)
     const [device, ...others] = await list(headers)
@@ -56,9 +55,8 @@ t.test('/me/devices', async (t) => {
   })
 
   t.test('204 forgets it: its token is a stranger\'s, and nobody else forgets it', async (t) => {
-    const { headers, user } = await as.signUp('ida@example.com')
+    const { headers, user, deviceToken } = await as.signUp('ida@example.com')
     const { headers: other } = await as.signUp('eve@example.com')
-    const { deviceToken } = expectJson<{ deviceToken: string }>(await logIn(user.email), 200)
     const [device] = await list(headers)
     const id = device?.id ?? ''
     t.match((await forget(id, other)).json(), { status: 404, code: 'device.not_found' })
@@ -73,7 +71,6 @@ t.test('/me/devices', async (t) => {
 
   t.test('50 forget one device at once, on two nodes: one has', async (t) => {
     const { headers, user } = await as.signUp('race@example.com')
-    await logIn(user.email)
     const [device] = await list(headers)
     const statuses = await Promise.all(Array.from({ length: 50 }, async (_, at) => (await forget(device?.id ?? '', headers, at % 2 === 0 ? app : second.app)).statusCode))
     t.same([statuses.filter((status) => status === 204).length, statuses.filter((status) => status === 404).length], [1, 49])
@@ -81,10 +78,9 @@ t.test('/me/devices', async (t) => {
   })
 
   t.test('a device is told once, and not the first of an account', async (t) => {
-    const { user } = await as.signUp('told@example.com')
+    const { user, deviceToken } = await as.signUp('told@example.com')
     const due = () => prisma.knownDevice.count({ where: { userId: user.id, noticeDue: true } })
-    const { deviceToken } = expectJson<{ deviceToken: string }>(await logIn(user.email), 200)
-    t.equal(await due(), 0, 'the first, from where the account was opened')
+    t.equal(await due(), 0, 'the first, which opened the account')
     await logIn(user.email, { deviceToken, address: '198.51.100.1' })
     t.equal(await due(), 0, 'it moves about')
     await logIn(user.email)
@@ -106,7 +102,6 @@ t.test('/me/devices', async (t) => {
 
   t.test('whoever signs in and has the device forgotten at once is told of all the same', async (t) => {
     const { headers, user } = await as.signUp('hasty@example.com')
-    await logIn(user.email)
     await logIn(user.email)
     const [newest] = await list(headers)
     t.equal((await forget(newest?.id ?? '', headers)).statusCode, 204)

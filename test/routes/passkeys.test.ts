@@ -36,6 +36,18 @@ t.test('a passkey that verifies its owner signs in alone, and is two factors', a
   t.equal(await outcome(signIn(passkey.assert(late))), '401 factor.invalid', 'within five minutes')
 })
 
+t.test('options for signing in are the same for everybody, whatever is sent along', async (t) => {
+  const { user } = await withPasskey()
+  for (const path of ['/auth/passkey/options', '/auth/session/passkey/options']) {
+    const seen = await Promise.all([{}, { email: user.email }, { email: 'nobody@example.com' }, { userId: user.id }].map(async (payload) => {
+      const answer = await send('POST', path, {}, payload)
+      const { challenge: given, ...rest } = answer.json<{ challenge: string }>()
+      return JSON.stringify([answer.statusCode, Object.keys(answer.headers), rest, given.length])
+    }))
+    t.same([...new Set(seen)], seen.slice(0, 1), path)
+  }
+})
+
 t.test('401 factor.invalid for whatever is not as it should be', async (t) => {
   const { passkey } = await withPasskey()
   const other = await withPasskey()

@@ -41,7 +41,7 @@ t.test('POST /setup', async (t) => {
     t.equal(first.statusCode, 201)
     const body = first.json<{ user: { id: string }; accessToken: string }>()
     const lastLoginAt = new Date(clock.now()).toISOString()
-    t.match(body, { user: { email: EMAIL, name: 'Ada', roles: ['admin'], status: 'active', version: 1, lastLoginAt }, tokenType: 'Bearer' })
+    t.match(body, { user: { email: EMAIL, name: 'Ada', roles: ['admin'], status: 'active', version: 2, lastLoginAt }, tokenType: 'Bearer', deviceToken: /^gd_/ })
     const me = await app.inject({ url: '/api/v1/me', headers: { authorization: `Bearer ${body.accessToken}` } })
     t.equal(me.statusCode, 200)
     const again = await post({ token: app.setup.token(), email: ' Admin@Example.com', password: PASSWORD, name: 'Ada' }, headers)
@@ -49,7 +49,7 @@ t.test('POST /setup', async (t) => {
     t.same(again.json(), body)
     t.equal(await users(), 1)
     const events = await database.prisma.auditEvent.findMany({ where: { targetId: body.user.id }, orderBy: { id: 'asc' } })
-    t.same(events.map(({ action, actorId }) => [action, actorId]), [['user.created', body.user.id], ['installation.set_up', body.user.id]])
+    t.same(events.map(({ action, actorId }) => [action, actorId]), [['user.created', body.user.id], ['installation.set_up', body.user.id], ['login.succeeded', body.user.id]])
     t.notMatch(JSON.stringify(events), new RegExp(PASSWORD))
   })
 

@@ -86,6 +86,7 @@ t.test('an account of one\'s own, confirmed first', async (t) => {
     t.match(expectJson(await confirm(token), 410), { code: 'confirmation.void' })
     const events = await prisma.auditEvent.findMany({ where: { targetId: opened.user.id, action: { in: ['user.created', 'login.succeeded'] } }, orderBy: { id: 'asc' }, take: 2 })
     t.match(events, [{ action: 'user.created', actorId: opened.user.id, details: { emailVerified: true } }, { action: 'login.succeeded' }])
+    t.match(await prisma.knownDevice.findMany({ where: { userId: opened.user.id }, orderBy: { id: 'asc' }, take: 1 }), [{ noticeDue: false }], 'its first device is no news')
   })
 
   t.test('50 uses at once on two nodes: one opens it', async (t) => {

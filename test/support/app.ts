@@ -16,6 +16,7 @@ export interface SignedIn {
   user: { id: string; email: string }
   accessToken: string
   refreshToken: string
+  deviceToken: string
   headers: AuthorizationHeaders
 }
 

@@ -18,7 +18,7 @@ export default (async (app) => {
   async function opened(request: FastifyRequest, reply: FastifyReply, input: { email: string; password: string; name?: string }, returnTo: string): Promise<FastifyReply> {
     const draft = await signUps.draft(request.caller, input, request.wishedLocale(request.kept('language')))
     const done = await request.openCookie(async (cookieSecret, replaced) => {
-      const signedIn = await signUps.openWithCookie(request.caller, draft, cookieSecret)
+      const signedIn = await signUps.open(request.caller, draft, { kind: 'cookie', cookieSecret })
       if (replaced) await sessions.endReplaced(request.caller, replaced)
       return signedIn
     })
