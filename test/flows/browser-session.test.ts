@@ -84,6 +84,6 @@ t.test('Ada and her browser', async (t) => {
   t.equal((await ada.fetch('GET', '/auth/session')).statusCode, 401, 'and a kept copy of it is worth nothing')
 
   const actions = (await database.prisma.auditEvent.findMany({ where: { OR: [{ actorId: user.id }, { targetId: user.id }] }, orderBy: [{ at: 'asc' }, { id: 'asc' }] })).map(({ action }) => action)
-  t.same(actions.filter((action) => /^(login|session)/.test(action)), ['login.failed', 'login.succeeded', 'login.succeeded', 'session.ended', 'login.succeeded', 'session.ended'])
+  t.same(actions.filter((action) => /^(login|session)/.test(action)), ['login.succeeded', 'login.failed', 'login.succeeded', 'login.succeeded', 'session.ended', 'login.succeeded', 'session.ended'])
   t.equal(app.undeclaredErrors.size, 0, [...app.undeclaredErrors].join(', '))
 })

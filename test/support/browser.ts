@@ -1,8 +1,9 @@
 // Debian's Chromium on the pages of a real Gatehouse. A visit fails its test on an error in the console, on what the policy refused, and on a
 // request to anybody else.
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import type { Config } from '../../src/config.js'
 import { startApp, type TestApp } from './app.js'
@@ -12,6 +13,9 @@ const BINARY = process.env['GATEHOUSE_TEST_CHROMIUM'] ?? '/usr/bin/chromium'
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+
+// a folder: every page that is examined is also kept there as pictures, narrow and wide, in the light and in the dark
+const PICTURES = process.env['GATEHOUSE_TEST_PICTURES']
 
 /** False when there is a Chromium; else why the test is skipped. Under CI nothing is skipped: the test fails for want of it. */
 export function noBrowser(): string | false {
@@ -32,7 +36,7 @@ export interface Visit {
   context: BrowserContext
   /** Fills fields in by their ids, and presses the button of this name. */
   send: (fields: Record<string, string>, button: string) => Promise<void>
-  /** What axe finds on the page as it is, in a line each. */
+  /** What axe finds on the page as it is, its colours in the light and in the dark, in a line each. */
   violations: () => Promise<string[]>
   /** Does the page scroll sideways? */
   isTooWide: () => Promise<boolean>
@@ -46,6 +50,20 @@ export interface House extends TestApp {
 interface AxeFinding {
   id: string
   nodes: { target: unknown[]; failureSummary?: string }[]
+}
+
+let pictures = 0
+async function takePictures(page: Page, folder: string, isDark: boolean): Promise<void> {
+  mkdirSync(folder, { recursive: true })
+  const before = page.viewportSize()
+  const name = `${String(pictures += 1).padStart(3, '0')}${new URL(page.url()).pathname.replaceAll('/', '-')}`
+  for (const width of [390, 1280]) for (const colorScheme of ['light', 'dark'] as const) {
+    await page.setViewportSize({ width, height: 900 })
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true, caret: 'initial' })
+  }
+  await page.emulateMedia({ colorScheme: isDark ? 'dark' : 'light', reducedMotion: null })
+  if (before) await page.setViewportSize(before)
 }
 
 /** Chromium and a Gatehouse that listens, until `t` ends. */
@@ -85,7 +103,13 @@ export async function openHouse(t: Teardown, config: Partial<Config> = {}): Prom
         await page.waitForLoadState()
       },
       async violations() {
-        const { violations } = await page.evaluate<{ violations: AxeFinding[] }>(`axe.run(document, { runOnly: ${JSON.stringify(RULES)}, resultTypes: ['violations'] })`)
+        if (PICTURES !== undefined) await takePictures(page, PICTURES, isDark)
+        const found = async (rules: readonly string[]) => (await page.evaluate<{ violations: AxeFinding[] }>(`axe.run(document, { runOnly: ${JSON.stringify(rules)}, resultTypes: ['violations'] })`)).violations
+        const violations = await found(RULES)
+        // at once: what is on its way from one colour to another has neither
+        await page.emulateMedia({ colorScheme: isDark ? 'light' : 'dark', reducedMotion: 'reduce' })
+        violations.push(...(await found(['color-contrast'])))
+        await page.emulateMedia({ colorScheme: isDark ? 'dark' : 'light', reducedMotion: null })
         return violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary = '' }) => `${new URL(page.url()).pathname}: ${id} at ${target.join(' ')}: ${failureSummary.replaceAll('\n', ' ')}`))
       },
       isTooWide: () => page.evaluate<boolean>('document.documentElement.scrollWidth > document.documentElement.clientWidth'),
