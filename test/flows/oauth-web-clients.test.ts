@@ -11,26 +11,12 @@ import { QUEUED_WORK } from '../../src/queue/index.js'
 import { startApp } from '../support/app.js'
 import { liveClock } from '../support/clock.js'
 import { serve } from '../support/mcp.js'
-import { API, basic, CALLBACK, oauthHouse, personOf } from '../support/oauth.js'
+import { API, basic, browserOf, CALLBACK, oauthHouse, personOf } from '../support/oauth.js'
 import { eventually } from '../support/redis.js'
 import { ROOT } from '../support/sources.js'
 
 // two of them have no types
 const load = async (name: string): Promise<unknown> => import(name)
-
-/** A browser's cookies at an app. */
-function browserOf() {
-  const jar = new Map<string, string>()
-  return async (address: string, init: RequestInit = {}): Promise<Response> => {
-    const answer = await fetch(address, { redirect: 'manual', ...init, headers: { ...(init.headers as Record<string, string> | undefined), cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; ') } })
-    for (const line of answer.headers.getSetCookie()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
-      if (value === '' || /max-age=0/i.test(line)) jar.delete(name)
-      else jar.set(name, value)
-    }
-    return answer
-  }
-}
 
 t.test('web apps and services', async (t) => {
   const clock = liveClock()

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Teardown } from './database.js'
@@ -108,7 +108,7 @@ export interface Started {
 
 /** Starts the gateway and returns when its port answers; it is ended with `t`. Throws with what it said when it does not start. */
 export async function startGateway(t: Teardown, { binary, files, replace, env = {}, args, port }: Started): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), `gatehouse-${binary}-`))
+  const folder = mkdtempSync(join(tmpdir(), `gatehouse-${basename(binary)}-`))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const unused = new Set(Object.keys(replace))
   for (const file of files) {
@@ -117,7 +117,7 @@ export async function startGateway(t: Teardown, { binary, files, replace, env = 
       if (text.includes(from)) unused.delete(from)
       text = text.replaceAll(from, to.replaceAll('FOLDER', folder))
     }
-    writeFileSync(join(folder, file), text)
+    writeFileSync(join(folder, basename(file)), text)
   }
   if (unused.size > 0) throw new Error(`not in ${files.join(', ')}: ${[...unused].join(', ')}`)
   let said = ''

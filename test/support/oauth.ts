@@ -2,6 +2,7 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { importJWK, type JWTPayload, SignJWT } from 'jose'
+import { request } from 'undici'
 import { expectJson, PASSWORD, type TestApp } from './app.js'
 import { type Pages, pagesOf } from './pages.js'
 
@@ -174,5 +175,20 @@ export function requestOf(client: OAuthClientBody, more: Form = {}): { query: Fo
     verifier,
     query: { client_id: client.clientId, response_type: 'code', redirect_uri: CALLBACK, scope: 'openid email', state: 'st', nonce: 'n-1', code_challenge: challenge, code_challenge_method: 'S256', ...more },
     redeem: (code, over = {}) => ({ grant_type: 'authorization_code', code, redirect_uri: CALLBACK, code_verifier: verifier, ...over }),
+  }
+}
+
+/** A browser at an app, over sockets: what it asks is sent its cookies, as a page that somebody opens, and leads nowhere by itself. */
+export function browserOf(): (address: string, headers?: Record<string, string>) => Promise<Response> {
+  const jar = new Map<string, string>()
+  return async (address, more = {}) => {
+    // fetch would say that a script asks
+    const { statusCode, headers, body } = await request(address, { headers: { 'sec-fetch-mode': 'navigate', accept: 'text/html', ...more, cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; ') } })
+    for (const line of [headers['set-cookie'] ?? []].flat()) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
+      if (value === '' || /max-age=0/i.test(line)) jar.delete(name)
+      else jar.set(name, value)
+    }
+    return new Response(await body.text(), { status: statusCode, headers: { location: String(headers['location'] ?? '') } })
   }
 }
