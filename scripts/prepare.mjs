@@ -139,6 +139,6 @@ export async function ensureBuilt() {
   const hash = hashOf(['package.json', 'scripts/transpile.mjs', 'node_modules/typescript/package.json', ...sources])
   if (holds(BUILD_STAMP, hash)) return
   for (const name of existsSync(at('dist')) ? readdirSync(at('dist')) : []) if (name !== 'ui') rmSync(at('dist', name), { recursive: true, force: true })
-  await run('Building', process.execPath, [at('scripts/transpile.mjs'), at('dist'), ...sources.filter((path) => path.endsWith('.ts'))])
+  await run('Building', process.execPath, [at('scripts/transpile.mjs'), at('dist'), ...sources.filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))])
   writeFileSync(BUILD_STAMP, hash)
 }
