@@ -16,6 +16,9 @@ interface Page {
 interface Web {
   createSignIn: (how: object) => Promise<{ begin: (session: object) => Promise<string>; finish: (session: object, address: string) => Promise<{ id: string; email: string }>; end: (session: object, back: string) => string }>
 }
+interface Native {
+  createSignIn: (how: object) => { signIn: (more?: object) => Promise<string>; accessToken: () => Promise<string>; signOut: () => Promise<void> }
+}
 interface Service {
   createServiceTokens: (how: object) => { headers: () => Promise<{ authorization: string }>; forget: () => void }
 }
@@ -66,6 +69,37 @@ t.test('OAuth guides', async (t) => {
     const end = new URL(signIn.end(session, 'https://app.example.com/'))
     t.equal((await person.pages.open(`${end.pathname}${end.search}`)).headers.location, 'https://app.example.com/')
     t.same(session, {})
+  })
+
+  t.test('a program on somebody\'s own machine', async (t) => {
+    const { createSignIn } = await example<Native>('oauth-native-app.js')
+    const native = await client({ kind: 'native', redirectUris: ['http://127.0.0.1/callback'] })
+    let kept = ''
+    const asked: URL[] = []
+    const safe = { get: async () => kept, set: async (text: string) => void (kept = text) }
+    const how = { issuer, clientId: native.clientId, safe, now: clock.now }
+    const open = async (address: string): Promise<void> => {
+      asked.push(new URL(address))
+      const port = new URL(asked.at(-1)?.searchParams.get('redirect_uri') ?? '').origin
+      // a page that somebody has open finds the port
+      for (const stranger of [`${port}/callback?code=x&state=guess&iss=${issuer}`, `${port}/callback?code=x&state=${asked.at(-1)?.searchParams.get('state') ?? ''}&iss=https://evil.example`, `${port}/`, `${port}//`]) t.equal((await fetch(stranger)).status, 404)
+      t.equal((await fetch(await visit(address))).status, 200)
+    }
+    const program = createSignIn({ ...how, open })
+    await t.rejects(program.accessToken(), { code: 'login_required' })
+    t.equal(claimsOf(await program.signIn())['sub'], user.id)
+    const first = kept
+    const again = createSignIn({ ...how, open })
+    t.equal(claimsOf(await again.accessToken())['sub'], user.id, 'after a restart')
+    t.not(kept, first)
+    await program.signIn()
+    t.not(asked[0]?.searchParams.get('redirect_uri'), asked[1]?.searchParams.get('redirect_uri'), 'any port')
+    const last = kept
+    await program.signOut()
+    t.equal(kept, '')
+    await t.rejects(createSignIn({ ...how, open, safe: { ...safe, get: async () => last } }).accessToken(), { code: 'invalid_grant' })
+    await t.rejects(createSignIn({ ...how, open: async (address: string) => void (await fetch((await person.through(Object.fromEntries(new URL(address).searchParams), { deny: true })).location)) }).signIn(), { code: 'access_denied' })
+    await t.rejects(createSignIn({ ...how, open: async () => undefined, patienceMs: 1 }).signIn(), { message: 'nobody came back' })
   })
 
   t.test('a service', async (t) => {

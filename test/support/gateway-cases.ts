@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import type { Test } from 'tap'
 import { expectJson, PASSWORD } from './app.js'
 import { type Answer, type House, send, sendRaw } from './gateway.js'
+import { oauthHouse } from './oauth.js'
 
 const IDENTITY = ['x-auth-subject', 'x-auth-type', 'x-auth-key-id', 'x-auth-organization', 'x-auth-permissions', 'x-auth-actor']
 // ways to say /admin/users that have fooled one server or another; none may reach the application with a key that may not
@@ -135,6 +136,28 @@ export async function gatewayCases(t: Test, house: House, port: number, { limits
     const two = await send(port, { path: '/reports/1', headers: { ...bearer, 'x-api-key': key.key } })
     t.ok(two.status === 400 || two.status === 403, 'two credentials')
     t.equal(seen.length, 0)
+  })
+
+  t.test('a rule of an audience takes its tokens alone, and says what a client needs to get one (RFC 9728, RFC 6750 3.1)', async (t) => {
+    seen.length = 0
+    const { client, resource, token } = await oauthHouse(house)
+    const tools = 'https://tools.example.com'
+    const scopes = ['use', 'look'].map((name) => ({ name, description: name, permissions: [] }))
+    await Promise.all([resource(tools, { scopes }), resource('https://other.example.com', { scopes })])
+    expectJson(await app.inject({ method: 'POST', url: '/api/v1/gate-rules', headers: admin, payload: { path: '/tools/*', audience: tools, scopes: ['use'] } }), 201)
+    const robot = await client({ kind: 'service', resources: [tools, 'https://other.example.com'], scopes: ['use', 'look'] })
+    const ask = async (given: Record<string, string>) => send(port, { path: '/tools/1', headers: given })
+    const having = async (scope: string, of = tools) => ask({ authorization: `Bearer ${await token(robot, { resource: of, scope })}` })
+    const nobody = await ask({})
+    t.equal(nobody.status, 401)
+    t.match(nobody.headers['www-authenticate'], /^Bearer .*resource_metadata="http[^"]*\/oauth\/protected-resource\?resource=https%3A%2F%2Ftools\.example\.com"/)
+    const looking = await having('look')
+    t.equal(looking.status, 403)
+    t.match(looking.headers['www-authenticate'], /^Bearer .*error="insufficient_scope".*scope="use"|^Bearer .*scope="use".*error="insufficient_scope"/)
+    for (const answer of [await having('use', 'https://other.example.com'), await ask(bearer), await ask(member.headers), await ask({ cookie })]) t.equal(answer.status, 401, 'of another audience, or of none')
+    t.equal(seen.length, 0)
+    t.equal((await having('use')).status, 200)
+    t.match(seen[0]?.headers, { 'x-auth-subject': robot.clientId })
   })
 
   t.test('200: a public path asks nobody, and what the client says of itself is gone', async (t) => {
