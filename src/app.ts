@@ -29,6 +29,7 @@ import mail from '../plugins/features/mail.js'
 import mailedLinks from '../plugins/features/mailed-links.js'
 import ownEmail from '../plugins/features/own-email.js'
 import oauth from '../plugins/features/oauth.js'
+import organizationLog from '../plugins/features/organization-log.js'
 import organizations from '../plugins/features/organizations.js'
 import outbound from '../plugins/features/outbound.js'
 import queue from '../plugins/features/queue.js'
@@ -212,6 +213,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(revocation)
   await app.register(sessions)
   await app.register(organizations)
+  await app.register(organizationLog)
   await app.register(keys)
   await app.register(usage)
   await app.register(limits)

@@ -82,10 +82,15 @@ function isOf(type: string, wanted: string): boolean {
   return type === wanted || (wanted.endsWith('.*') && type.startsWith(wanted.slice(0, -1)))
 }
 
+/** Those that are meant: all, where none is named. */
+export function typesOf(wanted: readonly string[]): string[] {
+  return EVENT_TYPES.filter((type) => wanted.length === 0 || wanted.some((one) => isOf(type, one)))
+}
+
 /** Those of the filter's types that somebody with these permissions may be told of. */
 export function typesFor({ types }: Pick<EventFilter, 'types'>, permissions: readonly string[]): string[] {
   if (!holds(permissions, READ_EVENTS)) return []
-  return EVENT_TYPES.filter((type) => (types.length === 0 || types.some((wanted) => isOf(type, wanted))) && holds(permissions, entryOf(type)?.needs ?? READ_EVENTS))
+  return typesOf(types).filter((type) => holds(permissions, entryOf(type)?.needs ?? READ_EVENTS))
 }
 
 /** What is told of an event: of its details only what the catalogue names. */

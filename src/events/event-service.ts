@@ -3,8 +3,8 @@ import type { Readable } from 'node:stream'
 import { problem } from '../kernel/errors.js'
 import type { Principal } from '../kernel/principal.js'
 import type { EventFeed } from './event-feed.js'
-import { type EventFilter, type EventView, type Point, pointAfter, pointText, readPoint, readTypes, typesFor, viewOf } from './event-rules.js'
-import type { EventStore } from './event-store.js'
+import { type EventFilter, type EventView, type Point, pointAfter, pointText, readPoint, readTypes, typesFor, typesOf, viewOf } from './event-rules.js'
+import type { EventSelection, EventStore } from './event-store.js'
 import type { EventStreams } from './event-streams.js'
 
 /** The text of a stream, which ends when its reader may not be told any more. */
@@ -30,6 +30,8 @@ export interface EventService {
   stream: (principal: Principal, query: EventQuery, admitted: () => Principal | Promise<Principal>) => Promise<EventBody>
   /** At most `limit` from a place, or from the first that is kept. Throws like `stream`. */
   list: (principal: Principal, query: EventQuery, limit: number) => Promise<EventList>
+  /** The same of what is about an organization, for who may see that. */
+  listOf: (organizationId: string, query: EventQuery, limit: number) => Promise<EventList>
 }
 
 export interface EventServiceDeps {
@@ -37,6 +39,9 @@ export interface EventServiceDeps {
   feed: EventFeed
   streams: EventStreams
 }
+
+// of an organization there may be none among many
+const MOST_WINDOWS = 10
 
 const filterOf = ({ types, subject }: EventQuery): EventFilter => ({ types: readTypes(types), subject: subject ?? null })
 
@@ -52,6 +57,20 @@ export function createEventService({ store, feed, streams }: EventServiceDeps): 
     return point
   }
 
+  async function listed(query: EventQuery, selection: EventSelection, limit: number, windows: number): Promise<EventList> {
+    await feed.look()
+    const from = await placeOf(query.after ?? '0')
+    const head = feed.head()
+    let page = await store.page(from.position, head.position, selection, limit)
+    for (let looked = 1; looked < windows && page.rows.length === 0 && page.end < head.position; looked += 1) page = await store.page(page.end, head.position, selection, limit)
+    const { rows, end } = page
+    const data = rows.map(viewOf)
+    if (end >= head.position) return { data, next: pointText(pointAfter(head)), more: false }
+    const id = await store.idAt(end)
+    // the events of that place are gone: the first that is kept comes next
+    return { data, next: id === null ? '0' : pointText(pointAfter({ position: end, id })), more: true }
+  }
+
   return {
     async stream(principal, query, admitted) {
       const filter = filterOf(query)
@@ -62,15 +81,12 @@ export function createEventService({ store, feed, streams }: EventServiceDeps): 
 
     async list(principal, query, limit) {
       const filter = filterOf(query)
-      await feed.look()
-      const from = await placeOf(query.after ?? '0')
-      const head = feed.head()
-      const { rows, end } = await store.page(from.position, head.position, { types: typesFor(filter, principal.permissions), subject: filter.subject }, limit)
-      const data = rows.map(viewOf)
-      if (end >= head.position) return { data, next: pointText(pointAfter(head)), more: false }
-      const id = await store.idAt(end)
-      // the events of that place are gone: the first that is kept comes next
-      return { data, next: id === null ? '0' : pointText(pointAfter({ position: end, id })), more: true }
+      return listed(query, { types: typesFor(filter, principal.permissions), subject: filter.subject }, limit, 1)
+    },
+
+    async listOf(organizationId, query, limit) {
+      const { types, subject } = filterOf(query)
+      return listed(query, { types: typesOf(types), subject, organizationId }, limit, MOST_WINDOWS)
     },
   }
 }

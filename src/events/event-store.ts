@@ -19,6 +19,8 @@ export interface EventSelection {
   /** null: of every type */
   types: readonly string[] | null
   subject: string | null
+  /** only what is about an organization, or a key or client of it */
+  organizationId?: string
 }
 
 export interface EventStore {
@@ -65,11 +67,12 @@ export function createEventStore({ pool }: { pool: pg.Pool }): EventStore {
       const { rows: [row] } = await pool.query<{ position: string | null }>('SELECT min(position) - 1 AS position FROM events')
       return row?.position == null ? (await store.head()).position : Number(row.position)
     },
-    async page(after, head, { types, subject }, most) {
+    async page(after, head, { types, subject, organizationId = null }, most) {
       const until = Math.min(after + WINDOW, head)
       const { rows } = await pool.query<StoredRow>(prepared('events-page', `
         SELECT ${COLUMNS} FROM events WHERE position > $1 AND position <= $2 AND ($3::text[] IS NULL OR type = ANY ($3)) AND ($4::text IS NULL OR subject_id = $4)
-        ORDER BY position LIMIT $5`, [after, until, types, subject, most]))
+          AND ($6::uuid IS NULL OR EXISTS (SELECT FROM organization_audit a WHERE a.organization_id = $6 AND a.at = events.at AND a.id = events.id))
+        ORDER BY position LIMIT $5`, [after, until, types, subject, most, organizationId]))
       const found = rows.map((row) => ({ ...row, position: Number(row.position) }))
       return { rows: found, end: found.length < most ? Math.max(until, after) : found.at(-1)?.position ?? after }
     },

@@ -5,6 +5,9 @@ import { v7 } from 'uuid'
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
+/** The id of nobody and nothing (RFC 9562 5.9): looked up where something else would be, so that it takes as long. */
+export const NOBODY = '00000000-0000-0000-0000-000000000000'
+
 /** A new UUIDv7. */
 export function newId(): string {
   return v7()

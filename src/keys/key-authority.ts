@@ -4,9 +4,10 @@ import { type AuthorityService, type Fence, type GateScope, type Held, refuseGra
 import type { Along, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { AppError, problem } from '../kernel/errors.js'
+import { NOBODY } from '../kernel/ids.js'
 import { holds, intersection } from '../kernel/permissions.js'
 import { sha256 } from '../kernel/secrets.js'
-import { type Opened, refuseBeyond, type StandingService } from '../organizations/index.js'
+import { hasRight, type Opened, refuseBeyond, type StandingService } from '../organizations/index.js'
 import { formatKey } from './key-format.js'
 import type { KeyKind, KeyOwner, KeyRow, KeyStore, NewKeyRow } from './key-store.js'
 import { type IssuedKey, viewOf } from './key-view.js'
@@ -29,6 +30,20 @@ export function isOwn(principal: Principal, row: Pick<KeyRow, 'id' | 'ownerUserI
 
 export function maySeeAll({ permissions }: Principal): boolean {
   return [READ, WRITE, BRAKE].some((permission) => holds(permissions, permission))
+}
+
+/** Has the caller a right to the keys of an organization? Null: of none, which takes as long. */
+export async function hasHand(standings: Pick<StandingService, 'standing'>, caller: Caller, organizationId: string | null, right: 'keys.read' | 'keys.write'): Promise<boolean> {
+  const standing = await standings.standing(caller, organizationId ?? NOBODY)
+  return organizationId !== null && standing !== null && hasRight(standing, right)
+}
+
+/** A key that the caller may know of, as far as the request's credential tells. What there is not takes as long as what is another's. Throws key.not_found. */
+export async function seenKey(standings: Pick<StandingService, 'standing'>, caller: Caller, row: KeyRow | null, right: 'keys.read' | 'keys.write'): Promise<KeyRow> {
+  const principal = actorOf(caller)
+  const isSeen = (row !== null && isOwn(principal, row)) || maySeeAll(principal) || (await hasHand(standings, caller, row?.organizationId ?? null, right))
+  if (!row || !isSeen) throw problem('key.not_found')
+  return row
 }
 
 /** The organization of a key, behind its gate. Throws key.not_found where the caller is neither in it nor may sell or end keys. */

@@ -9,7 +9,7 @@ import { holds } from '../kernel/permissions.js'
 import { type Hand, refuseForeignFields, widens } from './key-hands.js'
 import { canonicalAddresses, checkKeyInput, keyEndsAt, keyStatus } from './key-rules.js'
 import { hasRight, type Opened } from '../organizations/index.js'
-import { actorOf, fenceOf, insertKey, isOwn, openOrganization, OWN, refuseAtCap, refuseLimits, refuseSecret, worthOf, WRITE } from './key-authority.js'
+import { actorOf, fenceOf, insertKey, isOwn, openOrganization, seenKey, OWN, refuseAtCap, refuseLimits, refuseSecret, worthOf, WRITE } from './key-authority.js'
 import type { KeyChange, KeyServiceDeps } from './key-service.js'
 import type { KeyPatch, KeyRow } from './key-store.js'
 import { type IssuedKey, type KeyView, viewOf } from './key-view.js'
@@ -46,11 +46,11 @@ export function createKeyChangeService(deps: KeyServiceDeps): KeyChangeService {
   /** The key behind the gate, and what its changer holds. Throws key.not_found, also for one that the caller may not touch, and key.revoked, key.rotated. */
   async function open(tx: Tx, caller: Caller, id: string): Promise<OpenedKey> {
     const principal = actorOf(caller)
-    const known = await store.find(id, tx)
-    const scope = { ...(known?.ownerUserId ? { users: [known.ownerUserId] } : {}), narrowedCredentials: [`key:${id}`] }
-    const organization = known?.organizationId ? await openOrganization(tx, standings, caller, known.organizationId, scope) : null
+    const known = await seenKey(standings, caller, await store.find(id, tx), 'keys.write')
+    const scope = { ...(known.ownerUserId ? { users: [known.ownerUserId] } : {}), narrowedCredentials: [`key:${id}`] }
+    const organization = known.organizationId ? await openOrganization(tx, standings, caller, known.organizationId, scope) : null
     const held = organization?.held ?? (await authority.hold(tx, caller, scope))
-    const row = known && (await store.lock(tx, id))
+    const row = await store.lock(tx, id)
     const isOwner = row !== null && (organization ? hasRight(organization.standing, 'keys.write') : principal.type === 'user' && isOwn(principal, row))
     const isSeller = holds(held.permissions, WRITE)
     if (!row || !(isOwner || isSeller)) throw problem('key.not_found')

@@ -10,10 +10,10 @@ import { newId } from '../kernel/ids.js'
 import type { ListQuery, PageText } from '../kernel/page.js'
 import { holds } from '../kernel/permissions.js'
 import { hasRight, type StandingService } from '../organizations/index.js'
-import { actorOf, BRAKE, capLock, fenceOf, insertKey, isOwn, type KeyCaps, maySeeAll, openOrganization, OWN, refuseLimits, refuseSecret, WRITE } from './key-authority.js'
+import { actorOf, BRAKE, capLock, fenceOf, hasHand, insertKey, isOwn, type KeyCaps, maySeeAll, openOrganization, seenKey, OWN, refuseLimits, refuseSecret, WRITE } from './key-authority.js'
 import { refuseForeignFields } from './key-hands.js'
 import { canonicalAddresses, checkKeyInput, type KeyLimit, type Metadata } from './key-rules.js'
-import type { KeyKind, KeyOwner, KeyRow, KeyStore } from './key-store.js'
+import type { KeyKind, KeyOwner, KeyStore } from './key-store.js'
 import type { KeySweepService } from './key-sweep-service.js'
 import { type IssuedKey, type KeyView, viewOf } from './key-view.js'
 
@@ -97,33 +97,24 @@ export function createKeyService(deps: KeyServiceDeps): KeyService {
     return { held, kind: isSold ? 'standing' : 'bound' }
   }
 
-  /** Has the caller a right to the keys of this organization? */
-  async function hasHand(caller: Caller, { organizationId }: Pick<KeyRow, 'organizationId'>, right: 'keys.read' | 'keys.write'): Promise<boolean> {
-    const standing = organizationId === null ? null : await standings.standing(caller, organizationId)
-    return standing !== null && hasRight(standing, right)
-  }
-
   return {
     async list(caller, query) {
       const principal = actorOf(caller)
       const { organizationId } = query
       if (maySeeAll(principal)) return store.list(query, clock.now(), null)
       // of an organization that is not theirs to see there are as many as of one that there is not: none
-      const isTheirs = typeof organizationId === 'string' && (await hasHand(caller, { organizationId }, 'keys.read'))
+      const isTheirs = typeof organizationId === 'string' && (await hasHand(standings, caller, organizationId, 'keys.read'))
       const owner: KeyOwner = isTheirs ? { ownerUserId: null, organizationId } : { ownerUserId: principal.id, organizationId: null }
       return store.list(query, clock.now(), owner)
     },
 
     async find(caller, id) {
-      const principal = actorOf(caller)
-      const row = await store.find(id)
-      if (!row || !(isOwn(principal, row) || maySeeAll(principal) || (await hasHand(caller, row, 'keys.read')))) throw problem('key.not_found')
-      return viewOf(row, clock.now())
+      return viewOf(await seenKey(standings, caller, await store.find(id), 'keys.read'), clock.now())
     },
 
     async mayIssue(caller, { ownerUserId, organizationId }) {
       const principal = actorOf(caller)
-      if (organizationId && (await hasHand(caller, { organizationId }, 'keys.write'))) return
+      if (organizationId && (await hasHand(standings, caller, organizationId, 'keys.write'))) return
       const needed = organizationId ? [WRITE] : neededFor(principal, ownerUserId ?? principal.id)
       // that there is such an organization is not told
       if (organizationId && !holds(principal.permissions, WRITE) && (await standings.standing(caller, organizationId)) === null) throw problem('organization.not_found')
@@ -153,9 +144,8 @@ export function createKeyService(deps: KeyServiceDeps): KeyService {
 
     async revoke(caller, id, expected = '*', wish = 'keep') {
       const principal = actorOf(caller)
-      const known = await store.find(id)
-      const isTheirs = known !== null && isOwn(principal, known)
-      if (!known || !(isTheirs || maySeeAll(principal) || (await hasHand(caller, known, 'keys.write')))) throw problem('key.not_found')
+      const known = await seenKey(standings, caller, await store.find(id), 'keys.write')
+      const isTheirs = isOwn(principal, known)
       const { revokedAt, sweepId } = await transact(async (tx) => {
         // grants that this key has under way commit before it ends, and can be found; later ones see it ended
         const scope = { narrowedCredentials: [`key:${id}`] }

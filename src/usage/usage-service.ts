@@ -4,6 +4,7 @@ import type { Caller } from '../kernel/principal.js'
 import { holds } from '../kernel/permissions.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
+import { NOBODY } from '../kernel/ids.js'
 import { exportPeriod, type Granularity, type Period, type PeriodQuery, seriesPeriod, STEP_MS, totalOf, type UsageBucket, type UsageCounts, type UsageRow } from './usage-counts.js'
 import { type ExportBody, type ExportFormat, exportStream, formatFor, MEDIA_TYPE } from './usage-export.js'
 import type { UsageScope, UsageStore } from './usage-store.js'
@@ -71,8 +72,9 @@ export function createUsageService({ store, noteExport, mayReadOf, clock, config
     const { principal } = caller
     if (!principal) throw problem('credentials.missing')
     if (holds(principal.permissions, READ)) return { keyId, ownerUserId: ownerId }
-    const organizationId = ownerId ?? (keyId === undefined ? null : await store.ownerOfKey(keyId))
-    if (organizationId !== null && organizationId !== principal.id && (await mayReadOf(caller, organizationId))) {
+    const organizationId = ownerId ?? (keyId === undefined ? principal.id : await store.ownerOfKey(keyId))
+    // of a key that there is not it is asked, too: it takes as long as of another's
+    if (organizationId !== principal.id && (await mayReadOf(caller, organizationId ?? NOBODY)) && organizationId !== null) {
       if (keyId !== undefined && (await store.ownerOfKey(keyId)) !== organizationId) throw problem('key.not_found')
       return { keyId, ownerUserId: organizationId }
     }

@@ -9,7 +9,7 @@ import { ROOT } from '../support/sources.js'
 
 const ACTS = ['grant', 'change', 'rotate', 'revoke', 'read', 'suspend', 'role', 'limit', 'metadata'] as const
 type Act = (typeof ACTS)[number]
-const IN_ORGANIZATIONS = ['issue', 'widen', 'turn', 'end', 'look', 'invite', 'make a role', 'entitle', 'stop', 'act in it'] as const
+const IN_ORGANIZATIONS = ['issue', 'widen', 'turn', 'end', 'look', 'invite', 'make a role', 'entitle', 'stop', 'act in it', 'ask for a domain', 'make a client', 'read its log', 'read its usage', 'delete it'] as const
 // the tables after it are about what ends what
 const [PAGE = ''] = readFileSync(join(ROOT, 'docs/security.md'), 'utf8').split('## What ends what')
 
@@ -47,7 +47,7 @@ t.test('the authority table', async (t) => {
   }
 
   /** What comes of each act of one who is made anew for it, on a key that was sold anew. */
-  async function row(actor: (owner: { headers: Record<string, string> }) => Promise<Record<string, string>>, signsIn: boolean): Promise<string[]> {
+  async function row(actor: (owner: { id: string; headers: Record<string, string> }) => Promise<Record<string, string>>, signsIn: boolean): Promise<string[]> {
     const cells: string[] = []
     for (const act of ACTS) {
       // an owner who does not act needs no password, and so no hash
@@ -68,10 +68,22 @@ t.test('the authority table', async (t) => {
     return d.headers
   }
 
+  /** Of one organization that has the key's owner, sold to them as to any person, as a member: whoever runs it has no hand in what is theirs. */
+  const { house, someone, add } = createCustomers(app, admin)
+  const acme = await house(['reports:*'], ['members.write', 'keys.write'])
+  const beside = async (owner: { id: string }, who: Record<string, string>): Promise<Record<string, string>> => {
+    expectJson(await send('POST', `${acme.path}/members`, admin, { userId: owner.id }), 201)
+    return who
+  }
+  const former = await someone()
+  await add(acme.id, former, { owner: true })
+  await send('DELETE', `${acme.path}/members/${former.user.id}`, acme.owner.headers)
+
   const page = tableOf(PAGE, ACTS)
   const actors: [string, Parameters<typeof row>[0]][] = [
     ['stranger', async () => ({})], ['member', async () => member.headers], ['owner of the key', async (owner) => owner.headers],
-    ['key with keys.write', async () => clerk.headers], ['demoted administrator', demoted], ['administrator', async () => admin],
+    ['key with keys.write', async () => clerk.headers], ['organization owner', async (owner) => beside(owner, acme.owner.headers)], ['organization member', async (owner) => beside(owner, acme.member.headers)], ['former member', async (owner) => beside(owner, former.headers)],
+    ['demoted administrator', demoted], ['administrator', async () => admin],
   ]
   t.same([...page.keys()], actors.map(([who]) => who), 'the page has these rows')
   for (const [who, actor] of actors) t.same(await row(actor, who === 'owner of the key'), page.get(who), who)
@@ -93,6 +105,11 @@ t.test('the authority table of organizations', async (t) => {
     if (act === 'invite') return outcome(send('POST', `${path}/invitations`, headers, { email: 'guest@example.com' }))
     if (act === 'make a role') return outcome(send('POST', `${path}/roles`, headers, { name: 'another', permissions: ['reports:read'] }))
     if (act === 'act in it') return outcome(send('POST', '/auth/organization', headers, { organizationId: id }))
+    if (act === 'ask for a domain') return outcome(send('POST', `${path}/domains`, headers, { domain: 'acme.example', automatic: true }))
+    if (act === 'make a client') return outcome(send('POST', `${path}/clients`, headers, { kind: 'web', name: 'An app', redirectUris: ['https://app.example/cb'] }))
+    if (act === 'read its log') return outcome(send('GET', `${path}/audit`, headers))
+    if (act === 'read its usage') return outcome(send('GET', `/usage?ownerId=${id}`, headers))
+    if (act === 'delete it') return outcome(send('DELETE', path, headers))
     return outcome(patch(path, headers, act === 'entitle' ? { entitlement: ['reports:*', 'billing:*'] } : { status: 'suspended' }))
   }
 
@@ -114,6 +131,7 @@ t.test('the authority table of organizations', async (t) => {
     const cells: string[] = []
     for (const act of IN_ORGANIZATIONS) {
       const of = await house(['reports:*'], ['keys.write'])
+      if (act === 'make a client') await patch(of.path, admin, { clientsMax: 1 })
       cells.push(await attempt(act, await actor(of), of))
     }
     t.same(cells, page.get(who), `${who} ${cells.map((cell) => `| \`${cell}\` `).join('')}`)

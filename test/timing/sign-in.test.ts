@@ -7,12 +7,10 @@ import { QUEUED_WORK } from '../../src/queue/index.js'
 import { expectJson, PASSWORD, startApp } from '../support/app.js'
 import { fakeClock } from '../support/clock.js'
 import { csrfOf } from '../support/pages.js'
+import { aboveOf, median, MOST_APART, ROUNDS } from '../support/ranks.js'
 
-const ROUNDS = 80
 // the first ones are not counted: a node learns what hashes take (src/accounts/work-ratios.ts, refusal-floor.ts)
 const LEARNING = 12
-// 80 against 80 that are alike differ by this much once in a hundred thousand
-const MOST_APART = 0.2
 
 interface Comparison {
   /** what is compared, by its kind; the first one is what the others are compared with */
@@ -23,14 +21,6 @@ interface Comparison {
   before?: (what: string, round: number) => Promise<unknown>
   behind?: () => Promise<unknown>
 }
-
-/** How often a value of the first is above one of the second: a half when nothing tells them apart (Mann and Whitney's U over all pairs). */
-function aboveOf(first: readonly number[], second: readonly number[]): number {
-  const wins = first.reduce((sum, one) => sum + second.reduce((part, other) => part + (one > other ? 1 : one === other ? 0.5 : 0), 0), 0)
-  return wins / (first.length * second.length)
-}
-
-const median = (times: readonly number[]): number => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
 
 async function compare(t: Test, { kinds, status, ask, before, behind }: Comparison): Promise<void> {
   const entries = Object.entries(kinds)

@@ -1,0 +1,14 @@
+// app.organizationLog: what has happened in an organization, for who is in it.
+import fp from 'fastify-plugin'
+import { createOrganizationLog, type OrganizationLogService } from '../../src/organization-log/index.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    organizationLog: OrganizationLogService
+  }
+}
+
+export default fp(async (app) => {
+  const { cursors, secrets, standings, events, database: { pool } } = app
+  app.decorate('organizationLog', createOrganizationLog({ pool, cursors, secrets, standings, events }).organizationLog)
+}, { name: 'organization-log', dependencies: ['events', 'organizations'] })
