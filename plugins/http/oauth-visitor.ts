@@ -6,9 +6,9 @@ import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Parameters, readParameters } from '../../src/clients/index.js'
 import { AppError } from '../../src/kernel/errors.js'
-import { MULTI_FACTOR, ONE_FACTOR } from '../../src/kernel/assurance.js'
+import { ONE_FACTOR } from '../../src/kernel/assurance.js'
 import type { Principal } from '../../src/kernel/principal.js'
-import type { AuthorizationOutcome, BrowserSession, Visitor } from '../../src/oauth/index.js'
+import type { AuthorizationOutcome, Visitor } from '../../src/oauth/index.js'
 import { cookieAttributes, cookieName } from '../../src/sessions/index.js'
 
 declare module 'fastify' {
@@ -41,9 +41,8 @@ export default fp(async (app) => {
     }
   }
 
-  async function sessionOf({ id: userId, sessionId, acr = ONE_FACTOR, authTimeMs = 0, wantsMfa = false }: Principal): Promise<BrowserSession> {
-    const hasFactor = acr === MULTI_FACTOR || (await app.factors.list(userId)).data.length > 0
-    return { userId, sessionId: sessionId ?? '', acr, authTimeMs, wantsMfa, hasFactor }
+  function sessionOf({ id: userId, sessionId, acr = ONE_FACTOR, authTimeMs = 0, wantsMfa = false }: Principal): NonNullable<Visitor['session']> {
+    return { userId, sessionId: sessionId ?? '', acr, authTimeMs, wantsMfa, hasFactor: async () => (await app.factors.list(userId)).data.length > 0 }
   }
 
   app.decorateRequest('queryParameters', function queryParameters(this: FastifyRequest) {
@@ -53,7 +52,7 @@ export default fp(async (app) => {
   app.decorateRequest('visitor', async function visitor(this: FastifyRequest, reply: FastifyReply) {
     const browser = this.browserBinding(reply)
     const principal = this.principal ?? (await principalOf(this))
-    return { browser, session: principal && (await sessionOf(principal)), caller: { ...this.caller, principal } }
+    return { browser, session: principal && sessionOf(principal), caller: { ...this.caller, principal } }
   })
 
   app.decorateReply('dropSignIn', function dropSignIn(this: FastifyReply) {

@@ -1,6 +1,7 @@
 // Named statements: PostgreSQL plans each once a connection. Lists and single rows get their names here; for a pooler that does not keep
 // them, clients.ts leaves them out.
 import type pg from 'pg'
+import type { Piece } from './transaction.js'
 
 /** A statement of a fixed text. `name` is of this text alone. */
 export function prepared(name: string, text: string, values: unknown[]): pg.QueryConfig {
@@ -25,4 +26,14 @@ export function createNames(prefix: string, most: number): Names {
       return prepared(name, text, values)
     },
   }
+}
+
+const forDriver = (value: unknown): unknown => {
+  if (value instanceof Date) return value.toISOString()
+  return value instanceof Uint8Array && !Buffer.isBuffer(value) ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value
+}
+
+/** A statement that was put together from pieces, for the pool itself: by itself it is a transaction of its own, in one round trip instead of three. */
+export function assembled(names: Names, { text, values }: Piece): pg.QueryConfig {
+  return names.prepare(text, values.map(forDriver))
 }

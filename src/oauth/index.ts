@@ -97,7 +97,7 @@ export function createOAuth({ prisma, pool, directory, publicDirectory, registra
   }
   return {
     oauth: {
-      ...createAuthorization({ ...all, store: createAuthorizationStore({ prisma }), directory: publicDirectory, noteUse: registration.used, subjectOfHint, issuer, config }),
+      ...createAuthorization({ ...all, store: createAuthorizationStore({ pool }), directory: publicDirectory, noteUse: registration.used, subjectOfHint, issuer, config }),
       ...createTokenEndpoint({
         authentication,
         grants: {

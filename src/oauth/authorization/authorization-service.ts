@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import type { AuditStore } from '../../audit/index.js'
 import { type ClientAuthentication, type ClientDirectory, OAuthError, type Parameters, readParameters } from '../../clients/index.js'
 import type { Transact, Tx } from '../../database/transaction.js'
+import { MULTI_FACTOR } from '../../kernel/assurance.js'
 import type { Clock } from '../../kernel/clock.js'
 import { newId } from '../../kernel/ids.js'
 import type { Caller } from '../../kernel/principal.js'
@@ -14,9 +15,9 @@ import { type AuthorizationRequest, type CheckNeeds, readAuthorizationRequest } 
 import { readResumeMark, RESUME, resumeMark } from './resume-rules.js'
 import { type BrowserSession, cannotBeMet, missingStep, type Need } from './steps.js'
 
-/** Whoever comes with a request: the browser, and who is signed in there. */
+/** Whoever comes with a request: the browser, and who is signed in there. Whether they could prove a second factor is looked up when something hangs on it. */
 export interface Visitor {
-  session: BrowserSession | null
+  session: (Omit<BrowserSession, 'hasFactor'> & { hasFactor: () => Promise<boolean> }) | null
   /** the SHA-256 of the browser's secret */
   browser: Buffer
   caller: Caller
@@ -122,23 +123,28 @@ export function createAuthorization({ store, directory, authentication, subjectO
     }
   }
 
-  /** Gives the code. `within`: what else belongs into its transaction; false: nothing is given. Throws what is told where the request was used, or the sign-in is over. */
-  async function give({ request, pushed }: Read, { userId, sessionId }: BrowserSession, within: (tx: Tx) => Promise<boolean> = async () => true): Promise<string | null> {
+  /** Gives the code. `within`: what else belongs into its transaction, null: nothing; it says false: nothing is given. Throws what is told where the request was used, or the sign-in is over. */
+  async function give({ request, pushed }: Read, { userId, sessionId }: BrowserSession, within: ((tx: Tx) => Promise<boolean>) | null): Promise<string | null> {
     const { client, redirectUri, state, challenge, nonce, scopes, resources, claims } = request
     const code = `gac_${randomBytes(32).toString('base64url')}`
-    const grantId = newId()
     const at = moment()
-    const given = await transact(async (tx) => {
-      if (!(await within(tx))) return false
-      const isGiven = await store.insertCode(tx, {
-        codeHash: sha256(code), grantId, clientId: client.id, userId, sessionId, redirectUri, codeChallenge: challenge, nonce, scopes, resources: resources.map(({ identifier }) => identifier), claims: { idToken: claims.idToken },
-        expiresAt: new Date(at.now.getTime() + CODE_SECONDS * 1_000),
-      }, at, pushed)
-      if (!isGiven) throw spent()
+    const row = {
+      codeHash: sha256(code), grantId: newId(), clientId: client.id, userId, sessionId, redirectUri, codeChallenge: challenge, nonce, scopes, resources: resources.map(({ identifier }) => identifier), claims: { idToken: claims.idToken },
+      expiresAt: new Date(at.now.getTime() + CODE_SECONDS * 1_000),
+    }
+    const insert = async (tx?: Tx): Promise<boolean> => {
+      if (!(await store.insertCode(row, at, pushed, tx))) throw spent()
       return true
-    })
+    }
+    const given = within === null ? await insert() : await transact(async (tx) => (await within(tx)) && insert(tx))
     if (given) await noteUse(client)
     return given ? locationOf({ uri: redirectUri, state }, { code }) : null
+  }
+
+  async function sessionOf({ session }: Visitor, { mfa }: AuthorizationRequest): Promise<BrowserSession | null> {
+    if (session === null) return null
+    const hasFactor = session.acr === MULTI_FACTOR || ((mfa !== 'none' || session.wantsMfa) && (await session.hasFactor()))
+    return { ...session, hasFactor }
   }
 
   async function situationOf({ request, sinceMs }: Read, session: BrowserSession | null) {
@@ -150,7 +156,7 @@ export function createAuthorization({ store, directory, authentication, subjectO
     authorize: (parameters, visitor) => telling(parameters, async () => {
       const one = await read(parameters, visitor)
       const { request, sinceMs } = one
-      const { session } = visitor
+      const session = await sessionOf(visitor, request)
       const isFresh = sinceMs === null
       if (cannotBeMet(request, session)) return refusal(request, isFresh, 'unmet_authentication_requirements', 'The account has no second factor')
       const situation = await situationOf(one, session)
@@ -160,21 +166,21 @@ export function createAuthorization({ store, directory, authentication, subjectO
         return shown(one, missing.need, visitor, situation.consent?.version ?? 0)
       }
       if (session === null) throw new Error('a code is given to somebody')
-      return { kind: 'sendTo', name: request.client.name, isFresh, location: (await give(one, session)) ?? '' }
+      return { kind: 'sendTo', name: request.client.name, isFresh, location: (await give(one, session, null)) ?? '' }
     }),
 
     answer: (parameters, visitor, { allow, consentVersion }) => telling(parameters, async () => {
       const one = await read(parameters, visitor)
       const { request } = one
-      const { session, caller } = visitor
+      const { caller } = visitor
       if (!allow) return refusal(request, false, 'access_denied', 'The person said no')
+      const session = await sessionOf(visitor, request)
       const situation = await situationOf(one, session)
       const missing = missingStep(request, situation)
       // everything before the consent is done by now, or is done first
       if (session === null || (missing !== null && missing.need !== 'consent')) return shown(one, missing?.need ?? 'sign-in', visitor)
       const { client, scopes, resources } = request
-      const location = await give(one, session, async (tx) => {
-        if (client.firstParty) return true
+      const location = await give(one, session, client.firstParty ? null : async (tx) => {
         if (!(await store.saveConsent(tx, session.userId, client.id, { scopes, resources: resources.map(({ identifier }) => identifier) }, consentVersion, new Date(clock.now())))) return false
         await audit.record(tx, caller, { action: 'consent.given', targetType: 'client', targetId: client.id, details: { name: client.name, scopes, resources: resources.map(({ identifier }) => identifier) } })
         return true

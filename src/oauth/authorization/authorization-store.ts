@@ -1,7 +1,9 @@
 // Codes, consents and pushed requests. What may happen once is one statement that says who won: a code is given for a pushed request once, and a consent
 // counts against the version that was shown.
+import type pg from 'pg'
 import { bytes } from '../../database/along.js'
-import { Prisma, type PrismaClient } from '../../database/generated/client.js'
+import { Prisma } from '../../database/generated/client.js'
+import { assembled, createNames, prepared } from '../../database/prepared.js'
 import type { Tx } from '../../database/transaction.js'
 
 export interface NewCode {
@@ -26,8 +28,8 @@ export interface Consent {
 }
 
 export interface AuthorizationStore {
-  /** `pushed`: the request that it is for, which is gone with it. False: that was used before, or the sign-in is over. */
-  insertCode: (tx: Tx, code: NewCode, at: { now: Date; idleSince: Date }, pushed: Uint8Array | null) => Promise<boolean>
+  /** `pushed`: the request that it is for, which is gone with it. Without `tx` it is a transaction of its own. False: that was used before, or the sign-in is over. */
+  insertCode: (code: NewCode, at: { now: Date; idleSince: Date }, pushed: Uint8Array | null, tx?: Tx) => Promise<boolean>
   findConsent: (userId: string, clientId: string) => Promise<Consent | null>
   /** Adds to what was consented to. `seen`: the version that was shown, 0 for none. False: it has changed since. */
   saveConsent: (tx: Tx, userId: string, clientId: string, given: { scopes: readonly string[]; resources: readonly string[] }, seen: number, now: Date) => Promise<boolean>
@@ -38,11 +40,16 @@ export interface AuthorizationStore {
 
 const texts = (list: readonly string[]): Prisma.Sql => Prisma.sql`${[...list]}::text[]`
 
-export function createAuthorizationStore({ prisma }: { prisma: PrismaClient }): AuthorizationStore {
+const CONSENT = 'SELECT scopes, resources, version FROM oauth_consents WHERE user_id = $1::uuid AND client_id = $2::uuid'
+const PUSH = 'INSERT INTO oauth_pushed_requests (uri_hash, client_id, parameters, expires_at) VALUES ($1, $2::uuid, $3, $4::timestamptz)'
+const PUSHED = 'SELECT parameters FROM oauth_pushed_requests WHERE uri_hash = $1 AND client_id = $2::uuid AND expires_at > $3::timestamptz'
+
+export function createAuthorizationStore({ pool }: { pool: pg.Pool }): AuthorizationStore {
+  const names = createNames('oauth-code-new', 2)
   return {
-    async insertCode(tx, code, { now, idleSince }, pushed) {
+    async insertCode(code, { now, idleSince }, pushed, tx) {
       const spent = pushed === null ? Prisma.sql`SELECT 1` : Prisma.sql`DELETE FROM oauth_pushed_requests WHERE uri_hash = ${bytes(pushed)} AND client_id = ${code.clientId}::uuid AND expires_at > ${now}::timestamptz RETURNING 1`
-      const count = await tx.$executeRaw`
+      const insert = Prisma.sql`
         WITH spent AS (${spent})
         INSERT INTO oauth_codes (code_hash, grant_id, client_id, user_id, session_id, redirect_uri, code_challenge, nonce, scopes, resources, claims, expires_at)
         SELECT ${bytes(code.codeHash)}, ${code.grantId}::uuid, ${code.clientId}::uuid, ${code.userId}::uuid, ${code.sessionId}::uuid, ${code.redirectUri}, ${code.codeChallenge}, ${code.nonce},
@@ -50,9 +57,12 @@ export function createAuthorizationStore({ prisma }: { prisma: PrismaClient }): 
         WHERE EXISTS (SELECT FROM spent) AND EXISTS (
           SELECT FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ${code.sessionId}::uuid AND s.user_id = ${code.userId}::uuid AND s.kind = 'cookie' AND s.ended_at IS NULL
             AND s.expires_at > ${now}::timestamptz AND s.last_seen_at > ${idleSince}::timestamptz AND u.status = 'active')`
-      return count === 1
+      return (tx ? await tx.$executeRaw(insert) : (await pool.query(assembled(names, insert))).rowCount) === 1
     },
-    findConsent: (userId, clientId) => prisma.oAuthConsent.findUnique({ where: { userId_clientId: { userId, clientId } }, select: { scopes: true, resources: true, version: true } }),
+    async findConsent(userId, clientId) {
+      const { rows: [row] } = await pool.query<Consent>(prepared('oauth-consent', CONSENT, [userId, clientId]))
+      return row ?? null
+    },
     async saveConsent(tx, userId, clientId, { scopes, resources }, seen, now) {
       const union = (column: 'scopes' | 'resources', more: readonly string[]): Prisma.Sql => Prisma.sql`ARRAY(SELECT DISTINCT one FROM unnest(c.${Prisma.raw(column)} || ${texts(more)}) AS one ORDER BY one)`
       const count = seen === 0
@@ -64,11 +74,11 @@ export function createAuthorizationStore({ prisma }: { prisma: PrismaClient }): 
             WHERE user_id = ${userId}::uuid AND client_id = ${clientId}::uuid AND version = ${seen}`
       return count === 1
     },
-    async insertPushed({ uriHash, ...request }) {
-      await prisma.oAuthPushedRequest.create({ data: { uriHash: bytes(uriHash), ...request } })
+    async insertPushed({ uriHash, clientId, parameters, expiresAt }) {
+      await pool.query(prepared('oauth-push', PUSH, [Buffer.from(uriHash), clientId, parameters, expiresAt.toISOString()]))
     },
     async findPushed(uriHash, clientId, now) {
-      const row = await prisma.oAuthPushedRequest.findFirst({ where: { uriHash: bytes(uriHash), clientId, expiresAt: { gt: now } }, select: { parameters: true } })
+      const { rows: [row] } = await pool.query<{ parameters: string }>(prepared('oauth-pushed', PUSHED, [Buffer.from(uriHash), clientId, now.toISOString()]))
       return row?.parameters ?? null
     },
   }

@@ -3,7 +3,6 @@
 import { randomBytes } from 'node:crypto'
 import type { AuditStore } from '../../audit/index.js'
 import { OAuthError } from '../../clients/index.js'
-import type { Transact } from '../../database/transaction.js'
 import type { Clock } from '../../kernel/clock.js'
 import { type Secrets, sha256 } from '../../kernel/secrets.js'
 import { formatRefreshToken, OF_GRANT } from '../../sessions/index.js'
@@ -18,7 +17,6 @@ export interface CodeGrantDeps {
   grantTokens: GrantTokens
   endGrant: EndGrant
   audit: Pick<AuditStore, 'along'>
-  transact: Transact
   secrets: Secrets
   clock: Clock
   config: { sessionIdleSeconds: number; sessionAbsoluteSeconds: number }
@@ -29,7 +27,7 @@ const MOST_GRANTS = 50
 
 const invalid = (): OAuthError => new OAuthError('invalid_grant', 'The code is wrong, used, expired, or another client\'s')
 
-export function createCodeGrant({ store, grantTokens, endGrant, audit, transact, secrets, clock, config }: CodeGrantDeps): Grant {
+export function createCodeGrant({ store, grantTokens, endGrant, audit, secrets, clock, config }: CodeGrantDeps): Grant {
   return async (client, parameters, caller) => {
     const code = parameters.get('code')
     if (code === '') throw new OAuthError('invalid_request', 'code is missing')
@@ -49,7 +47,7 @@ export function createCodeGrant({ store, grantTokens, endGrant, audit, transact,
     const at = { now: new Date(nowMs), idleSince: new Date(nowMs - config.sessionIdleSeconds * 1_000) }
     const expiresAt = new Date(nowMs + config.sessionAbsoluteSeconds * 1_000)
     const why = audit.along({ ...caller, principal: null }, { action: 'grant.opened', targetType: 'client', targetId: client.id, actorUserId: known.userId, details: { name: client.name } })
-    const redeemed = target && await transact((tx) => store.redeem(tx, { codeHash, clientId: client.id, redirectUri, challenge }, { seed, expiresAt, most: MOST_GRANTS }, at, () => why))
+    const redeemed = target && await store.redeem({ codeHash, clientId: client.id, redirectUri, challenge }, { seed, expiresAt, most: MOST_GRANTS }, at, () => why)
     if (!redeemed) {
       const now = await store.findCode(codeHash, client.id)
       if (now?.isUsed === true) await endGrant(caller, 'code.reused', { id: now.grantId, userId: now.userId, clientId: client.id })

@@ -3,7 +3,7 @@
 import type pg from 'pg'
 import { Prisma } from '../../database/generated/client.js'
 import { bytes, together } from '../../database/along.js'
-import { prepared } from '../../database/prepared.js'
+import { assembled, createNames, prepared } from '../../database/prepared.js'
 import type { Along, Tx } from '../../database/transaction.js'
 import { type Acr, ONE_FACTOR } from '../../kernel/assurance.js'
 
@@ -47,9 +47,10 @@ export interface CodeProof {
 export interface GrantStore {
   /**
    * Uses a code and makes its grant, which may have refresh tokens of `seed` and ends at `expiresAt` if it is offline, with its sign-in otherwise. Null: there is no such code
-   * for this proof, it was used, or what it stands for is over. `most`: live grants of the client that the user may have; the oldest end.
+   * for this proof, it was used, or what it stands for is over. `most`: live grants of the client that the user may have; the oldest end. All of it is one statement, and so
+   * a transaction of its own.
    */
-  redeem: (tx: Tx, proof: CodeProof, grant: { seed: Uint8Array | null; expiresAt: Date; most: number }, at: Moment, along: (row: { clientId: string }) => Along) => Promise<RedeemedCode | null>
+  redeem: (proof: CodeProof, grant: { seed: Uint8Array | null; expiresAt: Date; most: number }, at: Moment, along: (row: { clientId: string }) => Along) => Promise<RedeemedCode | null>
   /** A code of this client, used or not; null: there is none. */
   findCode: (codeHash: Uint8Array, clientId: string) => Promise<{ grantId: string; userId: string; scopes: string[]; resources: string[]; isUsed: boolean } | null>
   findRefresh: (id: string, at: Moment) => Promise<RefreshState | null>
@@ -79,8 +80,9 @@ const CODE = `
 const DEAD_KEPT = 100
 
 export function createGrantStore({ pool }: { pool: pg.Pool }): GrantStore {
+  const names = createNames('oauth-redeem', 2)
   return {
-    async redeem(tx, { codeHash, clientId, redirectUri, challenge }, { seed, expiresAt, most }, { now, idleSince }, along) {
+    async redeem({ codeHash, clientId, redirectUri, challenge }, { seed, expiresAt, most }, { now, idleSince }, along) {
       const code = Prisma.sql`
         UPDATE oauth_codes SET consumed_at = ${now}::timestamptz WHERE code_hash = ${bytes(codeHash)} AND consumed_at IS NULL AND expires_at > ${now}::timestamptz AND client_id = ${clientId}::uuid
           AND redirect_uri = ${redirectUri} AND code_challenge IS NOT DISTINCT FROM ${challenge}::text RETURNING *`
@@ -104,8 +106,8 @@ export function createGrantStore({ pool }: { pool: pg.Pool }): GrantStore {
         DELETE FROM sessions WHERE id IN (
           SELECT g.id FROM oauth_grants g JOIN good ON g.user_id = good.user_id AND g.client_id = good.client_id JOIN sessions s ON s.id = g.id
           WHERE s.ended_at IS NOT NULL OR s.expires_at <= ${now}::timestamptz ORDER BY g.created_at DESC, g.id DESC OFFSET ${DEAD_KEPT})`
-      const [row] = await tx.$queryRaw<RedeemedCode[]>(together({ code, good, session, granted, older, dropped }, 'good', [along({ clientId })], Prisma.sql`
-        SELECT grant_id AS id, user_id AS "userId", client_id AS "clientId", scopes, resources, claims, amr, acr, auth_time AS "authTime", nonce FROM good`))
+      const { rows: [row] } = await pool.query<RedeemedCode>(assembled(names, together({ code, good, session, granted, older, dropped }, 'good', [along({ clientId })], Prisma.sql`
+        SELECT grant_id AS id, user_id AS "userId", client_id AS "clientId", scopes, resources, claims, amr, acr, auth_time AS "authTime", nonce FROM good`)))
       return row ?? null
     },
     async findCode(codeHash, clientId) {
