@@ -2,10 +2,15 @@
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Api, createApi } from './api.js'
+import { coreSecondsOf } from './core-time.js'
 import { DATA_FOLDER, NODE_FLAGS, serverEnvironment } from './environment.js'
 import { type Child, startChild } from './processes.js'
 
 const READY_MAX_MS = 90_000
+const IDLE_MAX_MS = 20_000
+const IDLE_LOOK_MS = 500
+// of a core: its polls take less
+const IDLE_PART = 0.08
 
 export interface Gatehouse {
   api: Api
@@ -35,6 +40,17 @@ async function waitUntilReady(api: Api, child: Child): Promise<void> {
   throw new Error(`Gatehouse was not ready after ${READY_MAX_MS / 1000} s:\n${child.said()}`)
 }
 
+/** Resolves when the server does nothing any more: after its start it compiles what nobody has asked for yet, a piece a turn, and whoever measures then measures that. */
+async function waitUntilIdle({ process: { pid } }: Child): Promise<void> {
+  const deadlineMs = performance.now() + IDLE_MAX_MS
+  for (let before = coreSecondsOf(pid); before !== null && performance.now() < deadlineMs;) {
+    await delay(IDLE_LOOK_MS)
+    const now = coreSecondsOf(pid) ?? before
+    if (now - before <= IDLE_LOOK_MS / 1_000 * IDLE_PART) return
+    before = now
+  }
+}
+
 export interface StartOptions {
   /** beside serverEnvironment, and stronger */
   environment?: Readonly<Record<string, string>>
@@ -47,6 +63,7 @@ export async function startGatehouse(prefix: readonly string[] = [], { environme
   const child = startChild('../src/main.js', prefix, { ...serverEnvironment(process.env, port, insidePort), ...environment }, { cwd: DATA_FOLDER, ipc: false, nodeFlags: [...NODE_FLAGS, ...nodeFlags] })
   const api = createApi(`http://127.0.0.1:${port}`, `http://127.0.0.1:${insidePort}`)
   await waitUntilReady(api, child)
+  await waitUntilIdle(child)
   return {
     api,
     child,

@@ -43,7 +43,7 @@ async function cookieOf({ api, bcryptCost }: World, admin: Record<string, string
     const { status, text } = await api.send('/api/v1/users', { method: 'POST', headers: admin, body: { ...person, name: 'Bench person' } })
     if (status !== 201 && !text.includes('email.taken')) throw new Error(`POST /users answered ${status}: ${text.slice(0, 300)}`)
   }
-  const { status, headers, text } = await api.send('/api/v1/auth/session', { method: 'POST', body: person })
+  const { status, headers, text } = await api.send('/api/v1/auth/session', { method: 'POST', body: { ...person, endOldest: true } })
   if (status !== 201) throw new Error(`POST /auth/session answered ${status}: ${text.slice(0, 300)}`)
   return headers.getSetCookie().map((one) => one.split(';')[0]).join('; ')
 }

@@ -48,6 +48,7 @@ import bodies from '../plugins/http/bodies.js'
 import browser from '../plugins/security/browser.js'
 import clientAddress from '../plugins/http/client-address.js'
 import conditional from '../plugins/http/conditional.js'
+import documents from '../plugins/http/documents.js'
 import csrf from '../plugins/security/csrf.js'
 import deviceCookie from '../plugins/security/device-cookie.js'
 import domains from '../plugins/features/domains.js'
@@ -241,6 +242,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(authenticate)
   await app.register(rateLimit)
   await app.register(conditional)
+  await app.register(documents)
   await app.register(idempotency)
   await app.register(verification)
   await app.register(health)

@@ -2,6 +2,9 @@
 // answer: its schema names every member.
 import fp from 'fastify-plugin'
 import { Type } from '@sinclair/typebox'
+import type { FastifyReply } from 'fastify'
+import type { PublishedKey } from '../../src/tokens/index.js'
+import { documentOf, type PublicDocument } from '../http/documents.js'
 import { strict } from '../http/route-kit.js'
 
 const OPTIONAL = (description: string) => Type.Optional(Type.String({ description }))
@@ -22,8 +25,19 @@ const Jwks = strict({ keys: Type.Array(Jwk) }, {
 })
 
 export default fp(async (app) => {
+  const { tokens } = app
+  let made: { of: readonly PublishedKey[]; document: PublicDocument } | null = null
+
+  function send(reply: FastifyReply, keys: readonly PublishedKey[]): FastifyReply {
+    if (made?.of !== keys) made = { of: keys, document: documentOf(reply.compileSerializationSchema(Jwks)({ keys })) }
+    return reply.document(made.document)
+  }
+
   app.get('/.well-known/jwks.json', {
     schema: { operationId: 'readJwks', summary: 'Public keys of tokens (JWKS, RFC 7517)', tags: ['Tokens'], response: { 200: Jwks } },
     config: { access: ['public'] },
-  }, async (_request, reply) => reply.header('cache-control', 'public, max-age=300').send({ keys: await app.tokens.publicKeys() }))
-}, { name: 'jwks', dependencies: ['jwt', 'access'] })
+  }, (_request, reply) => {
+    const keys = tokens.publicKeys()
+    return keys instanceof Promise ? keys.then((read) => send(reply, read)) : send(reply, keys)
+  })
+}, { name: 'jwks', dependencies: ['jwt', 'access', 'documents'] })

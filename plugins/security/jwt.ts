@@ -1,6 +1,8 @@
-// Loads the signing keys and puts @fastify/jwt behind the token service: the library signs, verifies, and insists on
+// Loads the signing keys and puts @fastify/jwt, and fast-jwt under it, behind the token service: the library signs, verifies, and insists on
 // algorithm and `typ`; the service judges claims, with the injected clock (so expiry is not the library's business here).
+import type { KeyObject } from 'node:crypto'
 import jwt from '@fastify/jwt'
+import { createSigner, createVerifier } from 'fast-jwt'
 import fp from 'fastify-plugin'
 import { createSigningKeys, createTokenService, type TokenService, type TokenSigner } from '../../src/tokens/index.js'
 
@@ -21,18 +23,28 @@ export default fp(async (app) => {
   const boot = ring.current()
   app.operate(signingKeys)
 
-  await app.register(jwt, {
-    secret: { private: boot.privatePem, public: boot.publicPem },
-    decode: { complete: true },
-    sign: { algorithm: ALGORITHM, kid: boot.kid, header: { alg: ALGORITHM, typ: TYPE } },
-    verify: { algorithms: [ALGORITHM], checkTyp: TYPE, ignoreExpiration: true, ignoreNotBefore: true },
-  })
+  const verify = { algorithms: [ALGORITHM], checkTyp: TYPE, ignoreExpiration: true, ignoreNotBefore: true } satisfies Parameters<typeof createVerifier>[0]
+  const signWith = (kid: string) => ({ algorithm: ALGORITHM, kid, header: { alg: ALGORITHM, typ: TYPE } } as const)
+  await app.register(jwt, { secret: { private: boot.privatePem, public: boot.publicPem }, decode: { complete: true }, sign: signWith(boot.kid), verify })
 
-  // without options the library takes the signer and the verifier it prepared for the boot key
+  // the library's plugin prepares the boot key alone, and would read any other one's text again for each token: ten times the work of a signature
+  const signers = new WeakMap<KeyObject, (claims: Record<string, unknown>) => string>()
+  const verifiers = new WeakMap<KeyObject, (token: string) => unknown>()
+
   const signer: TokenSigner = {
-    sign: (claims, key) => (key.kid === boot.kid ? app.jwt.sign(claims) : app.jwt.sign(claims, { key: key.privatePem, kid: key.kid })),
+    sign(claims, { kid, privateKey, privatePem }) {
+      if (kid === boot.kid) return app.jwt.sign(claims)
+      const known = signers.get(privateKey) ?? createSigner({ ...signWith(kid), key: privatePem })
+      signers.set(privateKey, known)
+      return known(claims)
+    },
     keyIdOf: (token) => app.jwt.decode<{ header: { kid?: string } }>(token)?.header.kid,
-    verify: (token, key) => (key.kid === boot.kid ? app.jwt.verify(token) : app.jwt.verify(token, { key: key.publicPem })),
+    verify(token, { kid, publicKey, publicPem }) {
+      if (kid === boot.kid) return app.jwt.verify(token)
+      const known = verifiers.get(publicKey) ?? createVerifier({ ...verify, key: publicPem })
+      verifiers.set(publicKey, known)
+      return known(token) as Record<string, unknown>
+    },
   }
   app.decorate('tokens', createTokenService({ store: ring, signer, issuer: app.publicOrigin, clock, accessTokenSeconds: config.accessTokenSeconds }))
 }, { name: 'jwt', dependencies: ['features'] })

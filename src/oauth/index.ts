@@ -63,8 +63,8 @@ export interface OAuthNeeds {
 }
 
 export interface OAuthServer extends AuthorizationService, TokenEndpoint, IntrospectionService, RevocationService, UserinfoService, LogoutService {
-  /** Makes sure that the keys are there which id tokens are signed with. */
-  metadata: () => Promise<Record<string, unknown>>
+  /** Makes sure that the keys are there which id tokens are signed with. The same object as long as it says the same; a promise when a key has to be made. */
+  metadata: () => Record<string, unknown> | Promise<Record<string, unknown>>
   /** Of the API that an identifier names; null: there is none. */
   resourceMetadata: (identifier: string) => Promise<Record<string, unknown> | null>
 }
@@ -80,6 +80,8 @@ const CODE_KEPT_MS = 3_600_000
 const LEFT_KEPT_MS = 32 * 86_400_000
 const NOTED_EVERY_MS = 1_000
 const EXPIRED_EVERY_MS = 60_000
+// others than that of access tokens, which there always is
+const PUBLISHED = ['RS256', 'ES256'] as const
 
 export function createOAuth({ prisma, pool, directory, publicDirectory, registration, authorizer, tokens, account, issuer, config, ...all }: OAuthNeeds): OAuthFeature {
   const { clock, authentication } = all
@@ -91,6 +93,12 @@ export function createOAuth({ prisma, pool, directory, publicDirectory, registra
   const refreshTokens = createRefreshTokens({ ...all, store, config })
   const logouts = createLogoutStore({ pool })
   const deliveries = createLogoutDeliveries({ ...all, store: logouts, tokens, client: directory.clientById, config })
+  let described: { by: string; metadata: Record<string, unknown> } | null = null
+  const metadata = (): Record<string, unknown> => {
+    const by = issuer()
+    if (described?.by !== by) described = { by, metadata: providerMetadata(by, { hasRegistration: registration.mode !== 'closed', hasDocuments: config.oauthClientDocuments }) }
+    return described.metadata
+  }
   const subjectOfHint = async (hint: string, client: { clientId: string }): Promise<string | null> => {
     const read = await idTokens.read(hint)
     return read?.clientId === client.clientId ? read.userId : null
@@ -110,9 +118,9 @@ export function createOAuth({ prisma, pool, directory, publicDirectory, registra
       ...createRevocationService({ ...all, authorizer, store: createRevokedTokenStore(), refreshTokens, endGrant }),
       ...createLogout({ store: logouts, directory, idTokens }),
       ...createUserinfo({ authorizer, account, audience: userinfo }),
-      async metadata() {
-        await tokens.prepare(['RS256', 'ES256'])
-        return providerMetadata(issuer(), { hasRegistration: registration.mode !== 'closed', hasDocuments: config.oauthClientDocuments })
+      metadata() {
+        const preparing = tokens.prepare(PUBLISHED)
+        return preparing ? preparing.then(metadata) : metadata()
       },
       async resourceMetadata(identifier) {
         const resource = await directory.resource(identifier)

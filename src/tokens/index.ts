@@ -9,7 +9,7 @@ import { createSigningKeyStore } from './signing-key-store.js'
 export type { TokenType } from './jws.js'
 export { planRotation } from './rotation.js'
 export { createSigningKeyStore, isKeyUnder, type SigningAlgorithm, type SigningKeyStore, WrongSecretError } from './signing-key-store.js'
-export { type AccessToken, type ClientToken, createTokenService, type TokenService, type TokenSigner } from './token-service.js'
+export { type AccessToken, type ClientToken, createTokenService, type PublishedKey, type TokenService, type TokenSigner } from './token-service.js'
 
 // well below the ten minutes between the making of a key and its first signature
 const RELOAD_EVERY_MS = 30_000

@@ -1,11 +1,14 @@
 // Signed tokens in their compact form (RFC 7515 3.1), by one of our keys: the algorithm is the key's, never the token's own word. jose signs and checks;
 // it is loaded with the first of them. Judges no claims.
+import type * as Jose from 'jose'
 import type { SigningKey } from './signing-key-store.js'
 
 /** What a token is (RFC 8725 3.11): an access token, an id token, a logout token. One is never taken for another. */
 export type TokenType = 'at+jwt' | 'JWT' | 'logout+jwt'
 
-const jose = () => import('jose')
+let loaded: typeof Jose | null = null
+// even of what is loaded, an import costs a third of a signature
+const jose = (): typeof Jose | Promise<typeof Jose> => loaded ?? import('jose').then((library) => (loaded = library))
 // a spelling with bits to spare is another text of the same bytes, and no token of ours
 const isCanonical = (part: string): boolean => Buffer.from(part, 'base64url').toString('base64url') === part
 

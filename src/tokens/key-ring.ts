@@ -9,10 +9,10 @@ export interface KeyRing {
   load: () => Promise<void>
   /** the key that signs access tokens of sessions. Throws before `load`. */
   current: () => SigningKey
-  /** the key that signs by an algorithm, made if there is none */
-  signing: (algorithm: SigningAlgorithm) => Promise<SigningKey>
-  /** Reads the keys anew, unless that was less than a second ago: another node may have made one. */
-  refresh: () => Promise<void>
+  /** the key that signs by an algorithm; a promise when there is none, and it is made */
+  signing: (algorithm: SigningAlgorithm) => SigningKey | Promise<SigningKey>
+  /** Reads the keys anew, unless that was less than a second ago: another node may have made one. A promise only then. */
+  refresh: () => void | Promise<void>
   /** those that are published: active, or to become so, and not retired */
   all: () => readonly SigningKey[]
   /** the key of an id, reloading when it is unknown; undefined when it stays unknown or has retired */
@@ -53,6 +53,18 @@ export function createKeyRing({ store, clock }: { store: SigningKeyStore; clock:
     await load()
   }
 
+  async function made(algorithm: SigningAlgorithm): Promise<SigningKey> {
+    let started = making.get(algorithm)
+    if (!started) {
+      started = make(algorithm).finally(() => making.delete(algorithm))
+      making.set(algorithm, started)
+    }
+    await started
+    const key = newest(algorithm)
+    if (!key) throw new Error(`There is no ${algorithm} key to sign with`)
+    return key
+  }
+
   return {
     load,
     current() {
@@ -61,22 +73,8 @@ export function createKeyRing({ store, clock }: { store: SigningKeyStore; clock:
       if (!key) throw new Error('The signing keys have not been loaded')
       return key
     },
-    async signing(algorithm) {
-      const known = newest(algorithm)
-      if (known) return known
-      let made = making.get(algorithm)
-      if (!made) {
-        made = make(algorithm).finally(() => making.delete(algorithm))
-        making.set(algorithm, made)
-      }
-      await made
-      const key = newest(algorithm)
-      if (!key) throw new Error(`There is no ${algorithm} key to sign with`)
-      return key
-    },
-    async refresh() {
-      if (loading || clock.monotonic() - loadedAtMs >= RELOAD_EVERY_MS) await load()
-    },
+    signing: (algorithm) => newest(algorithm) ?? made(algorithm),
+    refresh: () => (loading || clock.monotonic() - loadedAtMs >= RELOAD_EVERY_MS ? load() : undefined),
     all: () => keys.filter(isGood),
     async find(kid) {
       const known = keys.find((key) => key.kid === kid)

@@ -101,18 +101,29 @@ export function createSigningKeyStore({ prisma, secrets, clock }: { prisma: Pris
     return { algorithm, kid, jwk, sealed: Uint8Array.from(secrets.encrypt(PURPOSE, kid, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())) }
   }
 
+  type Material = Pick<SigningKey, 'publicKey' | 'privateKey' | 'publicPem' | 'privatePem'> & { sealed: Uint8Array }
+  /** Of the keys that were there when they were read last: to open one and to read it costs more than ten signatures, and libraries prepare by the object. */
+  let known: ReadonlyMap<string, Material> = new Map()
+
+  function materialOf(kid: string, jwk: PublicJwk, sealed: Uint8Array): Material {
+    const before = known.get(kid)
+    if (before && Buffer.compare(before.sealed, sealed) === 0) return before
+    const publicKey = createPublicKey({ key: { ...jwk }, format: 'jwk' })
+    const privatePem = unseal(kid, sealed)
+    return { sealed, publicKey, privateKey: createPrivateKey(privatePem), publicPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(), privatePem }
+  }
+
   return {
     async list() {
       const rows = await prisma.signingKey.findMany({ orderBy: [{ createdAt: 'desc' }, { kid: 'asc' }] })
       await reseal(rows)
-      return rows.map(({ kid, algorithm, publicJwk, privateCiphertext, activatesAt, retiresAt }) => {
-        const jwk = publicJwk as unknown as PublicJwk // written below, in this form
-        const publicKey = createPublicKey({ key: { ...jwk }, format: 'jwk' })
-        const privatePem = unseal(kid, privateCiphertext)
-        return {
-          kid, algorithm: algorithm as SigningAlgorithm, activatesAtMs: activatesAt.getTime(), retiresAtMs: retiresAt?.getTime() ?? null, publicJwk: jwk, publicKey, privateKey: createPrivateKey(privatePem),
-          publicPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(), privatePem,
-        }
+      const materials = new Map(rows.map(({ kid, publicJwk, privateCiphertext }) => [kid, materialOf(kid, publicJwk as unknown as PublicJwk, privateCiphertext)])) // written below, in this form
+      known = materials
+      return rows.flatMap(({ kid, algorithm, publicJwk, activatesAt, retiresAt }) => {
+        const material = materials.get(kid)
+        if (!material) return []
+        const { sealed: _, ...keys } = material
+        return [{ ...keys, kid, algorithm: algorithm as SigningAlgorithm, activatesAtMs: activatesAt.getTime(), retiresAtMs: retiresAt?.getTime() ?? null, publicJwk: publicJwk as unknown as PublicJwk }]
       })
     },
     async ensure(algorithm) {

@@ -57,17 +57,17 @@ export interface TokenService {
    */
   issue: (subject: { userId: string; sessionId: string; act?: { sub: string; sid: string }; seconds?: number; organizationId?: string | null } & Assurance) => string
   /** A signed access token of a client for an audience (RFC 9068). */
-  issueFor: (token: NewClientToken) => Promise<string>
+  issueFor: (token: NewClientToken) => string | Promise<string>
   /** Signs claims as they are; `iss` is added. */
   sign: (claims: Record<string, unknown>, type: TokenType, algorithm: SigningAlgorithm) => Promise<string>
   /** The claims of a token of that type that was signed here, whenever that was and however old it is; null for any other. */
   read: (token: string, type: TokenType) => Promise<Record<string, unknown> | null>
   /** What an access token is. Throws token.invalid, or token.expired for a genuine token past its time. */
   verify: (token: string) => Promise<AccessToken>
-  /** What others verify tokens with, the signing key of access tokens first (RFC 7517). */
-  publicKeys: () => Promise<PublishedKey[]>
-  /** Makes the keys of these algorithms that there are not yet, so that they are published before they sign. */
-  prepare: (algorithms: readonly SigningAlgorithm[]) => Promise<void>
+  /** What others verify tokens with, the signing key of access tokens first (RFC 7517): the same list for as long as nothing of it changes. A promise when the keys have to be read. */
+  publicKeys: () => readonly PublishedKey[] | Promise<readonly PublishedKey[]>
+  /** Makes the keys of these algorithms that there are not yet, so that they are published before they sign. A promise when there are such. */
+  prepare: (algorithms: readonly SigningAlgorithm[]) => void | Promise<void>
 }
 
 export type PublishedKey = PublicJwk & {
@@ -134,6 +134,18 @@ export function createTokenService({ store, signer, issuer, clock, accessTokenSe
     return claims
   }
 
+  // Ed25519 is done before another thread would have been told of it; RSA takes a thread for as long as ten requests take
+  const signed = (claims: Record<string, unknown>, key: SigningKey): string | Promise<string> => (key.algorithm === 'EdDSA' ? signer.sign(claims, key) : signJws(claims, 'at+jwt', key))
+
+  let published: readonly PublishedKey[] = []
+  function publishedNow(): readonly PublishedKey[] {
+    const first = store.current()
+    const keys = [first, ...store.all().filter((key) => key !== first)]
+    // a key's id is the hash of all that is published of it
+    if (keys.length !== published.length || keys.some(({ kid }, at) => kid !== published[at]?.kid)) published = keys.map(({ kid, publicJwk, algorithm }) => ({ ...publicJwk, kid, use: 'sig', alg: algorithm }))
+    return published
+  }
+
   return {
     issue({ userId, sessionId, amr, acr, authTime, act, organizationId, seconds: life = accessTokenSeconds }) {
       const iat = seconds()
@@ -144,13 +156,15 @@ export function createTokenService({ store, signer, issuer, clock, accessTokenSe
       }
       return signer.sign(claims, store.current())
     },
-    async issueFor({ clientId, subject, sessionId, audience, scopes, seconds: life, algorithm, assurance }) {
+    issueFor({ clientId, subject, sessionId, audience, scopes, seconds: life, algorithm, assurance }) {
       const iat = seconds()
       const claims = {
         iss: issuer(), aud: audience, client_id: clientId, sub: subject, ...(sessionId === undefined ? {} : { sid: sessionId }), scope: scopes.join(' '), jti: newId(), iat, exp: iat + life,
         ...(assurance ? assuranceClaims(assurance) : {}),
       }
-      return signJws(claims, 'at+jwt', await store.signing(algorithm))
+      const key = store.signing(algorithm)
+      if (key instanceof Promise) return key.then((made) => signed(claims, made))
+      return signed(claims, key)
     },
     sign: async (claims, type, algorithm) => signJws({ iss: issuer(), ...claims }, type, await store.signing(algorithm)),
     async read(token, type) {
@@ -170,13 +184,14 @@ export function createTokenService({ store, signer, issuer, clock, accessTokenSe
       if (read.expiresAt.getTime() <= clock.now()) throw problem('token.expired')
       return read
     },
-    async publicKeys() {
-      await store.refresh()
-      const first = store.current()
-      return [first, ...store.all().filter((key) => key !== first)].map(({ kid, publicJwk, algorithm }) => ({ ...publicJwk, kid, use: 'sig', alg: algorithm }))
+    publicKeys() {
+      const reading = store.refresh()
+      return reading ? reading.then(publishedNow) : publishedNow()
     },
-    async prepare(algorithms) {
-      await Promise.all(algorithms.map((algorithm) => store.signing(algorithm)))
+    prepare(algorithms) {
+      const missing = algorithms.map((algorithm) => store.signing(algorithm)).filter((key) => key instanceof Promise)
+      if (missing.length > 0) return Promise.all(missing).then(() => undefined)
+      return undefined
     },
   }
 }

@@ -44,6 +44,18 @@ t.test('/.well-known/jwks.json', async (t) => {
     t.match(key, { kty: 'OKP', crv: 'Ed25519', use: 'sig', alg: 'EdDSA' })
   })
 
+  t.test('304 to whoever has the documents that clients read; each has a name of its own', async (t) => {
+    const names = new Set<unknown>()
+    for (const url of [URL, '/.well-known/openid-configuration']) {
+      const { headers: { etag = '' } } = await app.inject({ url })
+      names.add(etag)
+      for (const known of [etag, `W/${etag}`, `"other", ${etag}`, '*']) t.match(await app.inject({ url, headers: { 'if-none-match': known } }), { statusCode: 304, body: '' })
+      t.equal((await app.inject({ url, headers: { 'if-none-match': '"other"' } })).statusCode, 200)
+      t.match(await app.inject({ url, method: 'HEAD' }), { statusCode: 200, body: '' })
+    }
+    t.equal(names.size, 2)
+  })
+
   t.test('an access token is an RFC 9068 token that the published key verifies', async (t) => {
     const { accessToken, user } = await as.signUp()
     const [jwk] = await keysOf({ app })

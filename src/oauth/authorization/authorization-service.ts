@@ -71,6 +71,13 @@ interface Read {
 
 const spent = (): AuthorizationError => new AuthorizationError('invalid_request', 'The request was answered before: go back to the application and begin again', null)
 
+/** The sign-in of a visitor, with what the request hangs on. */
+async function sessionOf({ session }: Visitor, { mfa }: AuthorizationRequest): Promise<BrowserSession | null> {
+  if (session === null) return null
+  const hasFactor = session.acr === MULTI_FACTOR || ((mfa !== 'none' || session.wantsMfa) && (await session.hasFactor()))
+  return { ...session, hasFactor }
+}
+
 export function createAuthorization({ store, directory, authentication, subjectOfHint, noteUse, audit, transact, secrets, clock, issuer, config }: AuthorizationDeps): AuthorizationService {
   const needs: CheckNeeds = { directory, subjectOfHint }
   const moment = () => ({ now: new Date(clock.now()), idleSince: new Date(clock.now() - config.sessionIdleSeconds * 1_000) })
@@ -139,12 +146,6 @@ export function createAuthorization({ store, directory, authentication, subjectO
     const given = within === null ? await insert() : await transact(async (tx) => (await within(tx)) && insert(tx))
     if (given) await noteUse(client)
     return given ? locationOf({ uri: redirectUri, state }, { code }) : null
-  }
-
-  async function sessionOf({ session }: Visitor, { mfa }: AuthorizationRequest): Promise<BrowserSession | null> {
-    if (session === null) return null
-    const hasFactor = session.acr === MULTI_FACTOR || ((mfa !== 'none' || session.wantsMfa) && (await session.hasFactor()))
-    return { ...session, hasFactor }
   }
 
   async function situationOf({ request, sinceMs }: Read, session: BrowserSession | null) {
