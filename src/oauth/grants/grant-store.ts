@@ -88,7 +88,7 @@ export function createGrantStore({ pool }: { pool: pg.Pool }): GrantStore {
           AND redirect_uri = ${redirectUri} AND code_challenge IS NOT DISTINCT FROM ${challenge}::text RETURNING *`
       // locked, so that a sign-in which ends at this moment ends this grant, too
       const good = Prisma.sql`
-        SELECT code.*, p.address, p.user_agent, coalesce(p.acr, ${ONE_FACTOR}) AS acr, p.amr, coalesce(p.auth_time, p.created_at) AS auth_time, 'offline_access' = ANY(code.scopes) AS offline,
+        SELECT code.*, p.address, p.user_agent, p.last_seen_at AS p_last_seen_at, coalesce(p.acr, ${ONE_FACTOR}) AS acr, p.amr, coalesce(p.auth_time, p.created_at) AS auth_time, 'offline_access' = ANY(code.scopes) AS offline,
           CASE WHEN 'offline_access' = ANY(code.scopes) THEN ${expiresAt}::timestamptz ELSE p.expires_at END AS ends_at
         FROM code JOIN sessions p ON p.id = code.session_id AND p.user_id = code.user_id JOIN users u ON u.id = code.user_id JOIN oauth_clients c ON c.id = code.client_id
         WHERE p.ended_at IS NULL AND p.expires_at > ${now}::timestamptz AND p.last_seen_at > ${idleSince}::timestamptz AND u.status = 'active' AND c.enabled FOR SHARE OF p`
@@ -96,8 +96,8 @@ export function createGrantStore({ pool }: { pool: pg.Pool }): GrantStore {
         INSERT INTO sessions (id, user_id, kind, refresh_seed, address, user_agent, created_at, last_seen_at, expires_at, amr, acr, auth_time)
         SELECT grant_id, user_id, 'grant', ${seed && bytes(seed)}::bytea, address, user_agent, ${now}::timestamptz, ${now}::timestamptz, ends_at, amr, acr, auth_time FROM good RETURNING id`
       const granted = Prisma.sql`
-        INSERT INTO oauth_grants (id, user_id, client_id, parent_session_id, offline, scopes, resources, claims, created_at)
-        SELECT grant_id, user_id, client_id, session_id, offline, scopes, resources, claims, ${now}::timestamptz FROM good`
+        INSERT INTO oauth_grants (id, user_id, client_id, parent_session_id, offline, scopes, resources, claims, created_at, due_at)
+        SELECT grant_id, user_id, client_id, session_id, offline, scopes, resources, claims, ${now}::timestamptz, LEAST(ends_at, p_last_seen_at + (${now}::timestamptz - ${idleSince}::timestamptz), ${now}::timestamptz + interval '1 day') FROM good`
       const older = Prisma.sql`
         UPDATE sessions SET ended_at = ${now}::timestamptz WHERE id IN (
           SELECT g.id FROM oauth_grants g JOIN good ON g.user_id = good.user_id AND g.client_id = good.client_id JOIN sessions s ON s.id = g.id

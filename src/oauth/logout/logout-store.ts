@@ -23,7 +23,7 @@ export interface LogoutStore {
   any: () => Promise<boolean>
   /** The sign-in that a grant was given in; null: there is no such grant. */
   findParent: (grantId: string) => Promise<string | null>
-  /** Ends grants that time has ended, of clients that want to be told, `most` at a time; how many. */
+  /** Ends grants that time has ended, of clients that want to be told. Looks at `most` that are due; at how many it has looked. */
   endExpired: (at: { now: Date; idleSince: Date }, most: number) => Promise<number>
   /** By the id of the row it had. */
   findLeft: (id: string) => Promise<LeftClient | null>
@@ -31,12 +31,26 @@ export interface LogoutStore {
   endLeft: (at: { now: Date; againAt: Date }, most: number) => Promise<void>
 }
 
+// Each grant says when it is to be looked at next: no sooner than time can end it, at most a day ahead (the settings may change), and never again once it is over. So a look costs
+// what is due, by the index, however many grants there are; that somebody used it meanwhile is seen then. What another statement moves on at this moment is not ended.
 const EXPIRED = `
-  UPDATE sessions SET ended_at = $1::timestamptz WHERE id IN (
-    SELECT s.id FROM oauth_clients c JOIN oauth_grants g ON g.client_id = c.id JOIN sessions s ON s.id = g.id LEFT JOIN sessions p ON p.id = g.parent_session_id
-    WHERE c.backchannel_logout_uri IS NOT NULL AND s.ended_at IS NULL AND (s.expires_at <= $1::timestamptz OR s.last_seen_at <= $2::timestamptz
-      OR (NOT g.offline AND (p.id IS NULL OR p.ended_at IS NOT NULL OR p.expires_at <= $1::timestamptz OR p.last_seen_at <= $2::timestamptz)))
-    LIMIT $3 FOR UPDATE OF s SKIP LOCKED)`
+  WITH due AS (
+    SELECT id, client_id, parent_session_id, offline FROM oauth_grants WHERE due_at <= $1::timestamptz ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED
+  ), parents AS (
+    SELECT due.*, p.expires_at AS p_expires_at, p.last_seen_at AS p_last_seen_at, NOT due.offline AND (p.id IS NULL OR p.ended_at IS NOT NULL OR p.expires_at <= $1::timestamptz OR p.last_seen_at <= $2::timestamptz) AS is_left
+    FROM due LEFT JOIN sessions p ON p.id = due.parent_session_id
+  ), judged AS (
+    SELECT d.id, d.is_left, s.ended_at IS NOT NULL AS is_over, c.backchannel_logout_uri IS NOT NULL AS is_told, CASE WHEN d.is_left THEN $1::timestamptz ELSE LEAST(s.expires_at, s.last_seen_at + ($1::timestamptz - $2::timestamptz),
+      CASE WHEN NOT d.offline THEN LEAST(d.p_expires_at, d.p_last_seen_at + ($1::timestamptz - $2::timestamptz)) END) END AS ends_at
+    FROM parents d JOIN sessions s ON s.id = d.id LEFT JOIN oauth_clients c ON c.id = d.client_id
+  ), moved AS (
+    UPDATE oauth_grants g SET due_at = CASE WHEN j.is_over OR (j.ends_at <= $1::timestamptz AND NOT j.is_told) THEN '9999-12-31 00:00:00+00' ELSE GREATEST(LEAST(j.ends_at, $1::timestamptz + interval '1 day'), $1::timestamptz + interval '1 second') END
+    FROM judged j WHERE g.id = j.id RETURNING 1
+  ), ended AS (
+    UPDATE sessions s SET ended_at = $1::timestamptz FROM judged j
+    WHERE s.id = j.id AND s.ended_at IS NULL AND j.is_told AND j.ends_at <= $1::timestamptz AND (j.is_left OR s.expires_at <= $1::timestamptz OR s.last_seen_at <= $2::timestamptz)
+  )
+  SELECT count(*)::int AS looked FROM moved`
 
 const LEFT_AT_ONCE = 100
 // what was given after a client was let in again stays
@@ -62,8 +76,8 @@ export function createLogoutStore({ pool }: { pool: pg.Pool }): LogoutStore {
       return row?.parent ?? null
     },
     async endExpired({ now, idleSince }, most) {
-      const { rowCount } = await pool.query({ text: EXPIRED, values: [now, idleSince, most] })
-      return rowCount ?? 0
+      const { rows: [row] } = await pool.query<{ looked: number }>(prepared('oauth-grants-due', EXPIRED, [now.toISOString(), idleSince.toISOString(), most]))
+      return row?.looked ?? 0
     },
     async findLeft(id) {
       const { rows: [row] } = await pool.query<LeftClient>({
