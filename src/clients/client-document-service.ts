@@ -28,6 +28,8 @@ export interface ClientDocumentDeps {
 }
 
 const READ_EVERY_MS = 3_600_000
+// one that cannot be read anew counts for a day
+const COUNTS_MS = 86_400_000
 const UNUSED_MS = 86_400_000
 const FAILED_MS = 60_000
 const MOST_BYTES = 64 * 1024
@@ -44,20 +46,23 @@ export function isDocumentName(text: string): boolean {
 /** Directory by which clients are also known by their documents. */
 export function withDocuments({ directory, store, registrations, registration, outbound, transact, clock, publishRevocations, mayFetch }: ClientDocumentDeps): ClientDirectory {
   const failed = new LRUCache<string, number>({ max: MOST_FAILED })
+  const away = new LRUCache<string, number>({ max: MOST_FAILED })
   const reading = new Map<string, Promise<KnownClient | null>>()
 
-  /** What the document says; null: there is none that counts. */
-  async function fetched(clientId: string): Promise<ClientFields | null> {
+  /** What the document says; null: there is none that counts; `away`: it could not be had now. */
+  async function fetched(clientId: string): Promise<ClientFields | null | 'away'> {
     try {
       outbound.check(clientId)
-      if (!(await mayFetch(new URL(clientId).host))) return null
+      if (!(await mayFetch(new URL(clientId).host))) return 'away'
       const answer = await outbound.fetch(clientId, { mostBytes: MOST_BYTES, accept: ['application/json'] })
+      if (answer.status >= 500 || answer.status === 429) return 'away'
       const metadata: unknown = answer.status === 200 ? await answer.json() : null
       if (typeof metadata !== 'object' || metadata === null || (metadata as Metadata)['client_id'] !== clientId) return null
       const fields = clientOf(metadata as Metadata, 'none')
       // whoever can read the document would know the secret
       return fields.authMethod === 'none' || fields.authMethod === 'private_key_jwt' ? fields : null
     } catch (error) {
+      if (error instanceof OutboundError && error.reason !== 'refused') return 'away'
       if (error instanceof OutboundError || error instanceof OAuthError || error instanceof SyntaxError) return null
       throw error
     }
@@ -71,7 +76,8 @@ export function withDocuments({ directory, store, registrations, registration, o
         const row = known && (await store.lock(tx, known.id))
         const id = row?.id ?? newId()
         if (row) {
-          const { kind: _, ...rest } = fields
+          // whether it may is not its own word
+          const { kind: _, enabled: _administrators, ...rest } = fields
           const isSame = (Object.keys(rest) as (keyof typeof rest)[]).every((name) => JSON.stringify(row[name]) === JSON.stringify(rest[name]))
           if (!isSame) {
             await store.update(tx, id, row.version, rest, now)
@@ -89,9 +95,15 @@ export function withDocuments({ directory, store, registrations, registration, o
 
   async function read(clientId: string): Promise<KnownClient | null> {
     const known = await registrations.findDocument(clientId)
-    if (known && clock.now() - known.readAt.getTime() < READ_EVERY_MS) return directory.client(clientId)
+    const ageMs = known ? clock.now() - known.readAt.getTime() : Infinity
+    if (ageMs < READ_EVERY_MS || (ageMs < COUNTS_MS && (away.get(clientId) ?? 0) > clock.monotonic())) return directory.client(clientId)
     const fields = await fetched(clientId)
-    if (!fields) {
+    // strangers can use up what may be asked for, and hosts have bad hours: neither shall keep a client's people out
+    if (fields === 'away' && ageMs < COUNTS_MS) {
+      away.set(clientId, clock.monotonic() + FAILED_MS)
+      return directory.client(clientId)
+    }
+    if (!fields || fields === 'away') {
       failed.set(clientId, clock.monotonic() + FAILED_MS)
       return null
     }

@@ -72,6 +72,10 @@ export function createClients({ prisma, pool, cursors, known, mayFetchDocument, 
     authentication: createClientAuthentication({ directory, keys: createKeyDirectory(deps), used, clock: deps.clock, issuer: deps.publicOrigin }),
     clients: createClientService({ ...deps, store, resources }),
     resources: createResourceService({ ...deps, store: resources }),
-    jobs: ['oauth_client_secrets', 'oauth_used', 'oauth_clients'].map((table) => tableExpiry(pool, { table, where: 'expires_at <= $1', before: deps.clock.now })),
+    jobs: [
+      ...['oauth_client_secrets', 'oauth_used'].map((table) => tableExpiry(pool, { table, where: 'expires_at <= $1', before: deps.clock.now })),
+      // a document that was disabled would come again as a new client
+      tableExpiry(pool, { table: 'oauth_clients', where: "expires_at <= $1 AND (enabled OR registration <> 'document')", before: deps.clock.now }),
+    ],
   }
 }

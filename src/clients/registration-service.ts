@@ -68,7 +68,8 @@ export function createRegistration({ store, registrations, outbound, audit, auth
     const hash = await registrations.findToken(id)
     if (hash === null || !equalBytes(hash, sha256(token))) throw denied()
     const row = await store.find(id)
-    if (row?.registration !== 'dynamic') throw denied()
+    // what an administrator has disabled changes nothing of itself, and does not go and come again
+    if (row?.registration !== 'dynamic' || !row.enabled) throw denied()
     return row
   }
 
@@ -110,7 +111,7 @@ export function createRegistration({ store, registrations, outbound, audit, auth
     async replace(caller, id, token, metadata) {
       const known = await clientOfToken(id, token)
       if (metadata['client_id'] !== known.clientId) throw new OAuthError('invalid_request', 'client_id must be the client\'s')
-      const { kind: _, ...fields } = check(clientOf(metadata, 'client_secret_basic'))
+      const { kind: _, enabled: _administrators, ...fields } = check(clientOf(metadata, 'client_secret_basic'))
       return transact(async (tx) => {
         const row = await store.update(tx, id, known.version, fields, now())
         if (!row) throw new OAuthError('invalid_request', 'It was changed at this moment: read it anew')

@@ -5,7 +5,9 @@ import { createLocalJWKSet, type JSONWebKeySet, type JWTPayload, jwtVerify } fro
 import t from 'tap'
 import { QUEUED_WORK } from '../../src/queue/index.js'
 import { expectJson, PASSWORD, startApp } from '../support/app.js'
+import { serve } from '../support/mcp.js'
 import { basic, type Form, formOf, type OAuthClientBody, oauthHouse, type OAuthPerson, personOf, requestOf, type TokenBody } from '../support/oauth.js'
+import { eventually } from '../support/redis.js'
 
 const BYE = 'https://app.example.com/bye'
 
@@ -163,6 +165,44 @@ t.test('logout', async (t) => {
     t.ok(await isAlive(one.body))
     expectJson(await post('token', { grant_type: 'refresh_token', refresh_token: one.body.refresh_token ?? '' }, own(web)), 200)
     t.notOk(await isAlive(silent.body))
+  })
+
+  t.test('a client that hangs holds one place: others are told meanwhile', async (t) => {
+    await deliver()
+    const [before, held] = [told.length, [] as (() => void)[]]
+    let isAnswered = false
+    let [atOnce, most] = [0, 0]
+    const hanging = await serve(t, createServer((request, response) => {
+      request.resume()
+      most = Math.max(most, (atOnce += 1))
+      response.on('close', () => (atOnce -= 1))
+      if (isAnswered) held.push(() => response.writeHead(503).end())
+      else response.writeHead(503).end()
+      isAnswered = true
+    }))
+    const headers = { ...(await admin()), 'if-match': '*' }
+    await app.inject({ method: 'PATCH', url: `/api/v1/clients/${asked.id}`, headers, payload: { backchannelLogoutUri: `${hanging}/logout` } })
+    await app.revocations.pollNow()
+    const end = async (of: OAuthClientBody): Promise<void> => void (await (await logIn(of)).person.pages.submit('/ui/sign-out', {}))
+    await end(asked)
+    await deliver()
+    t.equal(most, 1)
+    for (let count = 0; count < 12; count += 1) await end(asked)
+    await end(web)
+    await app.jobs.run('promising to tell clients of logouts')
+    await app.jobs.run(QUEUED_WORK)
+    await eventually(() => told.length > before, 20_000)
+    await eventually(async () => (await database.prisma.queuedWork.count({ where: { queue: 'oauth-logout', attempts: 0 } })) === 0, 20_000)
+    t.equal(most, 1)
+    for (const release of held) release()
+    await app.inject({ method: 'PATCH', url: `/api/v1/clients/${asked.id}`, headers, payload: { backchannelLogoutUri } })
+    await app.revocations.pollNow()
+    let late = 0
+    for (let tries = 0; tries < 10 && (await database.prisma.queuedWork.count({ where: { queue: 'oauth-logout' } })) > 0; tries += 1) {
+      clock.advance(600_000)
+      late += (await deliver()).length
+    }
+    t.equal(late, 13, 'and told of all when it answers again')
   })
 
   t.test('a client that fails is told again, and one that says no is not', async (t) => {

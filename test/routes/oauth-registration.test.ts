@@ -3,7 +3,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { EXPIRY } from '../../src/database/expiry.js'
-import { expectJson, startApp } from '../support/app.js'
+import { expectJson, PASSWORD, startApp } from '../support/app.js'
+import { serve } from '../support/mcp.js'
 import { API, basic, clientKeys, oauthHouse, OTHER_API, personOf, requestOf, type TokenBody } from '../support/oauth.js'
 
 const CALLBACK = 'https://app.example.com/cb'
@@ -147,6 +148,44 @@ t.test('clients that come by themselves', async (t) => {
     status = 404
     t.equal((await late.open({ ...query, client_id: elsewhere('/missing') })).response.statusCode, 400)
     for (const odd of ['https://169.254.169.254/client.json', 'https://10.0.0.1/c', 'https://[::1]/c', 'http://example.com/c', 'https://user@example.com/c', 'https://example.com', 'https://example.com/', 'https://example.com/c#x', 'ftp://example.com/c']) t.equal((await late.open({ ...query, client_id: odd })).response.statusCode, 400, odd)
+  })
+
+  t.test('what an administrator has disabled stays so, whatever it does: by its token, by its document, by waiting', async (t) => {
+    const current = async () => as.bearer(expectJson<{ accessToken: string }>(await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: { email: 'admin@example.com', password: PASSWORD, endOldest: true } }), 200).accessToken)
+    const disable = async (id: string) => t.equal((await app.inject({ method: 'PATCH', url: `/api/v1/clients/${id}`, headers: { ...(await current()), 'if-match': '*' }, payload: { enabled: false } })).statusCode, 200)
+    const isEnabled = async (id: string) => (await database.prisma.oAuthClient.findUnique({ where: { id } }))?.enabled
+    const made = await register()
+    await disable(made.client_id)
+    const token = { authorization: `Bearer ${made.registration_access_token}` }
+    t.equal(await outcome(send('PUT', `/${made.client_id}`, { ...REGISTRATION, client_id: made.client_id }, token)), '401 invalid_token')
+    t.equal(await outcome(send('DELETE', `/${made.client_id}`, undefined, token)), '401 invalid_token')
+    t.equal(await isEnabled(made.client_id), false)
+    let document: Record<string, unknown> = {}
+    let status = 200
+    const server = createServer((_request, response) => void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(document)))
+    const name = `${await serve(t, server)}/client.json`
+    document = { client_id: name, client_name: 'Documented', redirect_uris: [CALLBACK], token_endpoint_auth_method: 'none' }
+    const person = await newPerson()
+    const { query } = requestOf({ id: '', clientId: name, clientSecret: null, version: 1 })
+    const asked = async () => (await person.open(query)).location
+    t.match(await asked(), /^\/ui\/sign-in/)
+    clock.advance(3_601_000)
+    status = 503
+    t.match(await asked(), /^\/ui\/sign-in/, 'a document that cannot be had for a while counts for a day')
+    clock.advance(86_400_000)
+    t.equal(await asked(), '', 'and no longer')
+    status = 200
+    clock.advance(61_000)
+    t.match(await asked(), /^\/ui\/sign-in/)
+    const { id } = await database.prisma.oAuthClient.findUniqueOrThrow({ where: { clientId: name } })
+    await disable(id)
+    document = { ...document, client_name: 'Another' }
+    for (const waitMs of [3_601_000, 91 * 86_400_000]) {
+      clock.advance(waitMs)
+      await app.jobs.run(EXPIRY)
+      t.equal(await asked(), '')
+      t.equal(await isEnabled(id), false)
+    }
   })
 
   t.test('there are only so many, one that nobody signs in to goes after a day, and one that is used stays', async (t) => {

@@ -1,5 +1,6 @@
 // Tells clients that a session of theirs is over: promised in the transaction that takes the note of it, done after that, again and again until the client
 // answers or there is no use.
+import { LRUCache } from 'lru-cache'
 import type { Transact } from '../../database/transaction.js'
 import type { Clock } from '../../kernel/clock.js'
 import { type Outbound, OutboundError } from '../../outbound/index.js'
@@ -33,15 +34,44 @@ const BATCH = 100
 // each end is a row that all nodes read: no more than so many of a client in a second
 const MOST_LEFT = 500
 const LEFT_AGAIN_MS = 60_000
+const SLOW_MS = 2_000
+const MOST_UNWELL = 2_000
 
 export function createLogoutDeliveries({ store, queue, outbound, tokens, client: clientOf, transact, clock, config }: LogoutDeliveryDeps): LogoutDeliveries {
+  const unwell = new LRUCache<string, { isTried: boolean }>({ max: MOST_UNWELL })
+
+  /** A client that fails or is slow is tried by one at a time until it answers well, so that it delays nobody else; its others wait for their next try. */
+  async function spared(id: string, send: () => Promise<void>): Promise<void> {
+    const state = unwell.get(id)
+    if (state?.isTried) throw new Error('it did not answer well, and is being tried')
+    if (state) state.isTried = true
+    const beganMs = clock.monotonic()
+    let isWell = false
+    try {
+      await send()
+      isWell = clock.monotonic() - beganMs < SLOW_MS
+    } catch (error) {
+      isWell = error instanceof Undoable
+      throw error
+    } finally {
+      if (state) state.isTried = false
+      if (isWell) unwell.delete(id)
+      else if (!unwell.has(id)) unwell.set(id, { isTried: false })
+    }
+  }
+
   async function tell({ grantId, clientId: id, userId }: Logout): Promise<void> {
     const client = (await clientOf(id)) ?? (await store.findLeft(id))
     // it has gone for long, or does not want to be told any more
     if (!client || client.backchannelLogoutUri === null) return
     const token = await tokens.sign(logoutClaims({ clientId: client.clientId, userId, grantId }, clock.now()), 'logout+jwt', client.idTokenAlgorithm)
+    const to = client.backchannelLogoutUri
+    await spared(id, () => send(to, token))
+  }
+
+  async function send(to: string, token: string): Promise<void> {
     try {
-      const { status } = await outbound.fetch(client.backchannelLogoutUri, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams({ logout_token: token }).toString(), mostBytes: 16_384 })
+      const { status } = await outbound.fetch(to, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams({ logout_token: token }).toString(), mostBytes: 16_384 })
       if (status >= 500 || status === 429 || status === 408) throw new Error(`it answered ${status}`)
       // it has said no, and will again (Back-Channel Logout 2.8)
       if (status >= 400) throw new Undoable(`it answered ${status}`)
