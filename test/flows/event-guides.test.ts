@@ -1,5 +1,8 @@
 // The examples of docs/guides that hear of events, as they stand there, against the real program: a consumer of the stream and a receiver of webhooks.
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express'
 import { fastify, type FastifyPluginAsync } from 'fastify'
 import t from 'tap'
 import { newId } from '../../src/kernel/ids.js'
@@ -118,5 +121,39 @@ t.test('guides about events', async (t) => {
       return handled.length === 3
     }, 3_000)
     t.same(handled.toSorted(), changed.toSorted(), 'what it could not take comes again')
+  })
+
+  t.test('webhook-receiver-express.js does the same in Express', async (t) => {
+    const { webhookRouter } = await example<{ webhookRouter: (options: object) => RequestHandler }>('webhook-receiver-express.js')
+    const made = expectJson<{ id: string; secret: string }>(await app.inject({ method: 'POST', url: '/api/v1/webhooks', headers, payload: { url: 'http://127.0.0.1:9999/gatehouse', types: ['key.*'] } }), 201)
+    const handled: string[] = []
+    let isBroken = true
+    const router = webhookRouter({
+      secret: made.secret, now: () => clock.now(), once: async (_id: string, work: () => Promise<void>) => work(),
+      async handle(event: Heard) {
+        if (isBroken) throw new Error('out of order')
+        handled.push(event.subject.id)
+      },
+    })
+    const answersFailures: ErrorRequestHandler = (_error, _request, response, _next) => void response.sendStatus(500)
+    const receiver = express().use(router).use(answersFailures).listen(0, '127.0.0.1')
+    await once(receiver, 'listening')
+    t.teardown(() => void receiver.close())
+    const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/gatehouse`
+    await app.inject({ method: 'PATCH', url: `/api/v1/webhooks/${made.id}`, headers: { ...headers, 'if-match': '*' }, payload: { url } })
+    t.match(expectJson(await app.inject({ method: 'POST', url: `/api/v1/webhooks/${made.id}/test`, headers, payload: {} }), 200), { delivered: true })
+    const changed = await change()
+    await eventually(async () => expectJson<{ data: unknown[] }>(await app.inject({ url: `/api/v1/webhooks/${made.id}/failures`, headers }), 200).data.length === 1, 3_000)
+    t.same(handled, [])
+    isBroken = false
+    await eventually(async () => {
+      clock.advance(500)
+      await app.jobs.run(DELIVERING)
+      return handled.length > 0
+    }, 3_000)
+    t.same(handled, [changed], 'what it could not take comes again')
+    const forged = { 'content-type': 'application/json', 'webhook-id': 'x', 'webhook-timestamp': String(Math.floor(clock.now() / 1000)), 'webhook-signature': 'v1,AAAA' }
+    t.equal((await fetch(url, { method: 'POST', headers: forged, body: '{"type":"key.revoked"}' })).status, 401)
+    t.equal((await fetch(url, { method: 'POST', headers: { ...forged, 'content-type': 'text/plain' }, body: 'x' })).status, 401)
   })
 })
