@@ -13,6 +13,7 @@ import audit from '../plugins/features/audit.js'
 import authority from '../plugins/features/authority.js'
 import bulk from '../plugins/features/bulk.js'
 import longBodies from '../plugins/http/long-bodies.js'
+import rowBodies from '../plugins/http/row-bodies.js'
 import clients from '../plugins/features/clients.js'
 import decisions from '../plugins/features/decisions.js'
 import federation from '../plugins/features/federation.js'
@@ -194,6 +195,7 @@ export async function buildApp({ config, secret, database, clock = systemClock, 
   await app.register(requestGuard)
   await app.register(bodies)
   await app.register(longBodies)
+  await app.register(rowBodies)
   await app.register(lazySchemas)
   await app.register(validation)
   await app.register(access)

@@ -10,9 +10,9 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { prisma, config, secrets, clock, log, audit, accountBatches, accountChanges, sharedStore, database: { pool, transact } } = app
-  const feature = createBulk({ prisma, pool, transact, audit, accounts: accountBatches, changes: accountChanges, limits: sharedStore.limits, config, secrets, clock, log })
+  const { prisma, config, secrets, clock, log, audit, accountBatches, accountChanges, keyBatches, keyChanges, sharedStore, database: { pool, transact } } = app
+  const feature = createBulk({ prisma, pool, transact, audit, accounts: accountBatches, changes: accountChanges, keys: keyBatches, keyChanges, limits: sharedStore.limits, config, secrets, clock, log })
   app.decorate('imports', feature.imports)
   app.decorate('exports', feature.exports)
   app.operate(feature)
-}, { name: 'bulk', dependencies: ['accounts'] })
+}, { name: 'bulk', dependencies: ['accounts', 'keys'] })

@@ -1,10 +1,11 @@
 // app.keys, app.keyChanges and app.keySweeps: API keys.
 import fp from 'fastify-plugin'
-import { adoptKeys, createKeys, type KeyChangeService, type KeyService, type KeySweepService } from '../../src/keys/index.js'
+import { adoptKeys, createKeys, type KeyBatches, type KeyChangeService, type KeyService, type KeySweepService } from '../../src/keys/index.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
     keys: KeyService
+    keyBatches: KeyBatches
     keyChanges: KeyChangeService
     keySweeps: KeySweepService
   }
@@ -16,6 +17,7 @@ export default fp(async (app) => {
   await adoptKeys(pool, (line) => log.warn(line))
   const feature = createKeys({ prisma, pool, cursors, clock, audit, authority, standings, transact, config, publishRevocations })
   app.decorate('keys', feature.keys)
+  app.decorate('keyBatches', feature.keyBatches)
   app.decorate('keyChanges', feature.keyChanges)
   app.decorate('keySweeps', feature.keySweeps)
   app.operate(feature)

@@ -17,8 +17,11 @@ export interface AuthorityService {
   require: (tx: Tx, caller: Caller, anyOf: string | readonly string[], scope?: GateScope) => Promise<Held>
   /** What a user may do, for reach. Throws user.not_found. */
   target: (tx: Tx, userId: string) => Promise<TargetFacts>
+  /** The same of many, by their ids; who is not there is not in it. */
+  targets: (tx: Tx, userIds: readonly string[]) => Promise<ReadonlyMap<string, TargetFacts>>
   guardAdmins: AuthorityStore['guardAdmins']
   guardCap: AuthorityStore['guardCap']
+  guardCaps: AuthorityStore['guardCaps']
 }
 
 /** The machine itself: its commands and its start. */
@@ -48,6 +51,7 @@ export function createAuthorityService({ store, clock }: { store: AuthorityStore
   return {
     hold,
     target,
+    targets: async (tx, userIds) => new Map((await store.targets(tx, userIds, new Date(clock.now()))).map((facts) => [facts.id, facts])),
     async holdOf(tx, { userId, keyId }, scope = {}) {
       const facts = await store.hold(tx, userId, keyId === null ? '' : `key:${keyId}`, scope)
       // a person gives as a person: that they have signed out since changes nothing
@@ -60,5 +64,6 @@ export function createAuthorityService({ store, clock }: { store: AuthorityStore
     },
     guardAdmins: store.guardAdmins,
     guardCap: store.guardCap,
+    guardCaps: store.guardCaps,
   }
 }

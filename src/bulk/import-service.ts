@@ -1,6 +1,6 @@
 // Takes a stream of rows in, and answers by a stream: a line for each row that was not taken (or for all), and one at the end. Rows are judged one by
 // one and written in batches; what is known of how far it has come is written with the batch, so that nothing is done twice and nothing half. What a row
-// is of, its kind says: user-import-service.ts.
+// is of, its kind says: user-import-service.ts, key-import-service.ts.
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { bulkhead } from 'cockatiel'
@@ -37,6 +37,8 @@ export interface ImportKind<Draft> extends Pick<ImportShape, 'columns' | 'object
   judge: (caller: Caller, rows: readonly ImportRow[], request: Pick<ImportRequest, 'mode' | 'check'>) => Promise<Judged<Draft>[]>
   /** Writes a batch, all of it or, when it throws, nothing; what has come of each draft. */
   write: (tx: Tx, caller: Caller, drafts: readonly Draft[]) => Promise<Outcome[]>
+  /** Told what has come of a batch that is written. */
+  written?: (caller: Caller, outcomes: readonly Outcome[]) => Promise<void>
 }
 
 /** The answer, as lines of JSON. What ends the import early is its last line; what breaks the connection ends it behind the last whole batch. Throws rate.limited. */
@@ -113,6 +115,7 @@ export function createImportService({ store, limits, transact, secrets, clock, c
       }))
       Object.assign(counts, outcomes.sum)
       written = from + judged.length
+      await kind.written?.(caller, outcomes.all)
       return outcomes.all.map((outcome, at) => (tellsAll || outcome.status === 'failed' ? line({ row: from + at + 1, ...outcome }) : '')).join('')
     }
 

@@ -11,6 +11,7 @@ import type { Caller } from '../kernel/principal.js'
 import { exportStream, type ReadPage } from './export-stream.js'
 import { createImportService, type ImportServiceDeps, type RunImport } from './import-service.js'
 import { createImportStore } from './import-store.js'
+import { createKeyImport, type KeyImportDeps } from './key-import-service.js'
 import { createUserImport, type UserImportDeps } from './user-import-service.js'
 
 export type { ImportFormat } from './import-rows.js'
@@ -21,13 +22,14 @@ export type BulkBody = Readable
 
 export interface ImportService {
   users: RunImport
+  keys: RunImport
 }
 
-export interface BulkNeeds extends Omit<ImportServiceDeps, 'store'>, Omit<UserImportDeps, 'audit'> {
+export interface BulkNeeds extends Omit<ImportServiceDeps, 'store'>, Omit<UserImportDeps, 'audit'>, Omit<KeyImportDeps, 'audit' | 'accounts'> {
   prisma: PrismaClient
   pool: pg.Pool
   transact: Transact
-  audit: Pick<AuditStore, 'record' | 'recordingRefusal'>
+  audit: Pick<AuditStore, 'record' | 'recordingRefusal' | 'refused'>
 }
 
 export interface ExportService {
@@ -38,7 +40,7 @@ export interface ExportService {
 export function createBulk({ prisma, pool, ...all }: BulkNeeds): { imports: ImportService; exports: ExportService; jobs: Job[] } {
   const imports = createImportService({ ...all, store: createImportStore({ prisma }) })
   return {
-    imports: { users: imports.of(createUserImport(all)) },
+    imports: { users: imports.of(createUserImport(all)), keys: imports.of(createKeyImport(all)) },
     exports: {
       async lines(caller, what, read, admitted) {
         // the first page before anything is answered: what is wrong with the question is an answer of its own

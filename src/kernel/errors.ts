@@ -101,6 +101,7 @@ export const ERRORS = {
   'factor.needed': [409, 'A role of the account asks for a second factor: this is the last one'],
   'factor.none': [409, 'There is no factor that this would stand in for'],
   'invitation.cap_reached': [409, 'There are as many invitations as one may have given'],
+  'key.taken': [409, 'This key is known already'],
   'key.cap_reached': [409, 'The owner has as many live keys as they may'],
   'webhook.cap_reached': [409, 'There are as many webhook endpoints as there may be'],
   'key.expired': [409, 'The key has expired'],

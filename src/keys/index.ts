@@ -3,6 +3,8 @@ import type pg from 'pg'
 import type { PrismaClient } from '../database/generated/client.js'
 import type { Job } from '../jobs/index.js'
 import type { Cursors } from '../kernel/page.js'
+import { createKeyBatches, type KeyBatches } from './key-batch-service.js'
+import { createKeyBatchStore } from './key-batch-store.js'
 import { createKeyChangeService, type KeyChangeService } from './key-change-service.js'
 import { createKeyService, type KeyService, type KeyServiceDeps } from './key-service.js'
 import { createKeyStore } from './key-store.js'
@@ -10,6 +12,8 @@ import { createKeySweepService, type KeySweepService } from './key-sweep-service
 import { createKeySweepStore } from './key-sweep-store.js'
 
 export { adoptKeys } from './key-adoption.js'
+export type { BroughtKey, KeyBatches, KeyDraft } from './key-batch-service.js'
+export type { ExistingKey } from './key-batch-store.js'
 export type { KeyView } from './key-view.js'
 export type { KeyChangeService } from './key-change-service.js'
 export { checksumOk } from './key-format.js'
@@ -29,6 +33,7 @@ export interface KeyNeeds extends Omit<KeyServiceDeps, 'store' | 'sweeps' | 'cap
 
 export interface KeyFeature {
   keys: KeyService
+  keyBatches: KeyBatches
   keyChanges: KeyChangeService
   keySweeps: KeySweepService
   jobs: Job[]
@@ -42,6 +47,7 @@ export function createKeys({ prisma, pool, cursors, config, ...deps }: KeyNeeds)
   }
   return {
     keys: createKeyService(all),
+    keyBatches: createKeyBatches({ ...all, store: createKeyBatchStore({ prisma }) }),
     keyChanges: createKeyChangeService(all),
     keySweeps,
     // what was not finished in its request goes on, on whichever node gets to it first

@@ -92,7 +92,8 @@ const capOf = (caps: KeyCaps, kind: KeyKind): number => (kind === 'bound' ? caps
 /** What those who would have one more live key of an owner wait for, one after the other. */
 export const capLock = ({ ownerUserId, organizationId }: KeyOwner): string => `keys:${organizationId ?? ownerUserId ?? ''}`
 
-function capReached(cap: number, kind: KeyKind): Error {
+export function capReached(caps: KeyCaps, kind: KeyKind): Error {
+  const cap = capOf(caps, kind)
   return problem('key.cap_reached', { detail: `An owner has at most ${cap} live keys ${kind === 'bound' ? 'of their own' : 'that were sold to them'}: revoke one first` })
 }
 
@@ -102,7 +103,7 @@ export async function refuseAtCap(
 ): Promise<void> {
   const cap = capOf(caps, kind)
   await authority.guardCap(tx, capLock(owner))
-  if ((await store.countLive(tx, owner, kind, new Date(clock.now()), cap)) >= cap) throw capReached(cap, kind)
+  if ((await store.countLive(tx, owner, kind, new Date(clock.now()), cap)) >= cap) throw capReached(caps, kind)
 }
 
 /** Writes a new key, with what goes along, and shows it, this once. With `caps` it is one more for its owner, whose `capLock` is held. Throws key.cap_reached. */
@@ -111,9 +112,8 @@ export async function insertKey(
 ): Promise<IssuedKey> {
   const { key, start } = formatKey(keyPrefix)
   const now = new Date(clock.now())
-  const cap = caps ? capOf(caps, row.kind) : null
-  const inserted = await store.insert(tx, { ...row, start, keyHash: sha256(key), createdAt: now, updatedAt: now }, cap, along)
-  if (!inserted) throw capReached(cap ?? 0, row.kind)
+  const inserted = await store.insert(tx, { ...row, start, keyHash: sha256(key), createdAt: now, updatedAt: now }, caps ? capOf(caps, row.kind) : null, along)
+  if (!inserted) throw caps ? capReached(caps, row.kind) : new Error('a key without a cap was not inserted')
   return { ...viewOf(inserted, now.getTime()), key }
 }
 

@@ -1,0 +1,86 @@
+// Rows that are keys which customers have already: each is judged as POST /keys would judge it, or, where it is known and may be changed, as
+// PATCH /keys/{id} would. A key that was revoked does not come back, and none gets another owner.
+import { isDeepStrictEqual } from 'node:util'
+import { type AccountBatches, type ExistingAccount, normaliseEmail } from '../accounts/index.js'
+import type { AuditStore } from '../audit/index.js'
+import { problem } from '../kernel/errors.js'
+import type { Caller } from '../kernel/principal.js'
+import type { BroughtKey, ExistingKey, KeyBatches, KeyChangeService, KeyDraft } from '../keys/index.js'
+import { failureOf, type Outcome } from './import-outcome.js'
+import type { ImportRow } from './import-rows.js'
+import type { ImportKind, Judged } from './import-service.js'
+
+/** The owner by their id, or by the address of their account. */
+type KeyInput = Omit<BroughtKey, 'ownerUserId'> & { ownerUserId?: string; ownerEmail?: string }
+
+export interface KeyImportDeps {
+  keys: KeyBatches
+  keyChanges: Pick<KeyChangeService, 'update'>
+  accounts: Pick<AccountBatches, 'existing'>
+  audit: Pick<AuditStore, 'recordingRefusal' | 'refused'>
+}
+
+const FIELDS = ['name', 'permissions', 'limits', 'metadata', 'addresses'] as const
+const COLUMNS = ['name', 'ownerUserId', 'ownerEmail', 'key', 'hash', 'start', 'permissions', 'expiresAt', 'addresses']
+const SEPARATOR = /[\s,;]+/
+const listOf = (text: string): string[] => text.split(SEPARATOR).filter((one) => one !== '')
+
+const addressOf = ({ value }: ImportRow): string[] => (typeof value === 'object' && value !== null && 'ownerEmail' in value && typeof value.ownerEmail === 'string' ? [value.ownerEmail] : [])
+
+export function createKeyImport({ keys, keyChanges, accounts, audit }: KeyImportDeps): ImportKind<KeyDraft> {
+  function ownerOf({ ownerUserId, ownerEmail }: KeyInput, owners: ReadonlyMap<string, ExistingAccount>): string {
+    if ((ownerUserId === undefined) === (ownerEmail === undefined)) throw problem('request.invalid', { errors: [{ path: '/ownerUserId', message: 'either this or ownerEmail' }] })
+    const id = ownerUserId ?? owners.get(normaliseEmail(ownerEmail ?? ''))?.id
+    if (id === undefined) throw problem('owner.unknown')
+    return id
+  }
+
+  /** What changes a key that is known into what its row says. Throws key.taken for another owner's, key.revoked. */
+  async function update(caller: Caller, known: ExistingKey, draft: KeyDraft, input: KeyInput): Promise<Outcome> {
+    if (known.ownerUserId !== draft.ownerUserId) throw problem('key.taken')
+    if (known.revokedAt) throw problem('key.revoked')
+    const patch = {
+      ...Object.fromEntries(FIELDS.flatMap((field) => (input[field] === undefined || isDeepStrictEqual(draft[field], known[field]) ? [] : [[field, draft[field]]]))),
+      ...(input.expiresAt === undefined || draft.expiresAt?.getTime() === known.expiresAt?.getTime() ? {} : { expiresAt: input.expiresAt }),
+    }
+    if (Object.keys(patch).length === 0) return { status: 'unchanged', id: known.id }
+    await keyChanges.update(caller, known.id, '*', patch)
+    return { status: 'updated', id: known.id }
+  }
+
+  return {
+    name: 'keys ',
+    columns: new Set(COLUMNS),
+    objectOf: ({ permissions, addresses, ...rest }) => ({ ...rest, ...(permissions === undefined ? {} : { permissions: listOf(permissions) }), ...(addresses === undefined ? {} : { addresses: listOf(addresses) }) }),
+    async judge(caller, rows, { mode, check }) {
+      const addresses = rows.flatMap(addressOf)
+      const owners = addresses.length === 0 ? new Map<string, ExistingAccount>() : await accounts.existing(addresses)
+      const judged: Judged<KeyDraft>[] = []
+      for (const { value, errors } of rows) {
+        const wrong = errors ?? check(value)
+        const input = value as KeyInput
+        const target = { targetType: 'key', targetId: '' }
+        judged.push(wrong // oxlint-disable-next-line no-await-in-loop
+          ? { outcome: { status: 'failed', code: 'request.invalid', errors: wrong } }
+          : await audit.recordingRefusal(caller, target, async () => ({ draft: keys.draftFor(caller, { ...input, ownerUserId: ownerOf(input, owners) }) })).catch((error: unknown) => ({ outcome: failureOf(error) })))
+      }
+      if (mode === 'insert') return judged
+      const known = await keys.existing(judged.flatMap((one) => ('draft' in one ? [one.draft] : [])))
+      for (const [at, one] of judged.entries()) {
+        const key = 'draft' in one ? known.get(one.draft.keyHash.toString('hex')) : undefined
+        const row = rows[at]
+        if (!('draft' in one) || !key || !row) continue
+        judged[at] = { outcome: await update(caller, key, one.draft, row.value as KeyInput).catch(failureOf) } // oxlint-disable-line no-await-in-loop
+      }
+      return judged
+    },
+    async write(tx, caller, drafts) {
+      return (await keys.issueAll(tx, caller, drafts)).map((one) => (typeof one === 'string' ? { status: 'created', id: one } : failureOf(one)))
+    },
+    async written(caller, outcomes) {
+      // what the commit has refused leaves its trace, as it does where keys come one by one
+      const isRefused = outcomes.some((outcome) => outcome.status === 'failed' && outcome.code === 'permission.not_held')
+      if (isRefused) await audit.refused(caller, { action: 'access.denied', targetType: 'key', targetId: '', details: { code: 'permission.not_held' } })
+    },
+  }
+}

@@ -1,0 +1,119 @@
+// Keys that are at customers already, brought along by the hundred: each is drafted and judged as if it were issued alone, and those of a batch are
+// written in one transaction by a handful of statements. What is wrong with one takes nothing from the others. Whoever brings a key may do so for
+// whom they could sell one to: they would learn its secret then, so that knowing its hash gives them nothing.
+import type { AuditStore } from '../audit/index.js'
+import { type AuthorityService, type Held, issuerOf, refuseGain, refuseGrant, type TargetFacts, UNFENCED } from '../authority/index.js'
+import type { Tx } from '../database/transaction.js'
+import type { Clock } from '../kernel/clock.js'
+import { AppError, problem } from '../kernel/errors.js'
+import { newId } from '../kernel/ids.js'
+import type { Caller } from '../kernel/principal.js'
+import { actorOf, capLock, capReached, fenceOf, type KeyCaps, refuseLimits, WRITE } from './key-authority.js'
+import type { BatchKey, ExistingKey, KeyBatchStore } from './key-batch-store.js'
+import { readSecret } from './key-format.js'
+import { refuseForeignFields } from './key-hands.js'
+import { canonicalAddresses, checkKeyInput, type KeyLimit, type Metadata } from './key-rules.js'
+import type { KeyKind } from './key-store.js'
+
+/** A key as a row brings it: the key itself, or its hash and its first characters. */
+export interface BroughtKey {
+  name: string
+  ownerUserId: string
+  key?: string
+  /** SHA-256 of the whole key, in hex or base64 */
+  hash?: string
+  start?: string
+  permissions?: string[]
+  limits?: KeyLimit[]
+  metadata?: Metadata
+  /** ISO 8601; null: never */
+  expiresAt?: string | null
+  addresses?: string[]
+}
+
+export type KeyDraft = Omit<BatchKey, 'id' | 'kind'>
+
+export interface KeyBatches {
+  /** Checks a row against what the request's credential holds; nothing is written. Throws request.invalid, permission.not_held. */
+  draftFor: (caller: Caller, input: BroughtKey) => KeyDraft
+  /** The keys that are known by the hashes of drafts, by the hex of these. */
+  existing: (drafts: readonly KeyDraft[]) => Promise<Map<string, ExistingKey>>
+  /** Issues drafted keys; in their order the id of each, or why there is none: owner.unknown, permission.not_held, request.invalid, key.cap_reached, key.taken. Throws access.denied: then none is. */
+  issueAll: (tx: Tx, caller: Caller, drafts: readonly KeyDraft[]) => Promise<(string | AppError)[]>
+}
+
+export interface KeyBatchDeps {
+  store: KeyBatchStore
+  authority: Pick<AuthorityService, 'require' | 'targets' | 'guardCaps'>
+  audit: Pick<AuditStore, 'recordAll'>
+  caps: KeyCaps
+  clock: Clock
+}
+
+const hexOf = ({ keyHash }: Pick<KeyDraft, 'keyHash'>): string => keyHash.toString('hex')
+
+export function createKeyBatches({ store, authority, audit, caps, clock }: KeyBatchDeps): KeyBatches {
+  /** Which kind of key it is, of whom it can be judged at the commit. Throws owner.unknown, permission.not_held, request.invalid. */
+  function kindOf(caller: Caller, held: Held, owner: TargetFacts | undefined, { permissions, limits, metadata, ...fence }: KeyDraft): KeyKind {
+    if (!owner) throw problem('owner.unknown')
+    const { type, id } = actorOf(caller)
+    const isOwn = owner.id === id
+    // whoever acts with a key of somebody's acts as them
+    if (!isOwn || type !== 'user') refuseGain(held, owner, fenceOf({ ...fence, addresses: [...fence.addresses] }))
+    const kind = owner.kind === 'service' || isOwn ? 'bound' : 'standing'
+    refuseForeignFields({ kind }, new Set(['seller'] as const), { metadata })
+    refuseGrant(held, permissions, fenceOf({ ...fence, addresses: [...fence.addresses] }))
+    if (limits.length > 0) refuseLimits(held)
+    return kind
+  }
+
+  /** Takes one of what an owner may have more of. Throws key.cap_reached. */
+  function takeRoom(room: Map<string, number>, ownerUserId: string, kind: KeyKind): void {
+    const left = room.get(`${ownerUserId} ${kind}`) ?? 0
+    if (left <= 0) throw capReached(caps, kind)
+    room.set(`${ownerUserId} ${kind}`, left - 1)
+  }
+
+  return {
+    draftFor(caller, { name, ownerUserId, key, hash, start, permissions = [], limits = [], metadata = {}, expiresAt = null, addresses = [] }) {
+      const secret = readSecret({ key, hash, start })
+      checkKeyInput({ name, limits, metadata, expiresAt, permissions, addresses }, clock.now())
+      // asked again at the commit, with its fence; here so that a refusal leaves its trace
+      refuseGrant({ permissions: actorOf(caller).permissions, fence: UNFENCED }, permissions)
+      return { name, ownerUserId, ...secret, permissions, limits, metadata, expiresAt: expiresAt === null ? null : new Date(expiresAt), addresses: canonicalAddresses(addresses) }
+    },
+
+    existing: (drafts) => store.existing(drafts.map(hexOf)),
+
+    async issueAll(tx, caller, drafts) {
+      const owners = [...new Set(drafts.map(({ ownerUserId }) => ownerUserId))]
+      const held = await authority.require(tx, caller, WRITE, { users: owners })
+      if (drafts.length === 0) return []
+      await authority.guardCaps(tx, owners.map((ownerUserId) => capLock({ ownerUserId, organizationId: null })))
+      const targets = await authority.targets(tx, owners)
+      const now = new Date(clock.now())
+      const counted = await store.countLive(tx, owners, { bound: caps.own, standing: caps.sold }, now)
+      const room = new Map(counted.map(({ ownerUserId, kind, n }) => [`${ownerUserId} ${kind}`, (kind === 'bound' ? caps.own : caps.sold) - n]))
+      // what is there takes nobody's room; whoever brings the same at this moment is told so by the statement that inserts
+      const known = new Set((await store.existing(drafts.map(hexOf), tx)).keys())
+      const judged = drafts.map((draft): BatchKey | AppError => {
+        try {
+          const kind = kindOf(caller, held, targets.get(draft.ownerUserId), draft)
+          if (known.has(hexOf(draft))) throw problem('key.taken')
+          takeRoom(room, draft.ownerUserId, kind)
+          known.add(hexOf(draft))
+          return { ...draft, id: newId(), kind }
+        } catch (error) {
+          if (error instanceof AppError && error.statusCode < 500) return error
+          throw error
+        }
+      })
+      const rows = judged.flatMap((one) => (one instanceof AppError ? [] : [one]))
+      const taken = rows.length === 0 ? new Set<string>() : await store.insertAll(tx, rows, issuerOf(caller), now)
+      await audit.recordAll(tx, caller, rows.filter(({ id }) => !taken.has(id)).map(({ id, ownerUserId, kind, permissions }) => ({
+        action: 'key.issued', targetType: 'key', targetId: id, details: { ownerUserId, kind, permissions: [...permissions], bulk: true },
+      })))
+      return judged.map((one) => (one instanceof AppError ? one : taken.has(one.id) ? problem('key.taken') : one.id))
+    },
+  }
+}
