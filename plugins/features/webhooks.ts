@@ -9,8 +9,8 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { prisma, cursors, secrets, clock, log, outbound, audit, authority, eventStore, eventFeed, database: { pool, transact, afterCommit } } = app
-  const feature = createWebhooks({ prisma, pool, cursors, transact, afterCommit, clock, secrets, log, outbound, audit, authority, events: eventStore, feed: eventFeed })
+  const { prisma, cursors, secrets, clock, log, outbound, audit, mail, authority, eventStore, eventFeed, database: { pool, transact, afterCommit } } = app
+  const feature = createWebhooks({ prisma, pool, cursors, transact, afterCommit, clock, secrets, log, outbound, audit, mail, authority, events: eventStore, feed: eventFeed })
   app.decorate('webhooks', feature.webhooks)
   app.operate(feature)
-}, { name: 'webhooks', dependencies: ['outbound', 'events', 'authority'] })
+}, { name: 'webhooks', dependencies: ['outbound', 'events', 'authority', 'mail'] })

@@ -5,7 +5,7 @@ import { hash } from 'node:crypto'
 import type { Clock } from '../kernel/clock.js'
 import { AppError, problem } from '../kernel/errors.js'
 import { checksumOk } from '../keys/index.js'
-import { forRequest } from '../limits/index.js'
+import { forRequest, type LimitReport } from '../limits/index.js'
 import type { LimitStore } from '../shared-store/shared-store.js'
 import type { UsageLedger } from '../usage/index.js'
 import type { AccessToken } from '../tokens/index.js'
@@ -17,6 +17,7 @@ import { holds } from '../kernel/permissions.js'
 import type { Principal } from '../kernel/principal.js'
 import type { Moment } from '../revocation/index.js'
 import type { LastUsed } from './last-used.js'
+import type { ExhaustedLimits } from './exhausted-limits.js'
 import { createPendingDecisions, createRoom } from './pending-decisions.js'
 import {
   boundOf, charge, type Decision, type DenialCode, described, overLimit, refused, type MaybePromise, type Verification, type VerifyInput, type Wanted,
@@ -53,6 +54,8 @@ export interface AuthorizerDeps {
   readCookie: (value: string) => Buffer | null
   limits: LimitStore
   lastUsed: LastUsed
+  /** told which limits were in the way of who was refused */
+  exhausted?: Pick<ExhaustedLimits, 'note'>
   /** told of each answered question about a known key */
   usage?: Pick<UsageLedger, 'record'>
   clock: Clock
@@ -74,7 +77,7 @@ function nameOf(value: string): string {
   return hash('sha256', value, 'binary')
 }
 
-export function createAuthorizer({ store, cache, tokens, userinfo, readCookie, limits, lastUsed, usage, clock, config }: AuthorizerDeps): Authorizer {
+export function createAuthorizer({ store, cache, tokens, userinfo, readCookie, limits, lastUsed, usage, exhausted, clock, config }: AuthorizerDeps): Authorizer {
   const idleMs = config.sessionIdleSeconds * 1000
   const room = createRoom(MOST_ASKED)
 
@@ -144,7 +147,11 @@ export function createAuthorizer({ store, cache, tokens, userinfo, readCookie, l
     }
     return charge(limits, forRequest(entry.bound, entry, cost, overrides), dryRun, (reports, refusal): Verification => {
       if (!dryRun) usage?.record(keyId, ownerId, refusal ? 'rate_limited' : 'allowed', cost)
-      if (refusal) return { valid: false, ...overLimit(reports, refusal) }
+      if (refusal) {
+        // a request that brings limits of its own says nothing of those that are kept
+        if (!dryRun && !overrides?.length) exhausted?.note({ keyId, ownerType: entry.isOrganizations ? 'organization' : 'user', ownerId }, reports, cost)
+        return { valid: false, ...overLimit(reports, refusal) }
+      }
       if (!dryRun) lastUsed.key(keyId, nowMs)
       return described(entry, reports)
     })
@@ -158,6 +165,12 @@ export function createAuthorizer({ store, cache, tokens, userinfo, readCookie, l
     if (verdict !== 'valid') return verdict
     if (!scopes.every((scope) => token?.scopes.includes(scope))) return 'insufficient_scope'
     return permissions.every((permission) => holds(principal.permissions, permission)) ? null : 'forbidden'
+  }
+
+  /** Of the limits that a gateway charged, those that are kept with the key or session come first; the gateway's own are told of nowhere. */
+  function noteExhausted({ key, session, principal }: Held, reports: readonly LimitReport[], cost: number): void {
+    const own = reports.slice(0, (key?.bound ?? session?.bound)?.limits.length ?? 0)
+    if (own.length > 0) exhausted?.note({ keyId: key?.keyId ?? null, ownerType: key?.isOrganizations ? 'organization' : 'user', ownerId: key?.ownerId ?? principal.id }, own, cost)
   }
 
   function checked(held: Held | null, wanted: Wanted, address: string, nowMs: number): MaybePromise<Decision> {
@@ -178,7 +191,10 @@ export function createAuthorizer({ store, cache, tokens, userinfo, readCookie, l
     }
     return charge(limits, boundOf(held, wanted), dryRun, (reports, refusal): Decision => {
       note(refusal ? 'rate_limited' : 'allowed')
-      if (refusal) return { allowed: false, principal, ...overLimit(reports, refusal) }
+      if (refusal) {
+        if (!dryRun && wanted.keyLimits !== false) noteExhausted(held, reports, cost)
+        return { allowed: false, principal, ...overLimit(reports, refusal) }
+      }
       if (!dryRun && key) lastUsed.key(key.keyId, nowMs)
       if (!dryRun && session) lastUsed.session(session.sessionId, nowMs)
       return { allowed: true, principal, limits: reports }

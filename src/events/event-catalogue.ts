@@ -97,6 +97,7 @@ export const EVENTS = {
   'limits.created': { says: 'Limits were set', needs: LIMITS },
   'limits.updated': { says: 'Limits were changed', needs: LIMITS },
   'limits.deleted': { says: 'Limits were removed', needs: LIMITS },
+  'limit.exhausted': { says: 'A limit of a key or an owner ran out: somebody was refused for it. Once a window, and at most once an hour', needs: LIMITS, data: ['limit', 'quota', 'windowSeconds', 'resetSeconds', 'keyId', 'ownerId'] },
   'gate_rule.created': { says: 'A gate rule was made', needs: GATE, data: RULE },
   'gate_rule.updated': { says: 'A gate rule was changed', needs: GATE, data: RULE },
   'gate_rule.deleted': { says: 'A gate rule was deleted', needs: GATE, data: RULE },

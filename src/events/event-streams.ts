@@ -51,6 +51,15 @@ interface Piece {
   end: number
 }
 
+/** What a reader may be told; readers of one name are told the same. */
+interface Told {
+  types: ReadonlySet<string>
+  subject: string | null
+  name: string
+}
+
+const NOTHING: Told = { types: new Set(), subject: null, name: '' }
+
 /** As many of the rows as make one piece. */
 function pieceOf({ rows, end }: EventPage): Piece {
   const parts: string[] = []
@@ -85,25 +94,38 @@ class EventStream extends Readable {
 }
 
 export function createEventStreams({ feed, store, clock, config }: EventStreamDeps): { streams: EventStreams; job: Job } {
-  const open = new Map<EventStream, { keep: () => Promise<void>; pump: () => Promise<void>; end: (code: string) => void }>()
+  const open = new Map<EventStream, { keep: () => Promise<void>; pump: () => void; end: (code: string) => void }>()
   const owners = new Map<string, number>()
   const reads = bulkhead(READS_AT_ONCE, Infinity)
-  let pieces = new Map<string, Piece>()
+  /** by what may be told, then by place: readers who are told the same share it */
+  let pieces = new Map<string, Map<number, Piece>>()
+  let piecesHeld = 0
   let stopFollowing: (() => void) | null = null
 
-  /** From memory what all may share, else from the database. */
-  async function pieceFor(types: readonly string[], typesName: string, subject: string | null, position: number): Promise<Piece> {
+  function forgetPieces(): void {
+    pieces = new Map()
+    piecesHeld = 0
+  }
+
+  /** What all may share, from memory; null: it is not there any more. */
+  function pieceAtHand({ types, subject, name }: Told, position: number): Piece | null {
+    let known = pieces.get(name)
+    const before = known?.get(position)
+    if (before) return before
     const page = feed.since(position)
-    if (!page) return pieceOf(await reads.execute(() => store.page(position, feed.head().position, { types, subject }, MOST_ROWS)))
+    if (!page) return null
     if (page.rows.length === 0) return { text: null, end: page.end }
-    const name = `${position} ${page.end} ${typesName}`
-    const known = pieces.get(name)
-    if (known) return known
-    const wanted = new Set(types)
-    const piece = pieceOf({ rows: page.rows.filter((row: EventRow) => wanted.has(row.type) && (subject === null || row.subjectId === subject)), end: page.end })
-    if (pieces.size >= MOST_PIECES) pieces = new Map()
-    pieces.set(name, piece)
+    const piece = pieceOf({ rows: page.rows.filter((row: EventRow) => types.has(row.type) && (subject === null || row.subjectId === subject)), end: page.end })
+    if (piecesHeld >= MOST_PIECES) forgetPieces()
+    known = pieces.get(name)
+    if (!known) pieces.set(name, (known = new Map<number, Piece>()))
+    known.set(position, piece)
+    piecesHeld += 1
     return piece
+  }
+
+  async function pieceRead({ types, subject }: Told, position: number): Promise<Piece> {
+    return pieceOf(await reads.execute(() => store.page(position, feed.head().position, { types: [...types], subject }, MOST_ROWS)))
   }
 
   function begin({ filter, from, admitted, owner }: StreamRequest): EventStream {
@@ -112,8 +134,7 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
     let isPumping = false
     let isAskedAgain = false
     let heldPermissions: readonly string[] | null = null
-    let types: string[] = []
-    let typesName = ''
+    let told = NOTHING
     let saidMs = clock.monotonic()
     let stalledMs: number | null = null
     let isOver = false
@@ -132,42 +153,69 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
       forget()
     }
 
-    /** What is told is what whoever asked may be told now. False: the stream has ended. */
-    async function judge(): Promise<boolean> {
+    function judged({ permissions }: Principal): boolean {
+      if (permissions !== heldPermissions) {
+        const types = typesFor(filter, permissions)
+        told = { types: new Set(types), subject: filter.subject, name: `${filter.subject ?? ''} ${types.join()}` }
+        heldPermissions = permissions
+      }
+      return !stream.destroyed && !isOver
+    }
+
+    function refused(error: unknown): boolean {
+      end(error instanceof AppError ? error.code : 'server.error')
+      return false
+    }
+
+    /** What is told is what whoever asked may be told now. False: the stream has ended. Without a promise where who it is is at hand. */
+    function judge(): boolean | Promise<boolean> {
       try {
         const asked = admitted()
-        const { permissions } = asked instanceof Promise ? await asked : asked
-        if (permissions !== heldPermissions) {
-          types = typesFor(filter, permissions)
-          typesName = `${filter.subject ?? ''} ${types.join()}`
-          heldPermissions = permissions
-        }
-        return !stream.destroyed && !isOver
+        return asked instanceof Promise ? asked.then(judged, refused) : judged(asked)
       } catch (error) {
-        end(error instanceof AppError ? error.code : 'server.error')
-        return false
+        return refused(error)
       }
     }
 
-    async function pump(): Promise<void> {
+    const wantsMore = (): boolean => stream.isTaken && position < feed.head().position
+
+    function take({ text, end: behind }: Piece): void {
+      position = behind
+      if (text && !stream.destroyed && !isOver) say(text)
+    }
+
+    /** Tells what is at hand. True: that is all; false: something must be waited for. */
+    function tellAtHand(): boolean {
+      while (wantsMore()) {
+        const may = judge()
+        if (may instanceof Promise) return false
+        const piece = may ? pieceAtHand(told, position) : null
+        if (may && !piece) return false
+        if (!piece) return true
+        take(piece)
+      }
+      return true
+    }
+
+    async function tellRest(): Promise<void> {
+      while (wantsMore() && (await judge())) take(pieceAtHand(told, position) ?? (await pieceRead(told, position)))
+    }
+
+    function pump(): void {
       isAskedAgain = true
       if (isPumping) return
       isPumping = true
-      try {
-        while (isAskedAgain) {
-          isAskedAgain = false
-          while (stream.isTaken && position < feed.head().position && (await judge())) {
-            const piece = await pieceFor(types, typesName, filter.subject, position)
-            position = piece.end
-            if (piece.text && !stream.destroyed && !isOver) say(piece.text)
-          }
-        }
-      } catch {
+      while (isAskedAgain) {
+        isAskedAgain = false
+        if (tellAtHand()) continue
         // the database is away: the reader comes again with the last place that it was told
-        stream.destroy()
-      } finally {
-        isPumping = false
+        void tellRest().catch(() => void stream.destroy()).finally(() => {
+          isPumping = false
+          if (isAskedAgain) pump()
+        })
+        return
       }
+      isPumping = false
     }
 
     async function keep(): Promise<void> {
@@ -175,7 +223,7 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
       if (stalledMs !== null && now - stalledMs >= STALLED_MS) return void stream.destroy()
       if (!(await judge()) || !stream.isTaken) return
       if (now - saidMs >= HEARTBEAT_MS) say(heartbeat(feed.pointAt(position)))
-      void pump()
+      pump()
     }
 
     function forget(): void {
@@ -189,7 +237,7 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
 
     stream.wants = () => {
       stalledMs = null
-      void pump()
+      pump()
     }
     stream.once('close', forget)
     open.set(stream, { keep, pump, end })
@@ -198,8 +246,8 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
   }
 
   function tellAll(): void {
-    pieces = new Map()
-    for (const { pump } of open.values()) void pump()
+    forgetPieces()
+    for (const { pump } of open.values()) pump()
   }
 
   return {

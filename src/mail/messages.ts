@@ -33,6 +33,7 @@ export interface MailFacts {
   'identity.unlinked': At & Link
   'account.impersonated': At
   'account.deleted': At
+  'webhook.disabled': { endpoint: string; why: 'failing' | 'gone' } & At
 }
 
 /** One mail: its kind, whom it goes to (a normalised address), in which language, and what it says. */

@@ -10,6 +10,7 @@ import type { Job } from '../jobs/index.js'
 import type { Clock } from '../kernel/clock.js'
 import type { Cursors } from '../kernel/page.js'
 import type { Secrets } from '../kernel/secrets.js'
+import type { MailService } from '../mail/index.js'
 import type { Outbound } from '../outbound/index.js'
 import type { Metric } from '../telemetry/index.js'
 import { createDeliveryService } from './delivery-service.js'
@@ -35,6 +36,7 @@ export interface WebhookNeeds {
   log: { warn: (details: object, message: string) => void }
   outbound: Outbound
   audit: AuditStore
+  mail: Pick<MailService, 'tell'>
   authority: AuthorityService
   events: EventStore
   feed: EventFeed

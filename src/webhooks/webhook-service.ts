@@ -11,6 +11,7 @@ import type { ListQuery, PageText } from '../kernel/page.js'
 import type { Caller } from '../kernel/principal.js'
 import { isUnder, type Secrets } from '../kernel/secrets.js'
 import { plainText } from '../kernel/text.js'
+import type { MailService } from '../mail/index.js'
 import { type Outbound, OutboundError } from '../outbound/index.js'
 import type { DeliveryStore } from './delivery-store.js'
 import { newSecret } from './webhook-rules.js'
@@ -73,6 +74,7 @@ export interface WebhookServiceDeps {
   wake: () => void
   outbound: Pick<Outbound, 'check'>
   audit: AuditStore
+  mail: Pick<MailService, 'tell'>
   authority: Pick<AuthorityService, 'require' | 'guardCap'>
   transact: Transact
   afterCommit: (work: () => Promise<void>) => Promise<void>
@@ -108,7 +110,7 @@ function refuseUnseen({ permissions }: Held, types: readonly string[]): void {
   if (unseen.length > 0 || typesFor({ types }, permissions).length === 0) throw problem('permission.not_held', { detail: `You are told of none of these events yourself: ${unseen.join(', ') || 'all'}` })
 }
 
-export function createWebhookService({ store, deliveries, sender, events, feed, wake, outbound, audit, authority, transact, afterCommit, secrets, clock }: WebhookServiceDeps): WebhookService {
+export function createWebhookService({ store, deliveries, sender, events, feed, wake, outbound, audit, mail, authority, transact, afterCommit, secrets, clock }: WebhookServiceDeps): WebhookService {
   const now = (): Date => new Date(clock.now())
 
   function check<F extends Partial<WebhookFields>>(fields: F): F {
@@ -242,6 +244,8 @@ export function createWebhookService({ store, deliveries, sender, events, feed, 
       if (!before?.enabled) return
       const row = await store.update(tx, id, { enabled: false, disabledFor: why, updatedAt: now() })
       await record(tx, ITSELF, 'disabled', row, { why })
+      // whoever gave it, and whose sight it had; what they wrote as its address is not repeated
+      await mail.tell(tx, before.givenBy, { kind: 'webhook.disabled', facts: { endpoint: id, why, at: row.updatedAt.toISOString() } })
     }),
 
     async reseal() {

@@ -6,6 +6,7 @@ import { DELIVERING } from '../../src/webhooks/index.js'
 import { expectJson, startApp } from '../support/app.js'
 import { fakeClock } from '../support/clock.js'
 import { eventually } from '../support/redis.js'
+import { workedOff } from '../support/queue.js'
 import { startReceiver } from '../support/webhook-receiver.js'
 
 interface Endpoint {
@@ -212,6 +213,11 @@ t.test('webhooks', async (t) => {
     await until(async () => (await read(other.id)).disabledFor === 'gone')
     const events = expectJson<{ data: { type: string; subject: { id: string } }[] }>(await app.inject({ url: '/api/v1/events/list?types=webhook.disabled', headers: giver.headers }), 200)
     t.same(events.data.map(({ subject }) => subject.id).toSorted(), [id, other.id].toSorted())
+    await workedOff(app, database)
+    const letters = app.outbox.list().filter(({ kind }) => kind === 'webhook.disabled')
+    t.match(letters.map(({ to }) => to), ['admin@example.com', 'admin@example.com'], 'whoever gave them is told by mail, once for each')
+    t.ok([id, other.id].every((one) => letters.some(({ text }) => text.includes(one))))
+    t.notOk(letters.some(({ text }) => text.includes('127.0.0.1')))
 
     receiver.answer('/gone-quiet', () => 204)
     const asked = receiver.asked('/gone-quiet')
