@@ -27,14 +27,15 @@ const listOf = (text: string): string[] => text.split(SEPARATOR).filter((one) =>
 
 const addressOf = ({ value }: ImportRow): string[] => (typeof value === 'object' && value !== null && 'ownerEmail' in value && typeof value.ownerEmail === 'string' ? [value.ownerEmail] : [])
 
-export function createKeyImport({ keys, keyChanges, accounts, audit }: KeyImportDeps): ImportKind<KeyDraft> {
-  function ownerOf({ ownerUserId, ownerEmail }: KeyInput, owners: ReadonlyMap<string, ExistingAccount>): string {
-    if ((ownerUserId === undefined) === (ownerEmail === undefined)) throw problem('request.invalid', { errors: [{ path: '/ownerUserId', message: 'either this or ownerEmail' }] })
-    const id = ownerUserId ?? owners.get(normaliseEmail(ownerEmail ?? ''))?.id
-    if (id === undefined) throw problem('owner.unknown')
-    return id
-  }
+/** Throws request.invalid, owner.unknown. */
+function ownerOf({ ownerUserId, ownerEmail }: KeyInput, owners: ReadonlyMap<string, ExistingAccount>): string {
+  if ((ownerUserId === undefined) === (ownerEmail === undefined)) throw problem('request.invalid', { errors: [{ path: '/ownerUserId', message: 'either this or ownerEmail' }] })
+  const id = ownerUserId ?? owners.get(normaliseEmail(ownerEmail ?? ''))?.id
+  if (id === undefined) throw problem('owner.unknown')
+  return id
+}
 
+export function createKeyImport({ keys, keyChanges, accounts, audit }: KeyImportDeps): ImportKind<KeyDraft> {
   /** What changes a key that is known into what its row says. Throws key.taken for another owner's, key.revoked. */
   async function update(caller: Caller, known: ExistingKey, draft: KeyDraft, input: KeyInput): Promise<Outcome> {
     if (known.ownerUserId !== draft.ownerUserId) throw problem('key.taken')

@@ -257,6 +257,7 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
         if (count >= config.eventStreamsPerOwner) throw problem('events.too_many_streams', { detail: `At most ${config.eventStreamsPerOwner} streams an owner on a node`, retryAfterSeconds: 10 })
         if (open.size >= config.eventStreamsMax) throw problem('server.busy', { retryAfterSeconds: 10 })
         owners.set(request.owner, count + 1)
+        if (!stopFollowing) forgetPieces()
         stopFollowing ??= feed.follow(tellAll, true)
         return begin(request)
       },

@@ -52,21 +52,21 @@ export interface KeyBatchDeps {
 
 const hexOf = ({ keyHash }: Pick<KeyDraft, 'keyHash'>): string => keyHash.toString('hex')
 
-export function createKeyBatches({ store, authority, audit, caps, clock }: KeyBatchDeps): KeyBatches {
-  /** Which kind of key it is, of whom it can be judged at the commit. Throws owner.unknown, permission.not_held, request.invalid. */
-  function kindOf(caller: Caller, held: Held, owner: TargetFacts | undefined, { permissions, limits, metadata, ...fence }: KeyDraft): KeyKind {
-    if (!owner) throw problem('owner.unknown')
-    const { type, id } = actorOf(caller)
-    const isOwn = owner.id === id
-    // whoever acts with a key of somebody's acts as them
-    if (!isOwn || type !== 'user') refuseGain(held, owner, fenceOf({ ...fence, addresses: [...fence.addresses] }))
-    const kind = owner.kind === 'service' || isOwn ? 'bound' : 'standing'
-    refuseForeignFields({ kind }, new Set(['seller'] as const), { metadata })
-    refuseGrant(held, permissions, fenceOf({ ...fence, addresses: [...fence.addresses] }))
-    if (limits.length > 0) refuseLimits(held)
-    return kind
-  }
+/** Which kind of key it is, of whom it can be judged at the commit. Throws owner.unknown, permission.not_held, request.invalid. */
+function kindOf(caller: Caller, held: Held, owner: TargetFacts | undefined, { permissions, limits, metadata, ...fence }: KeyDraft): KeyKind {
+  if (!owner) throw problem('owner.unknown')
+  const { type, id } = actorOf(caller)
+  const isOwn = owner.id === id
+  // whoever acts with a key of somebody's acts as them
+  if (!isOwn || type !== 'user') refuseGain(held, owner, fenceOf({ ...fence, addresses: [...fence.addresses] }))
+  const kind = owner.kind === 'service' || isOwn ? 'bound' : 'standing'
+  refuseForeignFields({ kind }, new Set(['seller'] as const), { metadata })
+  refuseGrant(held, permissions, fenceOf({ ...fence, addresses: [...fence.addresses] }))
+  if (limits.length > 0) refuseLimits(held)
+  return kind
+}
 
+export function createKeyBatches({ store, authority, audit, caps, clock }: KeyBatchDeps): KeyBatches {
   /** Takes one of what an owner may have more of. Throws key.cap_reached. */
   function takeRoom(room: Map<string, number>, ownerUserId: string, kind: KeyKind): void {
     const left = room.get(`${ownerUserId} ${kind}`) ?? 0

@@ -42,9 +42,12 @@ function hashOf(text: string): Buffer | null {
   return bytes?.length === HASH_BYTES ? bytes : null
 }
 
+function wrong(path: string, message: string): never {
+  throw problem('request.invalid', { errors: [{ path, message }] })
+}
+
 /** A key that somebody has already, from itself or from its SHA-256 and its first characters. Throws request.invalid: also for a key that is not of this form, for it would never be looked up. */
 export function readSecret({ key, hash, start }: { key?: string | undefined; hash?: string | undefined; start?: string | undefined }): { start: string; keyHash: Buffer } {
-  const wrong = (path: string, message: string): never => { throw problem('request.invalid', { errors: [{ path, message }] }) }
   if ((key === undefined) === (hash === undefined)) return wrong('/key', 'either the key itself, or its hash with start')
   if (key !== undefined) {
     if (!checksumOk(key)) return wrong('/key', 'is not of the form of a key, or was mistyped')

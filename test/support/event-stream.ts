@@ -60,7 +60,7 @@ export async function readEvents(app: FastifyInstance, query: string, headers: R
     place: () => place,
     text: () => text,
     async until(holds) {
-      const late = AbortSignal.timeout(5_000)
+      const late = AbortSignal.timeout(30_000)
       while (!holds(reader)) {
         await once(changed, 'change', { signal: late }).catch(() => { throw new Error(`status ${reader.status}; told so far: ${text.slice(-2_000)}`) })
       }
