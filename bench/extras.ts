@@ -11,11 +11,13 @@ import { measureRevocation } from './revocation.js'
 import type { Extra } from './rows.js'
 import { measureStreams } from './streams.js'
 import { measureWebhooks } from './webhooks.js'
+import { measureWorkers } from './workers.js'
 
 export const EXTRAS: readonly Extra[] = [
   { name: 'batch', measure: measureBatch },
   { name: 'lists', measure: measureLists },
   { name: 'redis', measure: measureRedis },
+  { name: 'workers', measure: measureWorkers },
   { name: 'nginx', measure: measureNginx },
   ...OAUTH_ROWS,
   { name: 'revocation', measure: measureRevocation },

@@ -8,9 +8,10 @@ import type { World } from './world.js'
 const TARGET = 0.9
 const SECRET = 'the secret of a database that holds nothing but a benchmark'
 
-async function sideOf(who: string, world: World): Promise<Side> {
+/** The question of the verify row, put to the server of `world`. */
+export async function verifySide(who: string, world: World, pid?: number): Promise<Side> {
   const prepared = await prepareVerify(world)
-  return { who, load: loadFor(world.api.originOf(prepared.path), prepared, await sample(world.api, prepared)) }
+  return { who, load: loadFor(world.api.originOf(prepared.path), prepared, await sample(world.api, prepared)), pid }
 }
 
 export async function measureRedis({ world, config, placement, generator, options, redisUrl }: Bench): Promise<Findings> {
@@ -19,7 +20,7 @@ export async function measureRedis({ world, config, placement, generator, option
     const node = { prefix: placement.server, databaseUrl, redisUrl, environment: { GATEHOUSE_SECRET: SECRET } }
     return withNodes([node], async ([leased]) => {
       if (!leased) throw new Error('There is no node')
-      const sides = [await sideOf('the node with Redis', { ...world, api: leased.api }), await sideOf('the node without Redis', world)] as const
+      const sides = [await verifySide('the node with Redis', { ...world, api: leased.api }), await verifySide('the node without Redis', world)] as const
       return alternate(generator, options.rounds, sides)
     })
   })
