@@ -3,7 +3,7 @@ import { measureBatch } from './batch.js'
 import { measureImport } from './import.js'
 import { measureLatency } from './latency.js'
 import { measureLists } from './lists.js'
-import { measureMemory } from './memory-row.js'
+import { measureGrowth, measureMemory } from './memory-row.js'
 import { measureNginx } from './nginx.js'
 import { OAUTH_ROWS } from './oauth.js'
 import { measureRedis } from './redis.js'
@@ -22,6 +22,7 @@ export const EXTRAS: readonly Extra[] = [
   ...OAUTH_ROWS,
   { name: 'revocation', measure: measureRevocation },
   { name: 'memory', measure: measureMemory },
+  { name: 'growth', measure: measureGrowth },
   { name: 'streams', measure: measureStreams },
   { name: 'webhooks', measure: measureWebhooks },
   { name: 'import', measure: measureImport },

@@ -1,5 +1,6 @@
 // What a credential in memory costs: the real authorizer and the real decision cache in a process of their own, filled with keys as
 // the database's driver would hand them over, and the growth of the heap after garbage collections. Run with --expose-gc.
+import { PerformanceObserver } from 'node:perf_hooks'
 import pg from 'pg'
 import { createCredentialStore } from '../src/decisions/credential-store.js'
 import { createDecisionCache, type DecisionCache } from '../src/decisions/decision-cache.js'
@@ -69,16 +70,36 @@ async function fill({ entries, withLimit }: MemoryOrder): Promise<Filled> {
   return { cache, authorizer }
 }
 
+/** Gives, when it is called, the ms of each garbage collection since. */
+function watchCollections(): () => number[] {
+  const durations: number[] = []
+  const note = (entries: readonly { duration: number }[]): void => void durations.push(...entries.map(({ duration }) => duration))
+  const observer = new PerformanceObserver((list) => note(list.getEntries()))
+  observer.observe({ entryTypes: ['gc'] })
+  return () => {
+    note(observer.takeRecords())
+    observer.disconnect()
+    return durations
+  }
+}
+
 async function measure(order: MemoryOrder): Promise<MemoryResult> {
   // the code itself and what it keeps once are there before the first look
   await fill({ ...order, entries: WARM_UP_ENTRIES })
   const beforeBytes = usedBytes()
+  const pauses = watchCollections()
+  const beganMs = performance.now()
   const { cache, authorizer } = await fill(order)
+  const fillMs = performance.now() - beganMs
+  const durations = pauses()
   const bytes = usedBytes() - beforeBytes
   // in use after the last collection, so that none of them could take it away
   await authorizer.authenticate({ kind: 'key', value: formatKey('gk').key }, '127.0.0.1')
   const entries = cache.entries()
-  return { entries, bytesEach: bytes / entries, estimatedEach: cache.bytes() / entries }
+  return {
+    entries, bytesEach: bytes / entries, estimatedEach: cache.bytes() / entries, fillMs,
+    longestPauseMs: Math.max(0, ...durations), allPausesMs: durations.reduce((sum, one) => sum + one, 0),
+  }
 }
 
 answerMemory(measure)

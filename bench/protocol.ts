@@ -118,6 +118,10 @@ export interface MemoryResult {
   bytesEach: number
   /** what the cache itself reckons, for DECISION_CACHE_BYTES */
   estimatedEach: number
+  /** of the collections while they were filled in, of which the program stood still */
+  longestPauseMs?: number
+  allPausesMs?: number
+  fillMs?: number
 }
 
 /** Verifications of known keys (known-keys.ts), every request of another one. */
