@@ -6,6 +6,7 @@ import { type Acr, MULTI_FACTOR, ONE_FACTOR } from '../kernel/assurance.js'
 import type { KeyLimit, Metadata } from '../keys/index.js'
 import type { ResourceScope } from '../clients/index.js'
 import type { ClientFacts, GrantFacts } from './client-token-entry.js'
+import { gatherReads } from './gathered-reads.js'
 import type { CredentialSource, KeyFacts, SessionFacts, Snapshot } from './entry.js'
 import type { Uses } from './last-used.js'
 
@@ -15,16 +16,23 @@ const AS_OF = '(SELECT seq::float8 FROM revocation_head WHERE id = 1) AS as_of'
 const plansOf = (user: string): string => `
          (SELECT jsonb_agg(r.limits ORDER BY r.name) FROM effective_roles er JOIN roles r ON r.name = er.role_name WHERE er.user_id = ${user} AND r.limits <> '[]') AS plans`
 
-const KEY = `
-  SELECT ${AS_OF}, k.id, coalesce(k.owner_user_id, g.id) AS owner_id, g.id AS organization_id, coalesce(u.status = 'active', g.status = 'active') AS owner_active, k.name, k.permissions, k.limits, k.limit_group_id, k.metadata,
+// `asked`: from where the hashes come, `more`: beside the facts
+const keyText = (asked: string, more: string): string => `
+  SELECT ${AS_OF}, ${more}k.id, coalesce(k.owner_user_id, g.id) AS owner_id, g.id AS organization_id, coalesce(u.status = 'active', g.status = 'active') AS owner_active, k.name, k.permissions, k.limits, k.limit_group_id, k.metadata,
          coalesce(g.limits, o.limits) AS owner_limits, ${plansOf('k.owner_user_id')}, k.revoked_at IS NOT NULL AS revoked, (extract(epoch FROM least(k.expires_at, k.owner_expires_at)) * 1000)::float8 AS expires_at_ms,
          k.addresses, k.owner_addresses,
          ARRAY(SELECT role_name FROM effective_roles WHERE user_id = k.owner_user_id ORDER BY 1) AS roles,
          -- a row of an older version that has not been judged yet is worth what it was worth there
          CASE WHEN g.id IS NOT NULL THEN g.entitlement WHEN k.kind = 'bound' AND k.issued_at IS NOT NULL THEN ARRAY(SELECT DISTINCT unnest(r.permissions) FROM effective_roles ur JOIN roles r ON r.name = ur.role_name
                                             WHERE ur.user_id = k.owner_user_id ORDER BY 1) END AS owner_permissions
-  FROM api_keys k LEFT JOIN users u ON u.id = k.owner_user_id LEFT JOIN organizations g ON g.id = k.organization_id LEFT JOIN owner_limits o ON o.id = k.owner_user_id
-  WHERE k.key_hash = $1 AND coalesce(u.id, g.id) IS NOT NULL`
+  FROM ${asked} LEFT JOIN users u ON u.id = k.owner_user_id LEFT JOIN organizations g ON g.id = k.organization_id LEFT JOIN owner_limits o ON o.id = k.owner_user_id
+  WHERE coalesce(u.id, g.id) IS NOT NULL`
+
+const KEY = `${keyText('api_keys k', '')} AND k.key_hash = $1`
+const KEYS = keyText('unnest($1::bytea[]) WITH ORDINALITY AS asked(hash, at) JOIN api_keys k ON k.key_hash = asked.hash', 'asked.at::int4 AS asked_at, ')
+
+// what waits for four statements is read by the fifth: fewer would make a far database slow, more would leave each with few keys to read
+const KEY_READS = { atOnce: 4, most: 100, waiting: 10_000 }
 
 // a role of the user's asks for a second factor, and the session has none
 const wantsMfa = (session: string): string => `(${session}.acr IS DISTINCT FROM '${MULTI_FACTOR}' AND mfa_required(${session}.user_id))`
@@ -240,10 +248,21 @@ export function createCredentialStore({ pool }: { pool: pg.Pool }): CredentialSt
     return rows[0] ? sessionFacts(rows[0]) : null
   }
   return {
-    async keyByHash(hash) {
-      const { rows } = await pool.query<KeyRow>({ name: 'key-by-hash', text: KEY, values: [hash] })
-      return rows[0] ? keyFacts(rows[0]) : null
-    },
+    keyByHash: gatherReads<Buffer, Snapshot<KeyFacts>>({
+      async readOne(hash) {
+        const { rows } = await pool.query<KeyRow>({ name: 'key-by-hash', text: KEY, values: [hash] })
+        return rows[0] ? keyFacts(rows[0]) : null
+      },
+      async readMany(hashes) {
+        const { rows } = await pool.query<KeyRow & { asked_at: number }>({ name: 'keys-by-hash', text: KEYS, values: [hashes] })
+        const found = new Map(rows.map((row) => [row.asked_at, row]))
+        return hashes.map((_, at) => {
+          const row = found.get(at + 1)
+          return row ? keyFacts(row) : null
+        })
+      },
+      ...KEY_READS,
+    }),
     sessionById: (id, organizationId) => session('session-by-id', `${TOKEN_SESSION} WHERE s.id = $1 AND s.kind IN ('token', 'impersonation')`, [id, organizationId]),
     async grantById(id, { audience, clientId, tokenId }) {
       const { rows } = await pool.query<GrantRow>({ name: 'grant-by-id', text: `${GRANT} WHERE s.id = $1 AND s.kind = 'grant' AND c.client_id = $3`, values: [id, audience, clientId, tokenId] })

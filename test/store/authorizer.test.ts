@@ -5,7 +5,7 @@ import { createCredentialStore } from '../../src/decisions/credential-store.js'
 import { createAuthorizer, type Verification } from '../../src/decisions/authorizer.js'
 import { createDecisionCache } from '../../src/decisions/decision-cache.js'
 import { createRevocations, type LoggedRevocation } from '../../src/revocation/revocations.js'
-import { createLastUsed, type LastUsedDeps, type Uses } from '../../src/decisions/last-used.js'
+import { createLastUsed } from '../../src/decisions/last-used.js'
 import { problem } from '../../src/kernel/errors.js'
 import { newId } from '../../src/kernel/ids.js'
 import { sha256 } from '../../src/kernel/secrets.js'
@@ -125,6 +125,20 @@ t.test('the authorizer', async (t) => {
     t.equal(reads, before)
     t.same(await authorizer.verify({ key: formatKey('gk').key }), { valid: false, code: 'not_found' })
     t.equal(reads, before + 1)
+  })
+
+  t.test('keys that are asked for at once are read together, each as it would be by itself', async (t) => {
+    const made = await Promise.all([...Array.from({ length: 20 }, async (_, at) => key({ name: `k${at}` })), key({ revokedAt: at() }), key({ ownerUserId: await user('suspended') })])
+    const asked = [...made.map((one) => sha256(one.key)), sha256('none'), sha256(made[3]?.key ?? ''), ...Array.from({ length: 230 }, () => randomBytes(32))]
+    const one = createCredentialStore({ pool })
+    const byThemselves = []
+    for (const hash of asked) byThemselves.push(await one.keyByHash(hash))
+    const statements: unknown[] = []
+    const counting = { query: async (statement: { values: [Buffer | Buffer[]] }) => (statements.push(statement.values[0]), pool.query(statement)) } as unknown as typeof pool
+    const many = createCredentialStore({ pool: counting })
+    t.same(await Promise.all(asked.map(async (hash) => many.keyByHash(hash))), byThemselves)
+    t.same(byThemselves.slice(20, 25).map((found) => [found?.entry.revoked, found?.entry.ownerActive]), [[true, true], [false, false], [undefined, undefined], [false, true], [undefined, undefined]])
+    t.equal(statements.length, 7, 'four by themselves, and the others by the hundred')
   })
 
   t.test('the first failing check is the answer, and a refused key is charged nothing', async (t) => {
@@ -292,52 +306,4 @@ t.test('the authorizer', async (t) => {
     })
     t.equal((await prisma.apiKey.findUniqueOrThrow({ where: { id: made.id } })).lastUsedAt, null)
   })
-})
-
-t.test('lastUsed are batched, bounded in rate, and survive a failing store', async (t) => {
-  const clock = fakeClock()
-  const written: string[][] = []
-  let failing = false
-  const ticks: (() => void)[] = []
-  let stopped = false
-  const errors: string[] = []
-  const deps: LastUsedDeps = {
-    clock,
-    log: { error: (_, message) => errors.push(message) },
-    store: {
-      async noteUses({ keys, sessions }: Uses) {
-        if (failing) throw new Error('down')
-        written.push([...keys.keys(), ...sessions.keys()])
-      },
-    },
-    every(ms, work) {
-      t.equal(ms, 1_000)
-      ticks.push(work)
-      return () => { stopped = true }
-    },
-  }
-  const lastUsed = createLastUsed(deps)
-  await lastUsed.flush()
-  t.same(written, [], 'nothing due, nothing asked')
-  for (let n = 0; n < 100; n += 1) lastUsed.key('a', clock.now())
-  lastUsed.session('b', clock.now())
-  for (const tick of [...ticks, ...ticks]) tick()
-  await lastUsed.flush()
-  t.same(written, [['a', 'b']])
-  failing = true
-  clock.advance(60_000)
-  lastUsed.key('a', clock.now())
-  await lastUsed.flush()
-  t.same([written.length, errors.length], [1, 1])
-  failing = false
-  lastUsed.key('a', clock.now())
-  clock.advance(-120_000)
-  lastUsed.session('b', clock.now())
-  await lastUsed.close()
-  t.same(written[1], ['a', 'b'], 'the failed one is noted at its next use, and a clock set back silences nobody')
-  for (let n = 0; n < 600; n += 1) lastUsed.key(`key-${n}`, clock.now())
-  for (const tick of ticks) tick()
-  await lastUsed.flush()
-  t.same(written.slice(2).map(({ length }) => length), [250, 250, 100], 'statements are bounded, and none is left out')
-  t.ok(stopped)
 })
