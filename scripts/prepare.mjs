@@ -34,6 +34,8 @@ function sourcesBelow(folder, wanted = /\.(ts|json)$/) {
 
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 }
 const TELL_EVERY_MS = 10_000
+// a build names every source
+const SHOWN_ARGUMENTS = 6
 const KILL_AFTER_MS = 3_000
 
 /** The exit status after a signal that ended the preparation; npm start, which is stopped by one, has another. */
@@ -74,7 +76,8 @@ async function run(what, command, args, { environment = {}, cwd = root, isLong =
     process.exit(afterSignal.status(stoppedBy))
   }
   if (status === 0) return
-  console.error(`${what} failed: ${error?.message ?? `${command} ${args.join(' ')} ended with ${status}`}\n${said}`.trimEnd())
+  const asked = [command, ...args.slice(0, SHOWN_ARGUMENTS), ...(args.length > SHOWN_ARGUMENTS ? ['...'] : [])].join(' ')
+  console.error(`${what} failed: ${error?.message ?? `${asked} ended with ${status}`}\n${said}`.trimEnd())
   process.exit(status || 1)
 }
 

@@ -134,7 +134,7 @@ t.test('the authorizer', async (t) => {
     const byThemselves = []
     for (const hash of asked) byThemselves.push(await one.keyByHash(hash))
     const statements: unknown[] = []
-    const counting = { query: async (statement: { values: [Buffer | Buffer[]] }) => (statements.push(statement.values[0]), pool.query(statement)) } as unknown as typeof pool
+    const counting = { query: async (statement: { text: string; values: unknown[] }) => (statements.push(statement.text), pool.query(statement)) } as unknown as typeof pool
     const many = createCredentialStore({ pool: counting })
     t.same(await Promise.all(asked.map(async (hash) => many.keyByHash(hash))), byThemselves)
     t.same(byThemselves.slice(20, 25).map((found) => [found?.entry.revoked, found?.entry.ownerActive]), [[true, true], [false, false], [undefined, undefined], [false, true], [undefined, undefined]])
