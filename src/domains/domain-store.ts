@@ -53,6 +53,7 @@ export interface DomainStore {
   arrivals: (now: Date, most: number) => Promise<Arrival[]>
   /** By which proven domain somebody may come in, as of now; null: by none. In a transaction both rows stay as they are. */
   wayIn: (userId: string, tx?: Tx) => Promise<DomainRow | null>
+  /** Was somebody in an organization, or an account of before that had their address? */
   wasIn: (tx: Tx, organizationId: string, userId: string) => Promise<boolean>
   postpone: (userId: string, until: Date) => Promise<void>
   forget: (userId: string, tx?: Tx) => Promise<boolean>
@@ -136,7 +137,10 @@ export function createDomainStore({ prisma, pool }: { prisma: PrismaClient; pool
       return (await pool.query<DomainRow>(WAY_IN, [userId])).rows[0] ?? null
     },
     async wasIn(tx, organizationId, userId) {
-      return (await tx.organizationDeparture.count({ where: { organizationId, userId } })) > 0
+      const [row] = await tx.$queryRaw<{ found: boolean }[]>`
+        SELECT EXISTS (SELECT FROM organization_departures WHERE organization_id = ${organizationId}::uuid AND user_id = ${userId}::uuid) OR EXISTS (
+          SELECT FROM organization_departures d JOIN users u ON d.address_hash = sha256(convert_to(u.email, 'UTF8')) WHERE d.organization_id = ${organizationId}::uuid AND u.id = ${userId}::uuid) AS found`
+      return row?.found ?? false
     },
     async postpone(userId, until) {
       await pool.query('UPDATE organization_arrivals SET due_at = $2, tries = tries + 1 WHERE user_id = $1', [userId, until])

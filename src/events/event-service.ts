@@ -41,7 +41,7 @@ export interface EventServiceDeps {
 }
 
 // of an organization there may be none among many
-const MOST_WINDOWS = 10
+const MOST_WINDOWS = 2
 
 const filterOf = ({ types, subject }: EventQuery): EventFilter => ({ types: readTypes(types), subject: subject ?? null })
 

@@ -146,6 +146,11 @@ t.test('domains of organizations', async (t) => {
     await app.jobs.run(CHECKING_DOMAINS)
     await takeIn()
     t.same([await isIn(acme, left), await isIn(acme, out)], [false, false])
+    // whoever opens another account with the same address is no other
+    await send('DELETE', `/users/${out.user.id}`, admin)
+    const again = await at(out.user.email)
+    await takeIn()
+    t.notOk(await isIn(acme, again))
     await send('POST', `${acme.path}/members`, admin, { userId: left.user.id })
     t.ok(await isIn(acme, left), 'but by somebody\'s word')
   })

@@ -45,7 +45,7 @@ export default (async (app) => {
       operationId: 'changeOrganizationDomain', summary: 'Say who comes in by a domain', tags, params: DomainParams, body: DomainPatch, response: { 200: DomainView },
       description: 'For owners and operators, of roles that they hold. Whoever has a confirmed address at the domain is taken in with those roles, unless they were in the organization before.',
     },
-    config: { access: CHANGE, errors: ['organization.not_found', 'organization.domain_not_found', 'permission.not_held', 'role.unknown', 'precondition.required', 'precondition.failed'] },
+    config: { access: CHANGE, price: 20, errors: ['organization.not_found', 'organization.domain_not_found', 'permission.not_held', 'role.unknown', 'precondition.required', 'precondition.failed'] },
   }, async (request, reply) => {
     const { id, domainId } = request.params
     return reply.versioned(await recorded(request, () => domains.update(request.caller, id, domainId, expectedVersion(request.headers['if-match'], domainId), request.body)))

@@ -13,6 +13,6 @@ export default (async (app) => {
       operationId: 'listOrganizationEvents', summary: 'List the events of an organization', tags: ['Organizations'], params: IdParams, querystring: Query, response: { 200: EventList },
       description: 'Right audit.read. What was done in it, and to its keys and clients. The oldest first, from the first that is kept or after a place. `next` is always there: whoever asks again with it later misses nothing.',
     },
-    config: { access: ['user', 'gatehouse:audit.read'], errors: ['organization.not_found', 'cursor.invalid', 'events.expired'], price: 5 },
+    config: { access: ['user', 'gatehouse:audit.read'], errors: ['organization.not_found', 'cursor.invalid', 'events.expired'], price: 20 },
   }, (request) => app.organizationLog.events(request.caller, request.params.id, request.query, request.query.limit ?? 50))
 }) satisfies FastifyPluginAsyncTypebox
