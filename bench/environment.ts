@@ -43,6 +43,8 @@ export function serverEnvironment(outside: NodeJS.ProcessEnv, port: number, insi
     EVENT_STREAMS_PER_OWNER: '10000',
     CONNECTIONS_PER_ADDRESS: '10000',
     OUTBOUND_ALLOW: '127.0.0.0/8',
+    // sign-ins of many people come from many addresses: the generator tells one for each
+    TRUSTED_PROXIES: '127.0.0.1',
   }
 }
 

@@ -8,6 +8,9 @@ import { openWire, type Reply, type Wire } from './wire.js'
 /** the refresh tokens of each name as they stand, one a connection */
 const left = new Map<string, string[]>()
 
+// far from the next connection's turns
+const STRIDE = 2_003
+
 const CODE = /\r\nlocation: [^\r]*[?&]code=([^&\r]+)/i
 
 async function send(wire: Wire, text: string): Promise<Reply> {
@@ -33,9 +36,10 @@ async function refresh(wire: Wire, flow: Flow, token: string): Promise<string> {
   return next
 }
 
+/** One flow, from an address that is another each turn: what people of one address may ask for in a minute is bounded. */
 async function redeem(wire: Wire, flow: Flow, cookie: string, turn: number): Promise<void> {
   const path = flow.authorizePaths[turn % flow.authorizePaths.length] ?? ''
-  const { status, head, body } = await send(wire, `GET ${path} HTTP/1.1\r\nhost: ${new URL(flow.origin).host}\r\ncookie: ${cookie}\r\n\r\n`)
+  const { status, head, body } = await send(wire, `GET ${path} HTTP/1.1\r\nhost: ${new URL(flow.origin).host}\r\ncookie: ${cookie}\r\nx-forwarded-for: 10.9.${(turn >> 8) & 255}.${turn & 255}\r\n\r\n`)
   const code = CODE.exec(head)?.[1]
   if (code === undefined) throw new Error(`the authorization endpoint answered ${status}: ${head.slice(0, 600)} ${body.slice(0, 200)}`)
   // the client of that address, where there are several
@@ -56,7 +60,7 @@ async function run(flow: Flow): Promise<LoadResult> {
   let requests = 0
   let lastMs = startedMs
   await Promise.all(wires.map(async (wire, at) => {
-    for (let turn = at; performance.now() < untilMs && faults.length === 0; turn += 1) {
+    for (let turn = at * STRIDE; performance.now() < untilMs && faults.length === 0; turn += 1) {
       const fromMs = performance.now()
       try {
         if (kind === 'refresh') held[at] = await refresh(wire, flow, held[at] ?? '')

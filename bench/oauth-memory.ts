@@ -25,7 +25,7 @@ function rowOf(clientId: string): object {
     asOf: 1, id: text(newId()), clientId: text(clientId), kind: text('web'), name: text(`Application ${clientId}`), authMethod: text('client_secret_basic'), grantTypes: column(TEXT_ARRAY, '{authorization_code,refresh_token}'),
     redirectUris: column(TEXT_ARRAY, `{https://${clientId}.example.com/callback,https://staging.${clientId}.example.com/callback}`), postLogoutRedirectUris: column(TEXT_ARRAY, `{https://${clientId}.example.com/}`),
     backchannelLogoutUri: text(`https://${clientId}.example.com/logout`), scopes: column(TEXT_ARRAY, '{openid,profile,email,offline_access,read,write}'), resources: column(TEXT_ARRAY, '{https://api.example.com}'),
-    firstParty: false, requirePkce: true, enabled: true, jwks: null, jwksUri: null, idTokenAlgorithm: text('RS256'), defaultMaxAge: null, clientUri: text(`https://${clientId}.example.com`), policyUri: null, tosUri: null,
+    firstParty: false, requirePkce: true, enabled: true, jwks: null, jwksUri: null, idTokenAlgorithm: text('RS256'), defaultMaxAge: null, clientUri: text(`https://${clientId}.example.com`), policyUri: null, tosUri: null, organizationId: null, entitlement: null,
     registration: text('administrator'), secrets: column(JSON_TYPE, JSON.stringify([{ hash: randomBytes(32).toString('hex'), expiresAtMs: null }])),
   }
 }

@@ -1,7 +1,8 @@
 // Clients and resources as requests look them up: by what they are called, from memory under the rules of the decision engine.
+import { LRUCache } from 'lru-cache'
 import type pg from 'pg'
 import type { FoundRow, HeldRows } from '../revocation/index.js'
-import type { ClientKind, ClientFields } from './client-rules.js'
+import { ALGORITHMS, AUTH_METHODS, type ClientKind, type ClientFields } from './client-rules.js'
 import type { ResourceFields } from './resource-rules.js'
 
 export interface KnownClient extends ClientFields {
@@ -41,25 +42,55 @@ const RESOURCE = `
 
 const CLIENTS_KEPT = 20_000
 const RESOURCES_KEPT = 2_000
+// clients that came by themselves may say 32 KiB of themselves each
+const CLIENT_BYTES = 64 * 1024 * 1024
+const RESOURCE_BYTES = 32 * 1024 * 1024
+const sizeOf = (row: object): number => 512 + JSON.stringify(row).length
 const MOST_CHARACTERS = 1_000
 
 type ClientRow = Omit<KnownClient, 'secrets' | 'kind'> & { asOf: number; kind: ClientKind; secrets: { hash: string; expiresAtMs: number | null }[] }
 
 /** Keeps what is read in memory, for as long as the rules allow. */
-export type Hold = <T extends object>(how: { most: number; read: (name: string) => Promise<FoundRow<T> | null> }) => HeldRows<T>
+export type Hold = <T extends object>(how: { most: number; mostBytes: number; sizeOf: (row: T) => number; read: (name: string) => Promise<FoundRow<T> | null> }) => HeldRows<T>
+
+const LISTS_KEPT = 1_000
+const WORDS: ReadonlyMap<string, string> = new Map(['administrator', 'dynamic', 'document', ...AUTH_METHODS, ...ALGORITHMS, 'web', 'native', 'service', 'resource'].map((word) => [word, word]))
+
+/** Words and lists that most clients have in common, each once in memory: a text of the driver's is one of its own for each row. */
+function createCommons() {
+  const lists = new LRUCache<string, readonly string[]>({ max: LISTS_KEPT })
+  return {
+    word: <W extends string>(word: W): W => (WORDS.get(word) ?? word) as W,
+    list: <W extends string>(list: W[]): W[] => {
+      const name = JSON.stringify(list)
+      const known = lists.get(name) ?? list
+      lists.set(name, known)
+      return known as W[]
+    },
+  }
+}
 
 export function createClientDirectory({ pool, hold }: { pool: pg.Pool; hold: Hold }): ClientDirectory {
+  const { word, list } = createCommons()
+  /** Written out and cut to size: a copy of the driver's row takes twice the memory, and its lists have room for sixteen more. */
+  const clientOf = (row: ClientRow): KnownClient => ({
+    id: row.id, clientId: row.clientId, kind: word(row.kind), name: row.name, authMethod: word(row.authMethod), grantTypes: list(row.grantTypes), redirectUris: row.redirectUris.slice(),
+    postLogoutRedirectUris: row.postLogoutRedirectUris.length === 0 ? list(row.postLogoutRedirectUris) : row.postLogoutRedirectUris.slice(), backchannelLogoutUri: row.backchannelLogoutUri, scopes: list(row.scopes), resources: list(row.resources),
+    firstParty: row.firstParty, requirePkce: row.requirePkce, enabled: row.enabled, jwks: row.jwks, jwksUri: row.jwksUri, idTokenAlgorithm: word(row.idTokenAlgorithm), defaultMaxAge: row.defaultMaxAge,
+    clientUri: row.clientUri, policyUri: row.policyUri, tosUri: row.tosUri, registration: word(row.registration), organizationId: row.organizationId, entitlement: row.entitlement,
+    secrets: row.secrets.map(({ hash, expiresAtMs }) => ({ hash: Buffer.from(hash, 'hex'), expiresAtMs })),
+  })
   const clients = hold<KnownClient>({
-    most: CLIENTS_KEPT,
+    most: CLIENTS_KEPT, mostBytes: CLIENT_BYTES, sizeOf,
     async read(clientId) {
       const { rows: [row] } = await pool.query<ClientRow>({ name: 'oauth-client', text: CLIENT, values: [clientId] })
       if (!row) return null
-      const { asOf, secrets, ...client } = row
-      return { asOf, ids: client.organizationId === null ? [client.id] : [client.id, client.organizationId], row: { ...client, secrets: secrets.map(({ hash, expiresAtMs }) => ({ hash: Buffer.from(hash, 'hex'), expiresAtMs })) } }
+      const client = clientOf(row)
+      return { asOf: row.asOf, ids: client.organizationId === null ? [client.id] : [client.id, client.organizationId], row: client }
     },
   })
   const resources = hold<KnownResource>({
-    most: RESOURCES_KEPT,
+    most: RESOURCES_KEPT, mostBytes: RESOURCE_BYTES, sizeOf,
     async read(identifier) {
       const { rows: [found] } = await pool.query<KnownResource & { asOf: number }>({ name: 'oauth-resource', text: RESOURCE, values: [identifier] })
       if (!found) return null

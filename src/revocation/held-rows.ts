@@ -21,6 +21,9 @@ export interface HeldRowsDeps<T> {
   revocations: Revocations
   read: (name: string) => Promise<FoundRow<T> | null>
   most: number
+  /** Bytes of a row, about, and how many all of them may have: whoever may write long rows does not fill the memory. */
+  sizeOf?: (row: T) => number
+  mostBytes?: number
   deadline?: <R>(work: Promise<R>, ms: number) => Promise<R>
 }
 
@@ -32,8 +35,8 @@ interface Held<T> extends Reading {
   epoch: number
 }
 
-export function createHeldRows<T extends object>({ revocations, read, most, deadline = withDeadline }: HeldRowsDeps<T>): HeldRows<T> {
-  const held = new LRUCache<string, Held<T>>({ max: most })
+export function createHeldRows<T extends object>({ revocations, read, most, sizeOf, mostBytes, deadline = withDeadline }: HeldRowsDeps<T>): HeldRows<T> {
+  const held = new LRUCache<string, Held<T>>({ max: most, ...(sizeOf && mostBytes !== undefined ? { maxSize: mostBytes, sizeCalculation: ({ row }) => sizeOf(row) } : {}) })
   const reading = new Map<string, Promise<T | null>>()
   revocations.onForget(() => held.clear())
 
