@@ -61,6 +61,12 @@ t.test('the cap on what one person owns holds for fifty at once', async (t) => {
   t.same(await statusesOf((node, at) => post(node, '/organizations', founder.headers, { slug: `mine-${at}`, name: 'Mine' })), { 201: 20, 409: MANY - 20 })
 })
 
+t.test('as many OAuth clients as its operator says, also by fifty at once', async (t) => {
+  const { path, owner } = await house()
+  await patch(path, admin, { clientsMax: 3 })
+  t.same(await statusesOf((node, at) => post(node, `${path}/clients`, owner.headers, { kind: 'web', name: `App ${at}`, redirectUris: ['https://app.example/cb'] })), { 201: 3, 409: MANY - 3 })
+})
+
 t.test('switching while being taken out: nobody acts there afterwards; issuing while being taken out: none is issued later', async (t) => {
   const { id, path, owner, clerk } = await house(['reports:*'], ['keys.write'])
   const sessions = await Promise.all(Array.from({ length: MANY }, () => signIn(clerk.user.id)))

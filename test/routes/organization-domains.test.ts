@@ -5,6 +5,8 @@ import { EXPIRY } from '../../src/database/expiry.js'
 import { createActors } from '../support/actors.js'
 import { expectJson, startApp } from '../support/app.js'
 import { startDnsServer } from '../support/dns.js'
+import { QUEUED_WORK } from '../../src/queue/index.js'
+import { startMailServer } from '../support/smtp.js'
 import { createCustomers, type Customer, type House } from '../support/organizations.js'
 
 interface Domain {
@@ -24,8 +26,8 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
 t.test('domains of organizations', async (t) => {
-  const dns = await startDnsServer(t)
-  const { app, as, clock, database } = await startApp(t, { config: { dnsServers: [dns.address], accessTokenSeconds: 8_640_000, sessionIdleSeconds: 31_536_000, sessionAbsoluteSeconds: 31_536_000 } })
+  const [dns, mails] = [await startDnsServer(t), await startMailServer(t)]
+  const { app, as, clock, database } = await startApp(t, { config: { dnsServers: [dns.address], smtpUrl: mails.url, publicUrl: 'https://auth.example.com', accessTokenSeconds: 8_640_000, sessionIdleSeconds: 31_536_000, sessionAbsoluteSeconds: 31_536_000 } })
   const { prisma } = database
   const { send, patch, outcome, person } = await createActors(app, as)
   const admin = await as.admin()
@@ -283,12 +285,26 @@ t.test('domains of organizations', async (t) => {
     t.same(expectJson<{ data: object[] }>(await send('GET', `${acme.path}/domains`, acme.owner.headers), 200).data, [])
   })
 
-  t.test('a real sign-up that confirms its address comes in', async (t) => {
+  t.test('a link in the mail lets in: whoever signs up and proves their address, whoever gets one at the domain', async (t) => {
     const acme = await house()
     const domain = name()
     await proven(acme, domain)
     const opened = await as.signUp(`new@${domain}`)
     await takeIn()
     t.equal(await prisma.organizationMember.count({ where: { userId: opened.user.id } }), 0, 'whoever only says an address gets nothing')
+    const follow = async (email: string, subject: RegExp, what: string): Promise<string> => {
+      await app.jobs.run(QUEUED_WORK)
+      const token = /\/ui\/confirm-address\?token=(gl_[\w-]{43})/.exec(mails.last(email, subject).text)?.[1] ?? ''
+      return outcome(send('POST', `/auth/email/${what}`, {}, { token }))
+    }
+    expectJson(await send('POST', '/me/email/verify', opened.headers), 202)
+    t.equal(await follow(opened.user.email, /Confirm your address/, 'verify'), '204')
+    const moved = await as.signUp(`moved@elsewhere.example`)
+    expectJson(await send('POST', '/me/email', moved.headers, { email: `moved@${domain}` }), 202)
+    await takeIn()
+    t.equal(await prisma.organizationMember.count({ where: { userId: moved.user.id } }), 0, 'asking for an address is not having it')
+    t.equal(await follow(`moved@${domain}`, /Confirm your new address/, 'change'), '204')
+    await takeIn()
+    t.equal(await prisma.organizationMember.count({ where: { organizationId: acme.id, userId: { in: [opened.user.id, moved.user.id] } } }), 2)
   })
 })
