@@ -174,8 +174,8 @@ export function createClientService({ store, resources, outbound, audit, authori
     },
     async find(caller, id, of) {
       await see(caller, of)
-      const row = await store.find(id)
-      if (!row || (of !== undefined && row.organizationId !== of)) throw problem('client.not_found')
+      const row = await store.find(id, undefined, of)
+      if (!row) throw problem('client.not_found')
       return viewOf(row, await store.secrets(id, now()))
     },
     async mayWrite(caller, of) {

@@ -35,7 +35,8 @@ export interface SecretRow {
 export interface ClientStore {
   /** `organizationId`: only that one's */
   list: (query: ListQuery, organizationId?: string) => Promise<PageText>
-  find: (id: string, tx?: Tx) => Promise<ClientRow | null>
+  /** `organizationId`: only where it is that one's */
+  find: (id: string, tx?: Tx, organizationId?: string) => Promise<ClientRow | null>
   findByClientId: (clientId: string) => Promise<ClientRow | null>
   /** find, and keep others from changing it until the transaction ends */
   lock: (tx: Tx, id: string) => Promise<ClientRow | null>
@@ -94,8 +95,8 @@ function dataOf<C extends Partial<ClientFields>>({ jwks, ...rest }: C) {
 }
 
 export function createClientStore({ prisma, pool, cursors }: { prisma: PrismaClient; pool: pg.Pool; cursors: Cursors }): ClientStore {
-  async function find(id: string, tx: Tx = prisma): Promise<ClientRow | null> {
-    const row = await tx.oAuthClient.findUnique({ where: { id } })
+  async function find(id: string, tx: Tx = prisma, organizationId?: string): Promise<ClientRow | null> {
+    const row = await tx.oAuthClient.findUnique({ where: { id, ...(organizationId === undefined ? {} : { organizationId }) } })
     return row && rowOf(row)
   }
   return {

@@ -39,10 +39,13 @@ export async function hasHand(standings: Pick<StandingService, 'standing'>, call
 }
 
 /** A key that the caller may know of, as far as the request's credential tells. What there is not takes as long as what is another's. Throws key.not_found. */
-export async function seenKey(standings: Pick<StandingService, 'standing'>, caller: Caller, row: KeyRow | null, right: 'keys.read' | 'keys.write'): Promise<KeyRow> {
+export async function seenKey({ store, standings }: { store: KeyStore; standings: Pick<StandingService, 'standing'> }, caller: Caller, id: string, right: 'keys.read' | 'keys.write', tx?: Tx): Promise<KeyRow> {
   const principal = actorOf(caller)
-  const isSeen = (row !== null && isOwn(principal, row)) || maySeeAll(principal) || (await hasHand(standings, caller, row?.organizationId ?? null, right))
-  if (!row || !isSeen) throw problem('key.not_found')
+  // who may see all of them has no look-up to spare
+  const owner = maySeeAll(principal) ? null : await store.ownerOf(id, tx)
+  const isSeen = maySeeAll(principal) || (owner !== null && isOwn(principal, { id, ...owner })) || (await hasHand(standings, caller, owner?.organizationId ?? null, right))
+  const row = isSeen ? await store.find(id, tx) : null
+  if (!row) throw problem('key.not_found')
   return row
 }
 

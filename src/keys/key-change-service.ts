@@ -46,7 +46,7 @@ export function createKeyChangeService(deps: KeyServiceDeps): KeyChangeService {
   /** The key behind the gate, and what its changer holds. Throws key.not_found, also for one that the caller may not touch, and key.revoked, key.rotated. */
   async function open(tx: Tx, caller: Caller, id: string): Promise<OpenedKey> {
     const principal = actorOf(caller)
-    const known = await seenKey(standings, caller, await store.find(id, tx), 'keys.write')
+    const known = await seenKey(deps, caller, id, 'keys.write', tx)
     const scope = { ...(known.ownerUserId ? { users: [known.ownerUserId] } : {}), narrowedCredentials: [`key:${id}`] }
     const organization = known.organizationId ? await openOrganization(tx, standings, caller, known.organizationId, scope) : null
     const held = organization?.held ?? (await authority.hold(tx, caller, scope))

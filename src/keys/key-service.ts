@@ -109,7 +109,7 @@ export function createKeyService(deps: KeyServiceDeps): KeyService {
     },
 
     async find(caller, id) {
-      return viewOf(await seenKey(standings, caller, await store.find(id), 'keys.read'), clock.now())
+      return viewOf(await seenKey(deps, caller, id, 'keys.read'), clock.now())
     },
 
     async mayIssue(caller, { ownerUserId, organizationId }) {
@@ -144,7 +144,7 @@ export function createKeyService(deps: KeyServiceDeps): KeyService {
 
     async revoke(caller, id, expected = '*', wish = 'keep') {
       const principal = actorOf(caller)
-      const known = await seenKey(standings, caller, await store.find(id), 'keys.write')
+      const known = await seenKey(deps, caller, id, 'keys.write')
       const isTheirs = isOwn(principal, known)
       const { revokedAt, sweepId } = await transact(async (tx) => {
         // grants that this key has under way commit before it ends, and can be found; later ones see it ended

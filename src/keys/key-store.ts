@@ -53,6 +53,8 @@ export interface KeyStore {
   /** `owner` limits the list to the keys of that user, or organization; a status is judged at `nowMs` */
   list: (query: ListQuery, nowMs: number, owner: KeyOwner | null) => Promise<PageText>
   find: (id: string, tx?: Tx) => Promise<KeyRow | null>
+  /** Whose a key is: read alone, so that what is another's takes as long as what there is not. */
+  ownerOf: (id: string, tx?: Tx) => Promise<KeyOwner | null>
   /** Reads a key and keeps others from changing it until the transaction ends. */
   lock: (tx: Tx, id: string) => Promise<KeyRow | null>
   /** Inserts a key, and what goes along with it, if its owner has fewer than `cap` live ones of its kind (null: however many); null when not. Throws owner.unknown. */
@@ -171,6 +173,8 @@ async function written(tx: Tx, id: string): Promise<KeyRow> {
   return row
 }
 
+const OWNER = 'SELECT owner_user_id::text AS "ownerUserId", organization_id::text AS "organizationId" FROM api_keys WHERE id = $1::uuid'
+
 export function createKeyStore({ pool, cursors }: { pool: pg.Pool; cursors: Cursors }): KeyStore {
   return {
     list: (query, nowMs, owner) => LIST(pool, cursors, query, { given: { now: new Date(nowMs).toISOString() }, ...(owner === null ? {} : { scope: scopeOf(owner) }) }),
@@ -178,6 +182,10 @@ export function createKeyStore({ pool, cursors }: { pool: pg.Pool; cursors: Curs
       if (tx) return findBy(tx, id)
       const { rows: [row] } = await pool.query<KeyRow>(prepared('key-by-id', `${SELECT_TEXT} WHERE id = $1::uuid`, [id]))
       return row ?? null
+    },
+    async ownerOf(id, tx) {
+      if (tx) return (await tx.$queryRawUnsafe<KeyOwner[]>(OWNER, id))[0] ?? null
+      return (await pool.query<KeyOwner>(prepared('key-owner', OWNER, [id]))).rows[0] ?? null
     },
     async lock(tx, id) {
       await tx.$queryRaw`SELECT id FROM api_keys WHERE id = ${id}::uuid FOR NO KEY UPDATE`
