@@ -4,6 +4,7 @@ import { measureImport } from './import.js'
 import { measureLatency } from './latency.js'
 import { measureLists } from './lists.js'
 import { measureGrowth, measureMemory } from './memory-row.js'
+import { measureMfa } from './mfa.js'
 import { measureNginx } from './nginx.js'
 import { OAUTH_ROWS } from './oauth.js'
 import { measureRedis } from './redis.js'
@@ -26,5 +27,6 @@ export const EXTRAS: readonly Extra[] = [
   { name: 'streams', measure: measureStreams },
   { name: 'webhooks', measure: measureWebhooks },
   { name: 'import', measure: measureImport },
+  { name: 'mfa', measure: measureMfa },
   { name: 'latency', needsKeys: true, measure: measureLatency },
 ]

@@ -22,6 +22,11 @@ export interface AnonymousService {
    * keep by it, and everything ends by which somebody could come back to it. Throws account.not_anonymous, email.taken.
    */
   takeOver: (tx: Tx, caller: Caller, draft: AccountDraft) => Promise<void>
+  /**
+   * Makes the caller's own account a real one, whose address the caller has proven in the session that they come with: it stays, and so do the keys. Other
+   * sessions and ways in end, for nobody has said whose they are. Throws session.not_found, account.not_anonymous, email.taken.
+   */
+  makeReal: (tx: Tx, caller: Caller, draft: AccountDraft) => Promise<UserView>
   /** Ends what nobody has used for ANONYMOUS_USERS_KEPT_DAYS, or ever come back to, at most `most` of them; how many. */
   expire: (most: number) => Promise<number>
 }
@@ -61,6 +66,16 @@ export function createAnonymousService({ store, accounts, sessions, audit, trans
     counted.left -= 1
   }
 
+  /** The account that has proven an address, and none of the ways into it that were there before; when. */
+  async function upgradeProven(tx: Tx, caller: Caller, { id = '', email, name, passwordHash, locale = null }: AccountDraft): Promise<Date> {
+    const at = new Date(clock.now())
+    if (passwordHash === null || !(await store.upgrade(tx, id, { email, name, passwordHash, locale, emailVerifiedAt: at }, at))) throw problem('account.not_anonymous')
+    await store.closeOtherWays(tx, id)
+    await publishRevocations()
+    await audit.record(tx, caller, { action: 'user.upgraded', targetType: 'user', targetId: id, actorUserId: id })
+    return at
+  }
+
   return {
     async requireOpen() {
       if (!config.anonymousUsers) throw problem('signup.closed', { detail: 'Nobody uses this installation without an account' })
@@ -91,13 +106,20 @@ export function createAnonymousService({ store, accounts, sessions, audit, trans
 
     isAnonymous: (id) => store.isAnonymous(id),
 
-    async takeOver(tx, caller, { id = '', email, name, passwordHash, locale = null }) {
-      const at = new Date(clock.now())
-      if (passwordHash === null || !(await store.upgrade(tx, id, { email, name, passwordHash, locale, emailVerifiedAt: at }, at))) throw problem('account.not_anonymous')
+    async takeOver(tx, caller, draft) {
+      const { id = '' } = draft
+      const at = await upgradeProven(tx, caller, draft)
       await sessions.endAll(tx, id)
-      await store.closeOtherWays(tx, id, at)
-      await publishRevocations()
-      await audit.record(tx, caller, { action: 'user.upgraded', targetType: 'user', targetId: id, actorUserId: id })
+      await store.revokeKeys(tx, id, at)
+    },
+
+    async makeReal(tx, caller, draft) {
+      const { id = '', sessionId = '' } = caller.principal ?? {}
+      const at = await upgradeProven(tx, caller, { ...draft, id })
+      // what the request began with may have ended meanwhile
+      if (!(await store.isLive(tx, id, sessionId, at))) throw problem('session.not_found')
+      await sessions.endAll(tx, id, sessionId)
+      return accounts.findIn(tx, id)
     },
 
     expire: (most) => transact(async (tx) => {

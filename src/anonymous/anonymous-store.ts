@@ -19,8 +19,12 @@ export interface AnonymousStore {
   isAnonymous: (id: string) => Promise<boolean>
   /** Makes an anonymous account that is active a real one; false when it is not anonymous any more, or not there. Throws email.taken. */
   upgrade: (tx: Tx, id: string, account: UpgradedAccount, at: Date) => Promise<boolean>
-  /** Revokes the keys of an account, and forgets its factors, devices and identities, and what it has let applications do. */
-  closeOtherWays: (tx: Tx, id: string, at: Date) => Promise<void>
+  /** Revokes the keys of an account. */
+  revokeKeys: (tx: Tx, id: string, at: Date) => Promise<void>
+  /** Forgets the factors, devices and identities of an account, and what it has let applications do. */
+  closeOtherWays: (tx: Tx, id: string) => Promise<void>
+  /** Is it a session of the account that has not ended? */
+  isLive: (tx: Tx, id: string, sessionId: string, at: Date) => Promise<boolean>
   /**
    * Deletes at most `most` that are older than `unused` and that no session or key of theirs has been used since; or older than `untouched`, without a key,
    * and never used later than an hour after they were opened. How many.
@@ -43,8 +47,11 @@ export function createAnonymousStore({ pool, prisma }: { pool: pg.Pool; prisma: 
       })
       return count === 1
     },
-    async closeOtherWays(tx, id, at) {
+    async revokeKeys(tx, id, at) {
       await tx.apiKey.updateMany({ where: { ownerUserId: id, revokedAt: null }, data: { revokedAt: at, updatedAt: at, version: { increment: 1 } } })
+    },
+    isLive: async (tx, userId, id, at) => (await tx.session.count({ where: { id, userId, endedAt: null, expiresAt: { gt: at } } })) === 1,
+    async closeOtherWays(tx, id) {
       const where = { userId: id }
       await tx.totpFactor.deleteMany({ where })
       await tx.passkey.deleteMany({ where })

@@ -11,7 +11,7 @@ import { problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { Caller } from '../kernel/principal.js'
 import type { MailService } from '../mail/index.js'
-import type { MailedLinkService } from '../mailed-links/index.js'
+import type { MailedLink, MailedLinkService } from '../mailed-links/index.js'
 import type { OwnEmailService } from '../own-email/index.js'
 import type { QueueService } from '../queue/index.js'
 
@@ -42,6 +42,11 @@ export interface SignUpService {
     (caller: Caller, input: Confirmation, open: OpenToken): Promise<OpenedTokens>
     (caller: Caller, input: Confirmation, open: OpenCookie): Promise<OpenedCookie>
   }
+  /**
+   * Makes the caller's anonymous account a real one by the link that it asked for: its session and its keys stay, for who asked and who reads the mail are one. Throws
+   * confirmation.void, also for a link that another account asked for; account.not_anonymous, session.not_found, and what `confirm` throws.
+   */
+  confirmOwn: (caller: Caller, input: Confirmation) => Promise<UserView>
   /** Where addresses are not confirmed first: checks and hashes; opens nothing. Throws request.invalid, password.weak, rate.limited, server.busy. */
   draft: (caller: Caller, input: SignUpInput, locale: string | null) => Promise<AccountDraft>
   /** Opens a drafted account and signs in; a mail lets its owner confirm the address. Throws email.taken. */
@@ -59,7 +64,7 @@ export interface SignUpDependencies {
   accounts: Pick<AccountService, 'draft' | 'createIn'>
   login: Pick<LoginService, 'draft' | 'open'>
   signIns: SignIns
-  anonymous: Pick<AnonymousService, 'isAnonymous' | 'takeOver' | 'upgrade'>
+  anonymous: Pick<AnonymousService, 'isAnonymous' | 'makeReal' | 'takeOver' | 'upgrade'>
   ownEmail: Pick<OwnEmailService, 'askProof'>
   queue: QueueService
   mailedLinks: MailedLinkService
@@ -121,14 +126,19 @@ export function createSignUpService(dependencies: SignUpDependencies): SignUpSer
     return { status: 'accepted' }
   }
 
-  async function confirm(caller: Caller, { token, password, name }: Confirmation, open: Open): Promise<OpenedTokens | OpenedCookie> {
+  async function draftOf(caller: Caller, link: MailedLink, { password, name }: Confirmation): Promise<AccountDraft> {
+    const { locale = null } = link.details as { locale?: string | null }
+    const drafted = await accounts.draft({ ...caller, principal: null }, { email: link.email, password, ...(name === undefined ? {} : { name }) })
+    return { ...drafted, locale, emailVerified: true, signsIn: true }
+  }
+
+  async function confirm(caller: Caller, input: Confirmation, open: Open): Promise<OpenedTokens | OpenedCookie> {
+    const { token } = input
     // a guess costs a look into an index, and neither a hash nor a row
     const link = await mailedLinks.find(KIND, token)
     if (!link) throw problem('confirmation.void')
-    const { locale = null } = link.details as { locale?: string | null }
-    const drafted = await accounts.draft({ ...caller, principal: null }, { email: link.email, password, ...(name === undefined ? {} : { name }) })
     const id = link.userId ?? newId()
-    const draft: AccountDraft = { ...drafted, id, locale, emailVerified: true, signsIn: true }
+    const draft: AccountDraft = { ...(await draftOf(caller, link, input)), id }
     const done = await signIns.complete(caller, {
       userId: id, amr: ['pwd'], open,
       async within(tx) {
@@ -158,6 +168,20 @@ export function createSignUpService(dependencies: SignUpDependencies): SignUpSer
     },
     emailOf: async (token) => (await mailedLinks.find(KIND, token))?.email ?? null,
     confirm: confirm as SignUpService['confirm'],
+    async confirmOwn(caller, input) {
+      const { token } = input
+      const link = await mailedLinks.find(KIND, token)
+      // somebody else may have named the caller's address: that account is taken over with the link alone, and nothing in it stays
+      if (!link || link.userId === null || link.userId !== caller.principal?.id) throw problem('confirmation.void')
+      const { userId } = link
+      const draft = await draftOf(caller, link, input)
+      return transact(async (tx) => {
+        // the account before the link, as every sign-in does
+        await store.lock(tx, userId)
+        if (!(await mailedLinks.take(tx, KIND, token))) throw problem('confirmation.void')
+        return anonymous.makeReal(tx, caller, draft)
+      })
+    },
     draft: async (caller, input, locale) => ({ ...(await login.draft(caller, withPassword(input))), locale }),
     open: ((caller: Caller, draft: AccountDraft, open: OpenToken) => opening(() => login.open(caller, draft, open))) as SignUpService['open'],
     async upgrade(caller, input) {

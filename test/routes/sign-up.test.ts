@@ -133,6 +133,55 @@ t.test('an account of one\'s own, confirmed first', async (t) => {
     for (const wrong of ['x', `gl_${'A'.repeat(43)}`]) t.match(expectJson(await confirm(wrong), 410), { code: 'confirmation.void' })
   })
 
+  t.test('an anonymous account that uses the link in a session of its own keeps that session and its keys, once, and nobody else\'s link does', async (t) => {
+    const open = async () => expectJson<Opened>(await post('/auth/anonymous'), 201)
+    const confirmOwn = (headers: Record<string, string>, token: string, more: object = {}, node = app) => post('/me/upgrade/confirm', { token, password: PASSWORD, ...more }, headers, node)
+    const linkTo = async (headers: Record<string, string>, email: string): Promise<string> => {
+      expectJson(await post('/me/upgrade', { email }, headers), 202)
+      await work()
+      return tokenOf(server.last(email).text)
+    }
+    const { user, accessToken, refreshToken } = await open()
+    const headers = as.bearer(accessToken)
+    const key = expectJson<{ key: string }>(await post('/keys', { name: 'mine' }, headers), 201)
+    const other = await prisma.session.create({ data: { id: '019a3f5e-7b1c-7d2a-9f10-3c5b7a9d1e43', userId: user.id, kind: 'token', refreshSeed: new Uint8Array(32), address: '', userAgent: '', createdAt: new Date(clock.now()), lastSeenAt: new Date(clock.now()), expiresAt: new Date(clock.now() + HOUR_MS) } })
+    await prisma.totpFactor.create({ data: { id: user.id, userId: user.id, name: 'planted', secretCiphertext: new Uint8Array(40), createdAt: new Date(clock.now()), confirmedAt: new Date(clock.now()) } })
+    const token = await linkTo(headers, 'kept@example.com')
+
+    const stranger = as.bearer((await open()).accessToken)
+    const strangersLink = await linkTo(stranger, 'kept@example.com')
+    const signUps = await linkFor('plain@example.com')
+    t.match((await confirmOwn({}, token)).json(), { status: 401 })
+    for (const [wrong, its] of [[stranger, token], [headers, strangersLink], [headers, signUps], [headers, `gl_${'A'.repeat(43)}`]] as const) t.match((await confirmOwn(wrong, its)).json(), { status: 410, code: 'confirmation.void' })
+    t.match((await confirmOwn(headers, token, { password: 'short' })).json(), { code: 'password.weak' })
+    t.match(expectJson(await app.inject({ url: '/api/v1/me', headers }), 200), { anonymous: true }, 'nothing has changed, and nothing is used up')
+
+    const answers = await Promise.all(Array.from({ length: 50 }, (_, at) => (at % 3 === 2 ? confirm(token, {}, second) : confirmOwn(headers, token, { name: 'Lea' }, at % 2 === 0 ? app : second))))
+    t.equal(answers.filter(({ statusCode }) => statusCode < 300).length, 1, answers.map(({ statusCode }) => statusCode).join())
+    await app.revocations.pollNow()
+    const isKept = answers.some(({ statusCode }) => statusCode === 200)
+    const standing = [await app.inject({ url: '/api/v1/me', headers }), await post('/auth/refresh', { refreshToken }), await app.inject({ url: '/api/v1/whoami', headers: as.bearer(key.key) })]
+    t.same(standing.map(({ statusCode }) => statusCode), isKept ? [200, 200, 200] : [401, 401, 401], isKept ? 'in the account\'s own hands all stays' : 'in others\' nothing does')
+    t.ok((await prisma.session.findUniqueOrThrow({ where: { id: other.id } })).endedAt, 'another session ends either way')
+    t.equal(await prisma.totpFactor.count({ where: { userId: user.id } }), 0, 'and so does a factor that was there before')
+    t.match(await prisma.user.findUniqueOrThrow({ where: { id: user.id } }), { anonymous: false, email: 'kept@example.com' })
+    expectJson(await post('/auth/login', { email: 'kept@example.com', password: PASSWORD }), 200)
+    t.match((await confirmOwn(stranger, strangersLink)).json(), { status: 409, code: 'email.taken' }, 'who named somebody else\'s address has nothing of it')
+
+    const calm = await open()
+    const calmHeaders = as.bearer(calm.accessToken)
+    const its = await linkTo(calmHeaders, 'calm@example.com')
+    const real = await confirmOwn(calmHeaders, its, { name: ' Lea ' })
+    t.match(expectJson(real, 200), { id: calm.user.id, email: 'calm@example.com', emailVerified: true, anonymous: false, name: 'Lea' })
+    t.match((await app.inject({ url: '/api/v1/me', headers: calmHeaders })).headers['etag'], real.headers['etag'])
+    const hasty = await open()
+    const late = await linkTo(as.bearer(hasty.accessToken), 'late-session@example.com')
+    await prisma.session.updateMany({ where: { userId: hasty.user.id }, data: { endedAt: new Date(clock.now()) } })
+    t.match((await confirmOwn(as.bearer(hasty.accessToken), late)).json(), { status: 404, code: 'session.not_found' }, 'this node has not heard of its end yet')
+    t.match(await prisma.user.findUniqueOrThrow({ where: { id: hasty.user.id } }), { anonymous: true })
+    expectJson(await confirm(late), 201)
+  })
+
   t.test('an anonymous account becomes whoever\'s reads the mail: the id stays, and all ends by which whoever had it could come back', async (t) => {
     await create('taken@example.com')
     const open = async () => expectJson<Opened>(await post('/auth/anonymous'), 201)

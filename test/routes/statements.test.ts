@@ -1,6 +1,7 @@
 // How many statements the small writes are, BEGIN and COMMIT included: each is a round trip, and a held lock lasts for the sum of them.
 import t, { type Test } from 'tap'
 import { type AuthorizationHeaders, expectJson, PASSWORD, startApp } from '../support/app.js'
+import { factorHelpers } from '../support/factors.js'
 import { watchStatements } from '../support/statements.js'
 
 const { app, as, clock, database } = await startApp(t, { config: { sessionsPerUser: 10 } })
@@ -33,6 +34,15 @@ t.test('a sign-in is six statements, in one transaction, from wherever', async (
   clock.advance(1)
   exactly(t, await sent(409, 'auth/login', credentials), 6 + 4, 'at the cap: rolled back, and the guess taken back in a transaction of its own')
   exactly(t, await sent(200, 'auth/login', { ...credentials, endOldest: true }), 6 + 3, 'that ends the oldest: the end, its audit row, and the sign-in once more')
+})
+
+t.test('a sign-in with a code is a challenge of six statements, and ten that answer it', async (t) => {
+  const { addTotp, code } = factorHelpers(app, as, clock)
+  const { user, headers } = await as.signUp('coded@example.com')
+  const { secret } = await addTotp(headers)
+  exactly(t, await sent(200, 'auth/login', { email: user.email, password: PASSWORD }), 6, 'the password')
+  const { challenge } = expectJson<{ challenge: string }>(await post('auth/login', { email: user.email, password: PASSWORD }), 200)
+  exactly(t, await sent(200, 'auth/mfa', { challenge, method: 'totp', code: code(secret, 1) }), 10, 'the code')
 })
 
 t.test('a sign-in that fails is three statements, whatever it fails for', async (t) => {

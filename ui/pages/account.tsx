@@ -50,7 +50,7 @@ export function Profile({ email, name, locale, version, problem, done }: Views['
       <section class="section">
         <h2>{t('field.email')}</h2>
         <p>{email ?? t('email.lead.none')}</p>
-        <a class="button" href="/ui/account/email">{t('email.title')}</a>
+        <div class="actions"><a class="button" href="/ui/account/email">{t('email.title')}</a></div>
       </section>
     </Shell>
   )
