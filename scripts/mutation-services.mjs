@@ -1,7 +1,7 @@
 // What `npm run test:mutation:services` changes, file by file, the tests that must notice (the likeliest first), and what changes nothing, with the reason.
 export const TARGETS = {
   'authority/authority-service': ['attempts/people', 'attempts/impersonation', 'routes/invitations'],
-  'accounts/account-change-service': ['routes/users', 'attempts/people', 'attempts/sweeps'],
+  'accounts/account-change-service': ['routes/users', 'attempts/people', 'attempts/sweeps', 'race/accounts', 'routes/anonymous', 'routes/address-change', 'routes/notices'],
   'accounts/role-service': ['routes/users', 'attempts/people'],
   'accounts/grant-service': ['attempts/people', 'attempts/sweeps'],
   'accounts/account-service': ['routes/users', 'attempts/people', 'routes/imports', 'routes/auth'],
@@ -18,4 +18,17 @@ export const TARGETS = {
 }
 
 /** By file and what is shown of the change: why no test can notice. */
-export const EQUIVALENT = {}
+export const EQUIVALENT = {
+  'impersonation/impersonation-service': {
+    'without the right side of: !principal?.sessionId || principal.act': 'the authority holds nothing for who acts for another: the next check refuses them alike',
+    'if (!isUuid(userId))': 'the schema of the route lets nothing else in',
+  },
+  'accounts/account-change-service': {
+    'if (!before)': 'authority.target, right behind it, throws the same',
+    'without the right side of: patch.roles !== undefined && !patch.roles.includes(ADMIN)': 'administrators are counted where none is lost',
+  },
+  'invitations/invitation-service': {
+    'if (!principal)': 'the route lets nobody in without a credential; the compiler asks for it',
+    "if (done.status !== 'signed_in')": 'a new account has no second factor; the compiler asks for it',
+  },
+}

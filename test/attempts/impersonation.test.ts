@@ -50,6 +50,10 @@ t.test('attempts while acting for somebody', async (t) => {
     for (const body of [{}, { reason: '' }, { reason: 'x' }, { reason: 'a\u0000b c' }, { reason: 'x'.repeat(501) }]) {
       t.equal(await outcome(send('POST', `/users/${customer.id}/impersonate`, admin, body)), '400 request.invalid', 'a reason is needed')
     }
+    const lost = await impersonator()
+    expectJson(await send('GET', '/users', lost.headers), 200)
+    await database.prisma.role.update({ where: { name: lost.role }, data: { permissions: ['gatehouse:users.read'] } })
+    t.equal(await outcome(start(lost.headers, member.id)), AD, 'this node has not heard of it yet')
     t.equal(await database.prisma.session.count({ where: { kind: 'impersonation' } }), 0)
   })
 

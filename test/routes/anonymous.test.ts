@@ -44,6 +44,7 @@ t.test('anonymous users', async (t) => {
     const list = expectJson<{ data: { id: string; email: null }[] }>(await app.inject({ url: '/api/v1/users?anonymous=true', headers: admin }), 200)
     t.match(list.data, [{ id: user.id, email: null }])
     t.equal((await app.inject({ method: 'PATCH', url: `/api/v1/users/${user.id}`, headers: { ...admin, 'if-match': '*' }, payload: { email: 'x@example.com' } })).statusCode, 400, 'nobody else gives it an address')
+    t.equal((await app.inject({ method: 'PATCH', url: `/api/v1/users/${user.id}`, headers: { ...admin, 'if-match': '*' }, payload: { name: 'Somebody' } })).statusCode, 200, 'but a name')
     t.equal((await post('/auth/login', {}, { email: `${user.id}@account.invalid`, password: PASSWORD })).statusCode, 401)
     t.match((await post('/me/password', headers, { currentPassword: 'x', newPassword: PASSWORD })).json(), { code: 'credentials.invalid' }, 'there is no password to change')
     t.equal((await post('/auth/signup', {}, { email: 'me@account.invalid', password: PASSWORD })).statusCode, 400, 'nobody has such an address')

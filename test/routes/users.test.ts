@@ -106,6 +106,14 @@ t.test('/users', async (t) => {
     t.equal((await create({ email: 'plain@example.com', roles: ['member'] }, writer.headers)).statusCode, 201, 'roles that permit nothing are free')
   })
 
+  t.test('a machine has a name that is changed, and no address; nobody gets one that is nobody\'s', async (t) => {
+    const machine = await created({ kind: 'service', name: 'Builder' })
+    t.match(expectJson(await patch(machine.id, '*', { name: 'Deployer' }), 200), { name: 'Deployer', email: null })
+    t.equal((await patch(machine.id, '*', { email: 'machine@example.com' })).statusCode, 400)
+    for (const email of ['me@service.invalid', 'me@account.invalid']) t.equal((await patch(member.user.id, '*', { email })).statusCode, 400, email)
+    await database.prisma.user.delete({ where: { id: machine.id } })
+  })
+
   t.test('403 keeps those who may do less away from administrators', async (t) => {
     for (const payload of [{ email: 'mine@example.com' }, { status: 'suspended' }, { roles: [] }]) {
       const answer = await patch(admin.user.id, '*', payload, writer.headers)

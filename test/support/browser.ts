@@ -62,7 +62,8 @@ async function takePictures(page: Page, folder: string, isDark: boolean): Promis
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
     await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true, caret: 'initial' })
   }
-  await page.emulateMedia({ colorScheme: isDark ? 'dark' : 'light', reducedMotion: null })
+  await page.emulateMedia({ colorScheme: isDark ? 'dark' : 'light' })
+  await page.emulateMedia({ reducedMotion: null })
   if (before) await page.setViewportSize(before)
 }
 
@@ -109,7 +110,8 @@ export async function openHouse(t: Teardown, config: Partial<Config> = {}): Prom
         // at once: what is on its way from one colour to another has neither
         await page.emulateMedia({ colorScheme: isDark ? 'light' : 'dark', reducedMotion: 'reduce' })
         violations.push(...(await found(['color-contrast'])))
-        await page.emulateMedia({ colorScheme: isDark ? 'dark' : 'light', reducedMotion: null })
+        await page.emulateMedia({ colorScheme: isDark ? 'dark' : 'light' })
+        await page.emulateMedia({ reducedMotion: null })
         return violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary = '' }) => `${new URL(page.url()).pathname}: ${id} at ${target.join(' ')}: ${failureSummary.replaceAll('\n', ' ')}`))
       },
       isTooWide: () => page.evaluate<boolean>('document.documentElement.scrollWidth > document.documentElement.clientWidth'),
