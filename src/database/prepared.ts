@@ -1,5 +1,6 @@
 // Named statements: PostgreSQL plans each once a connection. Lists and single rows get their names here; for a pooler that does not keep
 // them, clients.ts leaves them out.
+import { createHash } from 'node:crypto'
 import type pg from 'pg'
 import type { Piece } from './transaction.js'
 
@@ -21,7 +22,8 @@ export function createNames(prefix: string, most: number): Names {
       const known = names.get(text)
       if (known !== undefined) return prepared(known, text, values)
       if (names.size >= most) return { text, values }
-      const name = `${prefix}-${names.size + 1}`
+      // of the text and not of its turn: whoever shares a connection means the same by it. PostgreSQL cuts names at 63 bytes
+      const name = `${prefix}-${createHash('sha256').update(text).digest('base64url').slice(0, 16)}`
       names.set(text, name)
       return prepared(name, text, values)
     },

@@ -152,7 +152,7 @@ t.test('/.well-known/jwks.json', async (t) => {
     clock.advance(1_000)
     t.equal(await codeFor(token), 'accepted')
     t.equal(await codeFor(accessToken), 'accepted', 'the old key still verifies')
-    t.same((await keysOf({ app })).map((key) => key.kid).length, 2)
+    t.same((await keysOf({ app })).filter(({ crv }) => crv === 'Ed25519').length, 2)
     const { accessToken: next } = await as.signUp()
     t.equal(part(next, 0)['kid'], kid, 'the newest key signs')
     t.equal(await codeFor(next), 'accepted')
