@@ -77,8 +77,8 @@ t.test('fuzz', async (t) => {
     // an address of more than 16 KB is refused by node:http
     const costOf = async (end: string, body: string, headers: Record<string, string>, isRead: boolean): Promise<{ status: number; ms: number }> => {
       let [status, least] = [0, Infinity]
-      // the least of a few: what the collector, the compiler and others take is not the request's
-      for (let time = 0; time < 10; time += 1) {
+      // the least of three: what others take is not the request's
+      for (let time = 0; time < 3; time += 1) {
         const remoteAddress = `10.4.${(ask += 1) >> 8}.${ask & 255}`
         const before = process.cpuUsage()
         const response = await (isRead ? app.inject({ url: `/oauth/${end}?${body.slice(0, 15_000)}`, headers, remoteAddress }) : app.inject({ method: 'POST', url: `/oauth/${end}`, headers: { 'content-type': end === 'register' ? 'application/json' : 'application/x-www-form-urlencoded', ...headers }, payload: body, remoteAddress }))
@@ -91,8 +91,9 @@ t.test('fuzz', async (t) => {
     }
     await costOf('token', '', {}, false)
     const plain = Math.min((await costOf('token', 'x=1', {}, false)).ms, (await costOf('introspect', 'x=1', {}, false)).ms)
-    // five milliseconds of a core on which a plain refusal takes one at most; on a slower one as much more
-    const most = 5 * Math.max(1, plain)
+    // alone on a machine each takes five milliseconds at most; what is counted here holds the compiler and the collector as well, and a
+    // way that grows with what was sent would take hundreds
+    const most = 25 * Math.max(1, plain)
     const wrong: string[] = []
     for (const end of ['token', 'par', 'introspect', 'revoke', 'userinfo', 'logout', 'register', 'authorize', 'protected-resource']) {
       for (const [what, body] of Object.entries(odd)) {
