@@ -12,6 +12,9 @@ interface User {
   id: string
   email: string | null
   kind: string
+  anonymous: boolean
+  emailVerified: boolean
+  locale: string | null
   name: string | null
   status: string
   roles: string[]
@@ -24,7 +27,7 @@ interface User {
 type Read = (limit: number) => Promise<User[]>
 
 const SELECT = `
-  SELECT id, email, kind::text AS kind, name, status::text AS status, version, created_at AS "createdAt", updated_at AS "updatedAt", last_login_at AS "lastLoginAt",
+  SELECT id, email, kind::text AS kind, anonymous, email_verified_at IS NOT NULL AS "emailVerified", locale, name, status::text AS status, version, created_at AS "createdAt", updated_at AS "updatedAt", last_login_at AS "lastLoginAt",
          ARRAY(SELECT role_name FROM user_roles WHERE user_id = users.id ORDER BY role_name) AS roles
   FROM users ORDER BY created_at DESC, id DESC LIMIT`
 
@@ -40,7 +43,7 @@ function byPrisma(connectionString: string, max: number): Read {
       take: limit, orderBy: [{ createdAt: 'desc' }, { id: 'desc' }], omit: { passwordHash: true, issuedBy: true, issuedVia: true },
       include: { roles: { select: { roleName: true }, orderBy: { roleName: 'asc' } } },
     })
-    return users.map(({ roles, ...user }) => ({ ...user, roles: roles.map(({ roleName }) => roleName) }))
+    return users.map(({ roles, emailVerifiedAt, ...user }) => ({ ...user, emailVerified: emailVerifiedAt !== null, roles: roles.map(({ roleName }) => roleName) }))
   }
 }
 
