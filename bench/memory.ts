@@ -40,10 +40,14 @@ function rowOf(at: number, withLimit: boolean): object {
   }
 }
 
-/** The statement's answer without the statement: nothing but the driver's pool is left out. */
+/** The statement's answer without the statement, for one key or for many: nothing but the driver's pool is left out. */
 function fakePool(withLimit: boolean): pg.Pool {
   let made = 0
-  return { query: async () => ({ rows: [rowOf(made++, withLimit)] }) } as unknown as pg.Pool
+  return {
+    query: async ({ values: [asked] }: { values: unknown[] }) => ({
+      rows: Array.from({ length: Array.isArray(asked) ? asked.length : 1 }, (_, at) => ({ asked_at: at + 1, ...rowOf(made++, withLimit) })),
+    }),
+  } as unknown as pg.Pool
 }
 
 function unused(): never {
