@@ -1,6 +1,7 @@
 // What a credential in memory costs: the real authorizer and the real decision cache in a process of their own, filled with keys as
 // the database's driver would hand them over, and the growth of the heap after garbage collections. Run with --expose-gc.
 import { PerformanceObserver } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { createCredentialStore } from '../src/decisions/credential-store.js'
 import { createDecisionCache, type DecisionCache } from '../src/decisions/decision-cache.js'
@@ -95,6 +96,8 @@ async function measure(order: MemoryOrder): Promise<MemoryResult> {
   const beganMs = performance.now()
   const { cache, authorizer } = await fill(order)
   const fillMs = performance.now() - beganMs
+  // collections are told of on a later turn of the loop
+  await delay(50)
   const durations = pauses()
   const bytes = usedBytes() - beforeBytes
   // in use after the last collection, so that none of them could take it away
