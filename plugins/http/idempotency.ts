@@ -9,7 +9,8 @@ const MOST = 20_000
 const MOST_STRANGER = 1_000
 const KEY = /^[\x21-\x7e]{1,255}$/
 
-function keyOf(request: FastifyRequest): string | null {
+/** A request's Idempotency-Key, null: none. Throws request.invalid. */
+export function idempotencyKeyOf(request: FastifyRequest): string | null {
   const header = request.headers['idempotency-key']
   if (header === undefined) return null
   if (typeof header !== 'string' || !KEY.test(header)) {
@@ -39,7 +40,7 @@ export default fp(async (app) => {
   })
 
   app.decorateRequest('idempotently', async function idempotently<T extends object>(this: FastifyRequest, reply: FastifyReply, status: number, work: () => Promise<T>, beforeReplay?: (answer: T) => Promise<void>) {
-    const key = keyOf(this)
+    const key = idempotencyKeyOf(this)
     // a stranger's key counts together with the address: two strangers who pick the same key must not meet
     const { principal } = this
     const scope = scopeOf(this)

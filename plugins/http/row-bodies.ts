@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { BulkBody, RunImport } from '../../src/bulk/index.js'
 import { problem } from '../../src/kernel/errors.js'
+import { idempotencyKeyOf } from './idempotency.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -16,7 +17,6 @@ declare module 'fastify' {
   }
 }
 
-const KEY = /^[\x21-\x7e]{1,255}$/
 const NDJSON = 'application/x-ndjson'
 const CSV = 'text/csv'
 
@@ -28,13 +28,13 @@ export default fp(async (app) => {
   })
   app.decorateReply('importing', async function importing(this: FastifyReply, run, { mode = 'insert', report }, row) {
     const { request } = this
-    const { 'content-type': type = '', 'content-encoding': coding = 'identity', 'idempotency-key': key } = request.headers
-    if (key !== undefined && (typeof key !== 'string' || !KEY.test(key))) throw problem('request.invalid', { errors: [{ path: 'idempotency-key', message: 'must be 1 to 255 visible ASCII characters, sent once' }] })
+    const { 'content-type': type = '', 'content-encoding': coding = 'identity' } = request.headers
+    const key = idempotencyKeyOf(request)
     if (coding !== 'identity' && coding !== 'gzip') throw problem('media_type.unsupported', { detail: 'Content-Encoding: gzip, or none' })
     if (request.body === undefined || request.body === null) throw problem('request.invalid', { errors: [{ path: '/', message: 'there are no rows' }] })
     request.takesItsTime()
     const answer = await run(request.caller, {
-      body: request.raw, format: type.toLowerCase().startsWith(CSV) ? 'csv' : 'ndjson', isPacked: coding === 'gzip', mode, tellsAll: report === 'all', key: key ?? null, check: app.checkOf(row),
+      body: request.raw, format: type.toLowerCase().startsWith(CSV) ? 'csv' : 'ndjson', isPacked: coding === 'gzip', mode, tellsAll: report === 'all', key, check: app.checkOf(row),
     })
     this.type(`${NDJSON}; charset=utf-8`)
     return answer
