@@ -37,9 +37,6 @@ export function createFactorResetStore({ prisma }: { prisma: PrismaClient }): Fa
       const { count } = await tx.factorReset.deleteMany({ where: { id, dueAt: { lte: now } } })
       return count === 1
     },
-    async cancel(tx, userId) {
-      const { count } = await tx.factorReset.deleteMany({ where: { userId } })
-      return count === 1
-    },
+    cancel: async (tx, userId) => (await tx.$executeRaw`DELETE FROM factor_resets WHERE user_id = ${userId}::uuid`) === 1,
   }
 }

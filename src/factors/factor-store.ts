@@ -91,15 +91,10 @@ export function createFactorStore({ prisma }: { prisma: PrismaClient }): FactorS
       })
       return row ? { ...row, kind: 'totp' } : null
     },
-    listTotp: (userId) => prisma.totpFactor.findMany({ where: { userId, confirmedAt: { not: null } }, select: { id: true, secretCiphertext: true } }),
-    async useTotp(tx, id, step, now) {
-      const { count } = await tx.totpFactor.updateMany({ where: { id, confirmedAt: { not: null }, lastStep: { lt: step } }, data: { lastStep: step, lastUsedAt: now } })
-      return count === 1
-    },
-    async useCode(tx, userId, codeHash) {
-      const { count } = await tx.recoveryCode.deleteMany({ where: { userId, codeHash: bytes(codeHash) } })
-      return count === 1
-    },
+    listTotp: (userId) => prisma.$queryRaw`SELECT id, secret_ciphertext AS "secretCiphertext" FROM totp_factors WHERE user_id = ${userId}::uuid AND confirmed_at IS NOT NULL`,
+    useTotp: async (tx, id, step, now) =>
+      (await tx.$executeRaw`UPDATE totp_factors SET last_step = ${step}, last_used_at = ${now}::timestamptz WHERE id = ${id}::uuid AND confirmed_at IS NOT NULL AND last_step < ${step}`) === 1,
+    useCode: async (tx, userId, codeHash) => (await tx.$executeRaw`DELETE FROM recovery_codes WHERE user_id = ${userId}::uuid AND code_hash = ${bytes(codeHash)}`) === 1,
     async replaceCodes(tx, userId, hashes, now) {
       await tx.recoveryCode.deleteMany({ where: { userId } })
       await tx.recoveryCode.createMany({ data: hashes.map((codeHash) => ({ userId, codeHash: bytes(codeHash), createdAt: now })) })

@@ -54,8 +54,7 @@ export function createChallengeStore({ prisma }: { prisma: PrismaClient }): Chal
       return row ?? null
     },
     async consume(tx, id, now) {
-      const { count } = await tx.signInChallenge.deleteMany({ where: { id, expiresAt: { gt: now } } })
-      return count === 1
+      return (await tx.$executeRaw`DELETE FROM sign_in_challenges WHERE id = ${id}::uuid AND expires_at > ${now}::timestamptz`) === 1
     },
     async deleteAll(tx, userId) {
       const { count } = await tx.signInChallenge.deleteMany({ where: { userId } })

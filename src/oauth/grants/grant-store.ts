@@ -54,8 +54,8 @@ export interface GrantStore {
   /** A code of this client, used or not; null: there is none. */
   findCode: (codeHash: Uint8Array, clientId: string) => Promise<{ grantId: string; userId: string; scopes: string[]; resources: string[]; isUsed: boolean } | null>
   findRefresh: (id: string, at: Moment) => Promise<RefreshState | null>
-  /** Moves a live grant of the client from `generation` to the next. Did we win? */
-  rotate: (id: string, clientId: string, generation: number, at: Moment) => Promise<boolean>
+  /** Moves a grant that has not ended from `generation` to the next. Did we win? */
+  rotate: (id: string, generation: number, at: Moment) => Promise<boolean>
   /** Ends one grant. False: it was over. */
   end: (tx: Tx, id: string, now: Date) => Promise<boolean>
 }
@@ -69,9 +69,10 @@ const REFRESH = `
   SELECT s.id, s.user_id AS "userId", g.client_id AS "clientId", g.scopes, g.resources, g.claims, s.amr, coalesce(s.acr, '${ONE_FACTOR}') AS acr, coalesce(s.auth_time, s.created_at) AS "authTime",
     s.refresh_seed AS seed, s.refresh_generation AS generation, s.refreshed_at AS "refreshedAt", (${grantLive('$2', '$3')}) AS "isLive"
   FROM sessions s JOIN oauth_grants g ON g.id = s.id JOIN users u ON u.id = s.user_id WHERE s.id = $1::uuid AND s.kind = 'grant' AND s.refresh_seed IS NOT NULL`
+// what it hangs on was looked at a moment ago, by `findRefresh`, and is looked at again whenever its tokens are used: here, who wins is all that is asked
 const ROTATE = `
   UPDATE sessions s SET refresh_generation = s.refresh_generation + 1, refreshed_at = $2::timestamptz, last_seen_at = $2::timestamptz
-  FROM oauth_grants g, users u WHERE s.id = $1::uuid AND g.id = s.id AND g.client_id = $5::uuid AND s.refresh_generation = $4::int AND u.id = s.user_id AND ${grantLive('$2', '$3')}`
+  WHERE s.id = $1::uuid AND s.kind = 'grant' AND s.refresh_generation = $4::int AND s.ended_at IS NULL AND s.expires_at > $2::timestamptz AND s.last_seen_at > $3::timestamptz`
 
 const CODE = `
   SELECT grant_id AS "grantId", user_id AS "userId", scopes, resources, consumed_at IS NOT NULL AS "isUsed" FROM oauth_codes WHERE code_hash = $1 AND client_id = $2::uuid`
@@ -118,8 +119,8 @@ export function createGrantStore({ pool }: { pool: pg.Pool }): GrantStore {
       const { rows: [row] } = await pool.query<RefreshState>(prepared('oauth-refresh', REFRESH, [id, now.toISOString(), idleSince.toISOString()]))
       return row ?? null
     },
-    async rotate(id, clientId, generation, { now, idleSince }) {
-      const { rowCount } = await pool.query(prepared('oauth-rotate', ROTATE, [id, now.toISOString(), idleSince.toISOString(), generation, clientId]))
+    async rotate(id, generation, { now, idleSince }) {
+      const { rowCount } = await pool.query(prepared('oauth-rotate', ROTATE, [id, now.toISOString(), idleSince.toISOString(), generation]))
       return rowCount === 1
     },
     end: async (tx, id, now) => (await tx.$executeRaw`UPDATE sessions SET ended_at = ${now}::timestamptz WHERE id = ${id}::uuid AND kind = 'grant' AND ended_at IS NULL`) === 1,

@@ -60,7 +60,7 @@ export function createRefreshGrant({ store, grantTokens, endGrant, noteUse, secr
       }
       // asked for too much: nothing is used up
       const target = await grantTokens.target(client, grant, parameters)
-      if (verdict === 'repeat' || (await store.rotate(token.sessionId, client.id, token.generation, moment()))) {
+      if (verdict === 'repeat' || (await store.rotate(token.sessionId, token.generation, moment()))) {
         await noteUse(client)
         return grantTokens.answer(client, grant, target, { refreshToken: formatRefreshToken(secrets, { sessionId: grant.id, seed, generation: token.generation + 1 }, OF_GRANT), nonce: null })
       }
