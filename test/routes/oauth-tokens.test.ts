@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose'
 import t from 'tap'
 import { expectJson, startApp } from '../support/app.js'
-import { API, basic, claimsOf, clientKeys, type Form, type OAuthClientBody, oauthHouse, OTHER_API } from '../support/oauth.js'
+import { API, basic, claimsOf, clientKeys, type Form, type OAuthClientBody, oauthHouse, OTHER_API, type TokenBody } from '../support/oauth.js'
 
 const GRANT = { grant_type: 'client_credentials' }
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -275,17 +275,26 @@ t.test('tokens of clients', async (t) => {
       await Promise.all([app, second.app].map((node) => node.revocations.pollNow()))
       return Promise.all([app, second.app].map(async (node) => { const { statusCode, headers } = await gate(path, as.bearer(value), node); return `${statusCode} ${String(headers['x-auth-error'] ?? '')}`.trim() }))
     }
+    // what it gets when it asks anew
+    const minted = () => Promise.all([app, second.app].map(async (node) => {
+      const answer = await post('token', GRANT, own(made), node)
+      if (answer.statusCode !== 200) return outcome(answer)
+      const { aud, scope } = claimsOf(answer.json<TokenBody>().access_token)
+      return `${String(scope)} at ${aud === API ? 'the API' : 'another'}`
+    }))
     const both = (text: string): string[] => [text, text]
     t.same(await status(), both('200'))
-    const changes: [() => Promise<unknown>, string][] = [
-      [() => patch(`/clients/${made.id}`, { scopes: ['read'] }), '403 scope.insufficient'], [() => patch(`/clients/${made.id}`, { scopes: ['read', 'write'] }), '200'],
-      [() => patch(`/clients/${made.id}`, { enabled: false }), '401 token.invalid'], [() => patch(`/clients/${made.id}`, { enabled: true }), '200'],
-      [() => patch(`/clients/${made.id}`, { resources: [OTHER_API] }), '401 token.invalid'], [() => patch(`/clients/${made.id}`, { resources: [API] }), '200'],
-      [() => patch(`/resources/${api.id}`, { scopes: [{ name: 'write', description: '', permissions: [] }] }), '200'],
+    t.same(await minted(), both('read write at the API'))
+    const changes: [() => Promise<unknown>, string, string][] = [
+      [() => patch(`/clients/${made.id}`, { scopes: ['read'] }), '403 scope.insufficient', 'read at the API'], [() => patch(`/clients/${made.id}`, { scopes: ['read', 'write'] }), '200', 'read write at the API'],
+      [() => patch(`/clients/${made.id}`, { enabled: false }), '401 token.invalid', '401 invalid_client'], [() => patch(`/clients/${made.id}`, { enabled: true }), '200', 'read write at the API'],
+      [() => patch(`/clients/${made.id}`, { resources: [OTHER_API] }), '401 token.invalid', 'read write at another'], [() => patch(`/clients/${made.id}`, { resources: [API] }), '200', 'read write at the API'],
+      [() => patch(`/resources/${api.id}`, { scopes: [{ name: 'write', description: '', permissions: [] }] }), '200', 'write at the API'],
     ]
-    for (const [change, expected] of changes) {
+    for (const [change, expected, anew] of changes) {
       await change()
       t.same(await status(), both(expected), change.toString())
+      t.same(await minted(), both(anew), change.toString())
     }
     t.same(await status('/a/permitted'), both('403 access.denied'), 'a scope that is worth less opens less')
     await app.inject({ method: 'DELETE', url: `/api/v1/clients/${made.id}`, headers: admin })
