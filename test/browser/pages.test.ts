@@ -55,7 +55,10 @@ t.test('the pages', { skip: noBrowser() }, async (t) => {
       const visited = await visit(t, { isDark, width })
       await each(visited, async (path) => {
         t.same(await visited.violations(), [], path)
-        t.notOk(await visited.isTooWide(), `${path} does not scroll sideways`)
+        for (const other of [width === 390 ? 768 : 1440, width]) {
+          await visited.page.setViewportSize({ width: other, height: 900 })
+          t.notOk(await visited.isTooWide(), `${path} does not scroll sideways, ${other} px wide`)
+        }
         const html = await visited.page.content()
         t.notMatch(html.replace(/<script>.*?<\/script>/gs, ''), /<style| style="| on[a-z]+="/, `${path} has nothing inline`)
         t.ok(brotliCompressSync(Buffer.from(html)).length + style < MOST_BYTES, `${path} is light`)

@@ -206,20 +206,6 @@ t.test('password managers find the page, and files are kept for ever', async (t)
   for (const name of ['..%2fpages.js', 'manifest.json', 'constructor', 'pages.js', '.gatehouse-pages']) t.equal((await app.inject({ url: `/ui/assets/${name}` })).statusCode, 404, name)
 })
 
-t.test('the database lost: a page says so with a reference, and recovers by itself', async (t) => {
-  const other = await startApp(t)
-  await other.as.signUp('ada@example.com')
-  const ada = pagesOf(other.app)
-  const csrf = await ada.token('/ui/sign-in')
-  await other.database.pool.query('ALTER TABLE users RENAME TO users_away')
-  const away = await ada.submit('/ui/sign-in', EMAIL, { csrf })
-  t.ok(away.statusCode >= 500, String(away.statusCode))
-  t.match(away.body, new RegExp(`reference ${String(away.headers['x-request-id'])}`))
-  t.notMatch(away.body, /users|relation|SELECT/, 'and nothing of what went wrong inside')
-  await other.database.pool.query('ALTER TABLE users_away RENAME TO users')
-  t.equal((await ada.submit('/ui/sign-in', EMAIL)).statusCode, 303)
-})
-
 t.test('where it is open, a stranger opens an account and is signed in; where it is not, nothing is looked at', async (t) => {
   const eve = browser()
   t.match((await eve.open('/ui/sign-in')).body, 'href="/ui/sign-up"')
