@@ -34,10 +34,8 @@ t.test('commands and files that the guides name exist', async (t) => {
 t.test('the image and the unit start Node as npm start does', async (t) => {
   const flags = (JSON.parse(read('package.json')) as { scripts: { start: string } }).scripts.start.match(/--\S+/g) ?? []
   t.ok(flags.length > 0)
-  for (const flag of flags) {
-    t.match(read('Dockerfile'), `"node", "${flag}"`)
-    t.match(read('deploy/gatehouse.service'), `node ${flag} `)
-  }
+  t.match(read('Dockerfile'), ['node', ...flags].map((one) => `"${one}"`).join(', '))
+  t.match(read('deploy/gatehouse.service'), `node ${flags.join(' ')} `)
 })
 
 t.test('the lock file pins every package by its content; only what another platform alone installs may lack that', async (t) => {
