@@ -10,8 +10,8 @@ import { failureOf, type Outcome } from './import-outcome.js'
 import type { ImportRow } from './import-rows.js'
 import type { ImportKind, Judged } from './import-service.js'
 
-/** The owner by their id, or by the address of their account. */
-type KeyInput = Omit<BroughtKey, 'ownerUserId'> & { ownerUserId?: string; ownerEmail?: string }
+/** The owner by their id, or by the address of their account; or the organization that owns it. */
+type KeyInput = BroughtKey & { ownerEmail?: string }
 
 export interface KeyImportDeps {
   keys: KeyBatches
@@ -21,24 +21,26 @@ export interface KeyImportDeps {
 }
 
 const FIELDS = ['name', 'permissions', 'limits', 'metadata', 'addresses'] as const
-const COLUMNS = ['name', 'ownerUserId', 'ownerEmail', 'key', 'hash', 'start', 'permissions', 'expiresAt', 'addresses']
+const COLUMNS = ['name', 'ownerUserId', 'ownerEmail', 'organizationId', 'key', 'hash', 'start', 'permissions', 'expiresAt', 'addresses']
 const SEPARATOR = /[\s,;]+/
 const listOf = (text: string): string[] => text.split(SEPARATOR).filter((one) => one !== '')
 
 const addressOf = ({ value }: ImportRow): string[] => (typeof value === 'object' && value !== null && 'ownerEmail' in value && typeof value.ownerEmail === 'string' ? [value.ownerEmail] : [])
 
 /** Throws request.invalid, owner.unknown. */
-function ownerOf({ ownerUserId, ownerEmail }: KeyInput, owners: ReadonlyMap<string, ExistingAccount>): string {
-  if ((ownerUserId === undefined) === (ownerEmail === undefined)) throw problem('request.invalid', { errors: [{ path: '/ownerUserId', message: 'either this or ownerEmail' }] })
+function ownerOf({ ownerUserId, ownerEmail, organizationId }: { [part in 'ownerUserId' | 'ownerEmail' | 'organizationId']: string | undefined }, owners: ReadonlyMap<string, ExistingAccount>): { ownerUserId: string } | { organizationId: string } {
+  const named = [ownerUserId, ownerEmail, organizationId].filter((one) => one !== undefined)
+  if (named.length !== 1) throw problem('request.invalid', { errors: [{ path: '/ownerUserId', message: 'either this, ownerEmail or organizationId' }] })
+  if (organizationId !== undefined) return { organizationId }
   const id = ownerUserId ?? owners.get(normaliseEmail(ownerEmail ?? ''))?.id
   if (id === undefined) throw problem('owner.unknown')
-  return id
+  return { ownerUserId: id }
 }
 
 export function createKeyImport({ keys, keyChanges, accounts, audit }: KeyImportDeps): ImportKind<KeyDraft> {
   /** What changes a key that is known into what its row says. Throws key.taken for another owner's, key.revoked. */
   async function update(caller: Caller, known: ExistingKey, draft: KeyDraft, input: KeyInput): Promise<Outcome> {
-    if (known.ownerUserId !== draft.ownerUserId) throw problem('key.taken')
+    if (known.ownerUserId !== draft.ownerUserId || known.organizationId !== draft.organizationId) throw problem('key.taken')
     if (known.revokedAt) throw problem('key.revoked')
     const patch = {
       ...Object.fromEntries(FIELDS.flatMap((field) => (input[field] === undefined || isDeepStrictEqual(draft[field], known[field]) ? [] : [[field, draft[field]]]))),
@@ -47,6 +49,11 @@ export function createKeyImport({ keys, keyChanges, accounts, audit }: KeyImport
     if (Object.keys(patch).length === 0) return { status: 'unchanged', id: known.id }
     await keyChanges.update(caller, known.id, '*', patch)
     return { status: 'updated', id: known.id }
+  }
+
+  /** Throws request.invalid, owner.unknown, permission.not_held. */
+  function draftOf(caller: Caller, { ownerUserId, ownerEmail, organizationId, ...rest }: KeyInput, owners: ReadonlyMap<string, ExistingAccount>): KeyDraft {
+    return keys.draftFor(caller, { ...rest, ...ownerOf({ ownerUserId, ownerEmail, organizationId }, owners) })
   }
 
   return {
@@ -63,7 +70,7 @@ export function createKeyImport({ keys, keyChanges, accounts, audit }: KeyImport
         const target = { targetType: 'key', targetId: '' }
         judged.push(wrong // oxlint-disable-next-line no-await-in-loop
           ? { outcome: { status: 'failed', code: 'request.invalid', errors: wrong } }
-          : await audit.recordingRefusal(caller, target, async () => ({ draft: keys.draftFor(caller, { ...input, ownerUserId: ownerOf(input, owners) }) })).catch((error: unknown) => ({ outcome: failureOf(error) })))
+          : await audit.recordingRefusal(caller, target, async () => ({ draft: draftOf(caller, input, owners) })).catch((error: unknown) => ({ outcome: failureOf(error) })))
       }
       if (mode === 'insert') return judged
       const known = await keys.existing(judged.flatMap((one) => ('draft' in one ? [one.draft] : [])))

@@ -68,6 +68,11 @@ export function refuseSecret({ organization: { entitlement }, standing, held }: 
     refuseBeyond(standing, entitlement, { permissions, rights: [] })
     return
   }
+  refuseSold(held, entitlement, permissions, fence)
+}
+
+/** Who sells to an organization acts as it: they hold what they give, and all that it may do. Throws permission.not_held. */
+export function refuseSold(held: Held, entitlement: readonly string[], permissions: readonly string[], fence: Fence): void {
   refuseGrant(held, permissions, fence)
   refuseGrant(held, entitlement, fence)
 }

@@ -2,13 +2,14 @@
 // written in one transaction by a handful of statements. What is wrong with one takes nothing from the others. Whoever brings a key may do so for
 // whom they could sell one to: they would learn its secret then, so that knowing its hash gives them nothing.
 import type { AuditStore } from '../audit/index.js'
-import { type AuthorityService, type Held, issuerOf, refuseGain, refuseGrant, type TargetFacts, UNFENCED } from '../authority/index.js'
+import { type AuthorityService, type Fence, type Held, issuerOf, refuseGain, refuseGrant, type TargetFacts, UNFENCED } from '../authority/index.js'
 import type { Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { AppError, problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { Caller } from '../kernel/principal.js'
-import { actorOf, capLock, capReached, fenceOf, type KeyCaps, refuseLimits, WRITE } from './key-authority.js'
+import type { StandingService } from '../organizations/index.js'
+import { actorOf, capLock, capReached, fenceOf, type KeyCaps, refuseLimits, refuseSold, WRITE } from './key-authority.js'
 import type { BatchKey, ExistingKey, KeyBatchStore } from './key-batch-store.js'
 import { readSecret } from './key-format.js'
 import { refuseForeignFields } from './key-hands.js'
@@ -18,7 +19,9 @@ import type { KeyKind } from './key-store.js'
 /** A key as a row brings it: the key itself, or its hash and its first characters. */
 export interface BroughtKey {
   name: string
-  ownerUserId: string
+  /** one of the two */
+  ownerUserId?: string
+  organizationId?: string
   key?: string
   /** SHA-256 of the whole key, in hex or base64 */
   hash?: string
@@ -38,13 +41,14 @@ export interface KeyBatches {
   draftFor: (caller: Caller, input: BroughtKey) => KeyDraft
   /** The keys that are known by the hashes of drafts, by the hex of these. */
   existing: (drafts: readonly KeyDraft[]) => Promise<Map<string, ExistingKey>>
-  /** Issues drafted keys; in their order the id of each, or why there is none: owner.unknown, permission.not_held, request.invalid, key.cap_reached, key.taken. Throws access.denied: then none is. */
+  /** Issues drafted keys; in their order the id of each, or why there is none: owner.unknown, organization.not_found, permission.not_held, request.invalid, key.cap_reached, key.taken. Throws access.denied: then none is. */
   issueAll: (tx: Tx, caller: Caller, drafts: readonly KeyDraft[]) => Promise<(string | AppError)[]>
 }
 
 export interface KeyBatchDeps {
   store: KeyBatchStore
   authority: Pick<AuthorityService, 'require' | 'targets' | 'guardCaps'>
+  standings: Pick<StandingService, 'entitlements'>
   audit: Pick<AuditStore, 'recordAll'>
   caps: KeyCaps
   clock: Clock
@@ -52,55 +56,81 @@ export interface KeyBatchDeps {
 
 const hexOf = ({ keyHash }: Pick<KeyDraft, 'keyHash'>): string => keyHash.toString('hex')
 
-/** Which kind of key it is, of whom it can be judged at the commit. Throws owner.unknown, permission.not_held, request.invalid. */
-function kindOf(caller: Caller, held: Held, owner: TargetFacts | undefined, { permissions, limits, metadata, ...fence }: KeyDraft): KeyKind {
-  if (!owner) throw problem('owner.unknown')
-  const { type, id } = actorOf(caller)
-  const isOwn = owner.id === id
-  // whoever acts with a key of somebody's acts as them
-  if (!isOwn || type !== 'user') refuseGain(held, owner, fenceOf({ ...fence, addresses: [...fence.addresses] }))
-  const kind = owner.kind === 'service' || isOwn ? 'bound' : 'standing'
+/** What is known of owners at the commit, by their ids. */
+interface Owners {
+  users: ReadonlyMap<string, TargetFacts>
+  /** what each is entitled to */
+  organizations: ReadonlyMap<string, readonly string[]>
+}
+
+const isId = (id: string | null): id is string => id !== null
+const ownerIdOf = ({ ownerUserId, organizationId }: Pick<KeyDraft, 'ownerUserId' | 'organizationId'>): string => organizationId ?? ownerUserId ?? ''
+
+/** Who sells to an organization acts as it. Throws organization.not_found, permission.not_held. */
+function refuseForOrganization(held: Held, entitlement: readonly string[] | undefined, permissions: readonly string[], fence: Fence): void {
+  if (!entitlement) throw problem('organization.not_found')
+  refuseSold(held, entitlement, permissions, fence)
+}
+
+/** Which kind of key it is, of whom it can be judged at the commit. Throws owner.unknown, organization.not_found, permission.not_held, request.invalid. */
+function kindOf(caller: Caller, held: Held, owners: Owners, { ownerUserId, organizationId, permissions, limits, metadata, ...rest }: KeyDraft): KeyKind {
+  const fence = fenceOf({ ...rest, addresses: [...rest.addresses] })
+  if (organizationId !== null) refuseForOrganization(held, owners.organizations.get(organizationId), permissions, fence)
+  const kind = organizationId === null ? kindForUser(caller, held, owners.users.get(ownerUserId ?? ''), fence) : 'standing'
   refuseForeignFields({ kind }, new Set(['seller'] as const), { metadata })
-  refuseGrant(held, permissions, fenceOf({ ...fence, addresses: [...fence.addresses] }))
+  refuseGrant(held, permissions, fence)
   if (limits.length > 0) refuseLimits(held)
   return kind
 }
 
-export function createKeyBatches({ store, authority, audit, caps, clock }: KeyBatchDeps): KeyBatches {
+/** Throws owner.unknown, permission.not_held. */
+function kindForUser(caller: Caller, held: Held, owner: TargetFacts | undefined, fence: Fence): KeyKind {
+  if (!owner) throw problem('owner.unknown')
+  const { type, id } = actorOf(caller)
+  const isOwn = owner.id === id
+  // whoever acts with a key of somebody's acts as them
+  if (!isOwn || type !== 'user') refuseGain(held, owner, fence)
+  return owner.kind === 'service' || isOwn ? 'bound' : 'standing'
+}
+
+export function createKeyBatches({ store, authority, standings, audit, caps, clock }: KeyBatchDeps): KeyBatches {
   /** Takes one of what an owner may have more of. Throws key.cap_reached. */
-  function takeRoom(room: Map<string, number>, ownerUserId: string, kind: KeyKind): void {
-    const left = room.get(`${ownerUserId} ${kind}`) ?? 0
+  function takeRoom(room: Map<string, number>, ownerId: string, kind: KeyKind): void {
+    const left = room.get(`${ownerId} ${kind}`) ?? 0
     if (left <= 0) throw capReached(caps, kind)
-    room.set(`${ownerUserId} ${kind}`, left - 1)
+    room.set(`${ownerId} ${kind}`, left - 1)
   }
 
   return {
-    draftFor(caller, { name, ownerUserId, key, hash, start, permissions = [], limits = [], metadata = {}, expiresAt = null, addresses = [] }) {
+    draftFor(caller, { name, ownerUserId, organizationId, key, hash, start, permissions = [], limits = [], metadata = {}, expiresAt = null, addresses = [] }) {
       const secret = readSecret({ key, hash, start })
+      if ((ownerUserId === undefined) === (organizationId === undefined)) throw problem('request.invalid', { errors: [{ path: '/organizationId', message: 'is instead of ownerUserId' }] })
       checkKeyInput({ name, limits, metadata, expiresAt, permissions, addresses }, clock.now())
       // asked again at the commit, with its fence; here so that a refusal leaves its trace
       refuseGrant({ permissions: actorOf(caller).permissions, fence: UNFENCED }, permissions)
-      return { name, ownerUserId, ...secret, permissions, limits, metadata, expiresAt: expiresAt === null ? null : new Date(expiresAt), addresses: canonicalAddresses(addresses) }
+      return { name, ownerUserId: ownerUserId ?? null, organizationId: organizationId ?? null, ...secret, permissions, limits, metadata, expiresAt: expiresAt === null ? null : new Date(expiresAt), addresses: canonicalAddresses(addresses) }
     },
 
     existing: (drafts) => store.existing(drafts.map(hexOf)),
 
     async issueAll(tx, caller, drafts) {
-      const owners = [...new Set(drafts.map(({ ownerUserId }) => ownerUserId))]
-      const held = await authority.require(tx, caller, WRITE, { users: owners })
+      const users = [...new Set(drafts.map(({ ownerUserId }) => ownerUserId).filter(isId))]
+      const organizations = [...new Set(drafts.map(({ organizationId }) => organizationId).filter(isId))]
+      const held = await authority.require(tx, caller, WRITE, { users })
       if (drafts.length === 0) return []
-      await authority.guardCaps(tx, owners.map((ownerUserId) => capLock({ ownerUserId, organizationId: null })))
-      const targets = await authority.targets(tx, owners)
+      await authority.guardCaps(tx, drafts.map(capLock))
+      // the gates of organizations come after all others
+      const owners: Owners = { users: await authority.targets(tx, users), organizations: organizations.length === 0 ? new Map() : await standings.entitlements(tx, organizations) }
       const now = new Date(clock.now())
-      const counted = await store.countLive(tx, owners, { bound: caps.own, standing: caps.sold }, now)
-      const room = new Map(counted.map(({ ownerUserId, kind, n }) => [`${ownerUserId} ${kind}`, (kind === 'bound' ? caps.own : caps.sold) - n]))
+      const counted = await store.countLive(tx, { users, organizations }, { bound: caps.own, standing: caps.sold }, now)
+      const room = new Map(counted.map(({ ownerId, kind, n }) => [`${ownerId} ${kind}`, (kind === 'bound' ? caps.own : caps.sold) - n]))
       // what is there takes nobody's room; whoever brings the same at this moment is told so by the statement that inserts
       const known = new Set((await store.existing(drafts.map(hexOf), tx)).keys())
       const judged = drafts.map((draft): BatchKey | AppError => {
         try {
-          const kind = kindOf(caller, held, targets.get(draft.ownerUserId), draft)
+          const kind = kindOf(caller, held, owners, draft)
           if (known.has(hexOf(draft))) throw problem('key.taken')
-          takeRoom(room, draft.ownerUserId, kind)
+          takeRoom(room, ownerIdOf(draft), kind)
           known.add(hexOf(draft))
           return { ...draft, id: newId(), kind }
         } catch (error) {
@@ -110,8 +140,8 @@ export function createKeyBatches({ store, authority, audit, caps, clock }: KeyBa
       })
       const rows = judged.flatMap((one) => (one instanceof AppError ? [] : [one]))
       const taken = rows.length === 0 ? new Set<string>() : await store.insertAll(tx, rows, issuerOf(caller), now)
-      await audit.recordAll(tx, caller, rows.filter(({ id }) => !taken.has(id)).map(({ id, ownerUserId, kind, permissions }) => ({
-        action: 'key.issued', targetType: 'key', targetId: id, details: { ownerUserId, kind, permissions: [...permissions], bulk: true },
+      await audit.recordAll(tx, caller, rows.filter(({ id }) => !taken.has(id)).map(({ id, kind, permissions, ...owner }) => ({
+        action: 'key.issued', targetType: 'key', targetId: id, details: { ownerUserId: ownerIdOf(owner), kind, permissions: [...permissions], bulk: true },
       })))
       return judged.map((one) => (one instanceof AppError ? one : taken.has(one.id) ? problem('key.taken') : one.id))
     },

@@ -45,6 +45,8 @@ export interface OrganizationStore {
   find: (id: string, tx?: Tx) => Promise<OrganizationRow | null>
   /** Passes the gate of an organization: alone to change what somebody is in it, beside others to give within it. After all other gates. */
   gate: (tx: Tx, id: string, mode: 'alone' | 'beside') => Promise<void>
+  /** Passes the gates of many beside others, and says what each is entitled to then, by its id; what there is not is not in it. */
+  entitlements: (tx: Tx, ids: readonly string[]) => Promise<Map<string, string[]>>
   /** What a user is in an organization; null: nothing. In a transaction the row stays as it is. */
   membership: (id: string, userId: string, tx?: Tx) => Promise<Membership | null>
   /** All that somebody is in, by name, at most 200. */
@@ -122,6 +124,12 @@ export function createOrganizationStore({ prisma, pool, cursors }: { prisma: Pri
     async find(id, tx = prisma) {
       const row = await tx.organization.findUnique({ where: { id } })
       return row && rowOf(row)
+    },
+    async entitlements(tx, ids) {
+      // in the order of the hashes, as all gates are passed
+      await tx.$executeRaw`SELECT pg_advisory_xact_lock_shared(${GATE_CLASS}::int, h) FROM (SELECT DISTINCT hashtext(id) AS h FROM unnest(${[...ids]}::text[]) AS given(id) ORDER BY 1) AS ordered`
+      const rows = await tx.organization.findMany({ where: { id: { in: [...ids] } }, select: { id: true, entitlement: true } })
+      return new Map(rows.map(({ id, entitlement }) => [id, entitlement]))
     },
     async membership(id, userId, tx) {
       if (!tx) {

@@ -27,6 +27,8 @@ export interface StandingService {
    * commit. `mayAlso`: permissions that let somebody in who is neither member nor operator. Throws organization.not_found.
    */
   open: (tx: Tx, caller: Caller, id: string, how: { mode: 'alone' | 'beside'; scope?: GateScope; mayAlso?: readonly string[] }) => Promise<Opened>
+  /** For who sells to many at once, and has passed their own gates: passes those of the organizations, beside others, and says what each is entitled to until the commit. */
+  entitlements: (tx: Tx, ids: readonly string[]) => Promise<ReadonlyMap<string, readonly string[]>>
   /** open, for a giver who is not here, as they are now. Null: they may give nothing there any more. */
   ofGiver: (tx: Tx, giver: { userId: string; keyId: string | null }, organization: OrganizationRow) => Promise<Standing | null>
 }
@@ -67,6 +69,7 @@ export function createStandingService({ store, authority }: { store: Organizatio
       const organization = await find(id, tx)
       return { organization, held, standing: standingOf(organization, membership, held.permissions) }
     },
+    entitlements: store.entitlements,
     async ofGiver(tx, giver, organization) {
       const held = await authority.holdOf(tx, giver)
       if (!isHeld(held)) return null

@@ -11,6 +11,7 @@ export const BroughtKey = strict({
   name, permissions, limits, metadata, expiresAt, addresses,
   ownerUserId: Type.Optional(Type.String({ ...Id, description: 'Whose it is' })),
   ownerEmail: Type.Optional(Type.String({ maxLength: 254, description: 'Instead: the address of their account' })),
+  organizationId: Type.Optional(Type.String({ ...Id, description: 'Instead: the organization that it is sold to' })),
   key: Type.Optional(Type.String({ maxLength: 60, description: 'The key itself; its hash is kept' })),
   hash: Type.Optional(Type.String({ maxLength: 64, description: 'Instead: the SHA-256 of the whole key, in hex or base64' })),
   start: Type.Optional(Type.String({ maxLength: 21, description: 'With a hash: the beginning of the key, by which people tell keys apart' })),
