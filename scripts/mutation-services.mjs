@@ -1,7 +1,7 @@
 // What `npm run test:mutation:services` changes, file by file, the tests that must notice (the likeliest first), and what changes nothing, with the reason.
 export const TARGETS = {
   'authority/authority-service': ['attempts/people', 'attempts/impersonation', 'routes/invitations'],
-  'accounts/account-change-service': ['attempts/account-checks', 'routes/users', 'attempts/people', 'attempts/sweeps', 'routes/anonymous', 'routes/address-change', 'routes/notices'],
+  'accounts/account-change-service': ['attempts/account-checks', 'routes/users', 'attempts/people', 'attempts/sweeps', 'race/accounts', 'routes/anonymous', 'routes/address-change', 'routes/notices'],
   'accounts/role-service': ['routes/users', 'attempts/people'],
   'accounts/grant-service': ['attempts/people', 'attempts/sweeps'],
   'accounts/account-service': ['routes/users', 'attempts/people', 'routes/imports', 'routes/auth'],
