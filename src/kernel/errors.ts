@@ -182,3 +182,8 @@ export class AppError extends Error {
 export function problem(code: ErrorCode, options?: ProblemOptions): AppError {
   return new AppError(code, options)
 }
+
+/** Is it the error of this code, as it was thrown here? */
+export function isProblem(error: unknown, code: ErrorCode): boolean {
+  return error instanceof AppError && error.code === code
+}

@@ -3,7 +3,7 @@ import type { Caller, Principal } from '../kernel/principal.js'
 import { type AuthorityService, type Fence, type GateScope, type Held, refuseGrant } from '../authority/index.js'
 import type { Along, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { AppError, problem } from '../kernel/errors.js'
+import { isProblem, problem } from '../kernel/errors.js'
 import { NOBODY } from '../kernel/ids.js'
 import { holds, intersection } from '../kernel/permissions.js'
 import { sha256 } from '../kernel/secrets.js'
@@ -35,7 +35,7 @@ export function maySeeAll({ permissions }: Principal): boolean {
 /** Has the caller a right to the keys of an organization? Null: of none, which takes as long. */
 export async function hasHand(standings: Pick<StandingService, 'standing'>, caller: Caller, organizationId: string | null, right: 'keys.read' | 'keys.write'): Promise<boolean> {
   const standing = await standings.standing(caller, organizationId ?? NOBODY)
-  return organizationId !== null && standing !== null && hasRight(standing, right)
+  return standing !== null && hasRight(standing, right)
 }
 
 /** A key that the caller may know of, as far as the request's credential tells. What there is not takes as long as what is another's. Throws key.not_found. */
@@ -55,7 +55,7 @@ export async function openOrganization(tx: Tx, standings: StandingService, calle
     return await standings.open(tx, caller, organizationId, { mode: 'beside', scope, mayAlso: [WRITE, BRAKE] })
   } catch (error) {
     // whose a key is is not told to who may not see it
-    throw error instanceof AppError && error.code === 'organization.not_found' ? problem('key.not_found', { cause: error }) : error
+    throw isProblem(error, 'organization.not_found') ? problem('key.not_found', { cause: error }) : error
   }
 }
 

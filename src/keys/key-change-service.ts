@@ -51,9 +51,10 @@ export function createKeyChangeService(deps: KeyServiceDeps): KeyChangeService {
     const organization = known.organizationId ? await openOrganization(tx, standings, caller, known.organizationId, scope) : null
     const held = organization?.held ?? (await authority.hold(tx, caller, scope))
     const row = await store.lock(tx, id)
-    const isOwner = row !== null && (organization ? hasRight(organization.standing, 'keys.write') : principal.type === 'user' && isOwn(principal, row))
+    if (!row) throw problem('key.not_found')
+    const isOwner = organization ? hasRight(organization.standing, 'keys.write') : principal.type === 'user' && isOwn(principal, row)
     const isSeller = holds(held.permissions, WRITE)
-    if (!row || !(isOwner || isSeller)) throw problem('key.not_found')
+    if (!isOwner && !isSeller) throw problem('key.not_found')
     if (row.revokedAt) throw problem('key.revoked')
     if (row.rotatedToId !== null) throw problem('key.rotated')
     return { row, held, principal, organization, hands: new Set([...(isOwner ? ['owner' as const] : []), ...(isSeller ? ['seller' as const] : [])]) }
@@ -65,8 +66,8 @@ export function createKeyChangeService(deps: KeyServiceDeps): KeyChangeService {
     const isWider = widens(row, patch)
     const isForOwner = hands.has('owner')
     if (patch.limits) refuseLimits(held)
-    // one's own: narrowing needs nothing but being its owner
-    if (!organization && isForOwner && !hands.has('seller') && (isWider || patch.name !== undefined)) refuseWithout(held, OWN)
+    // one's own, for who sells nothing: narrowing needs nothing but being its owner
+    if (!organization && !hands.has('seller') && (isWider || patch.name !== undefined)) refuseWithout(held, OWN)
     if (!isForOwner) refuseEnd(held, row.permissions)
     if (!isWider) return false
     const result = { ...row, ...patch }

@@ -5,7 +5,7 @@ import type { AuditStore } from '../audit/index.js'
 import { type AuthorityService, type Fence, type Held, issuerOf, refuseEnd, refuseGain, refuseGrant, refuseWithout } from '../authority/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { AppError, problem } from '../kernel/errors.js'
+import { isProblem, problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { ListQuery, PageText } from '../kernel/page.js'
 import { holds } from '../kernel/permissions.js'
@@ -80,7 +80,7 @@ export function createKeyService(deps: KeyServiceDeps): KeyService {
     refuseWithout(held, ...neededFor(principal, ownerUserId))
     if (isOwnIssue(principal, ownerUserId)) return { held, kind: 'bound' }
     const owner = await authority.target(tx, ownerUserId).catch((error: unknown) => {
-      throw error instanceof AppError && error.code === 'user.not_found' ? problem('owner.unknown') : error
+      throw isProblem(error, 'user.not_found') ? problem('owner.unknown') : error
     })
     // whoever acts with a key of somebody's acts as them (X-Auth-Subject)
     refuseGain(held, owner, fence)

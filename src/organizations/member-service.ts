@@ -3,7 +3,7 @@ import type { AuditStore } from '../audit/index.js'
 import { type AuthorityService, issuerOf } from '../authority/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { AppError, problem } from '../kernel/errors.js'
+import { isProblem, problem } from '../kernel/errors.js'
 import type { ListQuery, PageText } from '../kernel/page.js'
 import type { Caller } from '../kernel/principal.js'
 import type { MemberRow, MemberStore } from './member-store.js'
@@ -141,7 +141,7 @@ export function createMemberService({ store, organizations, roles, standings, au
         if (!standing.isOperator) throw problem('access.denied', { detail: `Needs ${WRITE}; members invite` })
         refuseBeyond(standing, organization.entitlement, { ...worthOf(input.roles, await roles.findAll(tx, organizationId, input.roles)), isOwner: input.owner })
         const target = await authority.target(tx, input.userId).catch((error: unknown) => {
-          throw error instanceof AppError && error.code === 'user.not_found' ? problem('owner.unknown', { cause: error }) : error
+          throw isProblem(error, 'user.not_found') ? problem('owner.unknown', { cause: error }) : error
         })
         if (target.kind !== 'person') throw problem('owner.unknown', { detail: 'A service account is in no organization: give the organization a key' })
         await join(tx, organizationId, input, issuerOf(caller))
