@@ -31,4 +31,16 @@ export const EQUIVALENT = {
     'if (!principal)': 'the route lets nobody in without a credential; the compiler asks for it',
     "if (done.status !== 'signed_in')": 'a new account has no second factor; the compiler asks for it',
   },
+  'keys/key-authority': {
+    'without the left side of: owner !== null && isOwn(principal, { id, ...owner })': 'what there is not is nobody\'s, and is not found right behind it; the compiler asks for it',
+  },
+  'keys/key-change-service': {
+    'if (!(await store.update(tx, id, row.version, { ...patch, ...vouched }, now)))': 'the row is locked: nobody else has changed it since it was read',
+    'if (!updated)': 'the row is locked; the compiler asks for it',
+    'if (!(await store.supersede(tx, id, successorId, new Date(endsMs), new Date(now))))': 'the row is locked: nobody else has rotated or revoked it since it was read',
+  },
+  'keys/key-service': {
+    "without the left side of: typeof organizationId === 'string' && (await hasHand(standings, caller, organizationId, 'keys.read'))": 'where no organization is named nobody has a hand; the compiler asks for it',
+    "without the left side of: organizationId && (await hasHand(standings, caller, organizationId, 'keys.write'))": 'where no organization is named nobody has a hand, by a look-up that is spared',
+  },
 }
