@@ -1,7 +1,7 @@
 // What `npm run test:mutation:services` changes, file by file, the tests that must notice (the likeliest first), and what changes nothing, with the reason.
 export const TARGETS = {
   'authority/authority-service': ['attempts/people', 'attempts/impersonation', 'routes/invitations'],
-  'accounts/account-change-service': ['attempts/account-checks', 'routes/users', 'attempts/people', 'attempts/sweeps', 'race/accounts', 'routes/anonymous', 'routes/address-change', 'routes/notices'],
+  'accounts/account-change-service': ['routes/users', 'attempts/people', 'attempts/sweeps', 'race/accounts', 'routes/anonymous', 'routes/address-change', 'routes/notices'],
   'accounts/role-service': ['routes/users', 'attempts/people'],
   'accounts/grant-service': ['attempts/people', 'attempts/sweeps'],
   'accounts/account-service': ['routes/users', 'attempts/people', 'routes/imports', 'routes/auth'],
@@ -12,9 +12,9 @@ export const TARGETS = {
   'invitations/invitation-service': ['routes/invitations'],
   'impersonation/impersonation-service': ['attempts/impersonation'],
   'factors/factor-reset-service': ['routes/factor-reset'],
-  'organizations/member-service': ['routes/organizations'],
-  'organizations/organization-role-service': ['routes/organizations'],
-  'organizations/invitation-service': ['routes/organizations'],
+  'organizations/member-service': ['attempts/organization-hands', 'routes/organizations', 'routes/organization-domains'],
+  'organizations/organization-role-service': ['attempts/organization-hands', 'routes/organizations', 'routes/organization-domains'],
+  'organizations/invitation-service': ['attempts/organization-invitations', 'routes/organizations'],
 }
 
 /** By file and what is shown of the change: why no test can notice. */
@@ -42,5 +42,22 @@ export const EQUIVALENT = {
   'keys/key-service': {
     "without the left side of: typeof organizationId === 'string' && (await hasHand(standings, caller, organizationId, 'keys.read'))": 'where no organization is named nobody has a hand; the compiler asks for it',
     "without the left side of: organizationId && (await hasHand(standings, caller, organizationId, 'keys.write'))": 'where no organization is named nobody has a hand, by a look-up that is spared',
+  },
+  'organizations/member-service': {
+    'if (!(await store.update(tx, before.id, before.version, patch, now())))': 'behind the gates of the organization and of the member nobody else changes it',
+    'if (!(await store.delete(tx, before.id, before.version)))': 'behind the gates of the organization and of the member nobody else changes it',
+  },
+  'organizations/organization-role-service': {
+    'without the left side of: patch.name !== undefined && patch.name !== role.name': 'no role has no name; the compiler asks for it',
+    'if (!row)': 'behind the gate of the organization nobody else changes it; the compiler asks for it',
+    'if (!(await store.delete(tx, id, role.version)))': 'behind the gate of the organization nobody else changes it',
+  },
+  'organizations/invitation-service': {
+    "without the left side of: !invitation || organization?.status !== 'active'": 'where there is no invitation there is no organization, which is not active',
+    'throw error': 'what is no refusal comes of a database that does not answer: the transaction is over either way',
+    "without the right side of: organization?.status === 'active' && invitation": 'an organization is found by its invitation; the compiler asks for it',
+    "without the left side of: opened && (await store.invitee(tx, caller.principal?.id ?? ''))": 'a look-up that is spared: what is not opened is refused right behind it',
+    'without the right side of: !opened || !invitee?.isActive': 'who is suspended, or gone, holds nothing, and was refused behind the gate',
+    'without the left side of: !opened || !invitee?.isActive': 'what is not opened has nobody who is invited; the compiler asks for it',
   },
 }

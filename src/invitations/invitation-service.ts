@@ -8,7 +8,7 @@ import type { AuditStore } from '../audit/index.js'
 import { type AuthorityService, type Held, type Issuer, issuerOf, refuseEnd, refuseGrant, refuseWithout } from '../authority/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { AppError, problem } from '../kernel/errors.js'
+import { isProblem, problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import { languageTag } from '../kernel/language-tag.js'
 import type { ListQuery, PageText } from '../kernel/page.js'
@@ -91,7 +91,7 @@ const LIFE_DAYS = 7
 const MOST_AN_HOUR = 3
 const MOST_LIVE = 100
 // what a giver has lost
-const REFUSED = new Set(['permission.not_held', 'access.denied', 'role.unknown'])
+const REFUSED = ['permission.not_held', 'access.denied', 'role.unknown'] as const
 
 class GiverLost extends Error {}
 
@@ -141,7 +141,7 @@ export function createInvitationService(dependencies: InvitationDependencies): I
       if (roles.some(({ id }) => now.named.every((one) => one.id !== id))) throw new GiverLost()
       return names
     } catch (error) {
-      throw error instanceof AppError && REFUSED.has(error.code) ? new GiverLost() : error
+      throw isProblem(error, ...REFUSED) ? new GiverLost() : error
     }
   }
 

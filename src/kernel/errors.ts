@@ -183,7 +183,7 @@ export function problem(code: ErrorCode, options?: ProblemOptions): AppError {
   return new AppError(code, options)
 }
 
-/** Is it the error of this code, as it was thrown here? */
-export function isProblem(error: unknown, code: ErrorCode): boolean {
-  return error instanceof AppError && error.code === code
+/** Is it an error of one of these codes? */
+export function isProblem(error: unknown, ...codes: ErrorCode[]): boolean {
+  return error instanceof AppError && codes.includes(error.code)
 }

@@ -3,7 +3,7 @@ import t from 'tap'
 import fc from 'fast-check'
 import { addressMatcher, clientAddress, countedAddress, countedNetwork, readAddress } from '../../src/kernel/address.js'
 import { systemClock } from '../../src/kernel/clock.js'
-import { AppError, ERRORS, type ErrorCode, problem } from '../../src/kernel/errors.js'
+import { AppError, ERRORS, type ErrorCode, isProblem, problem } from '../../src/kernel/errors.js'
 import { etagOf, expectedVersion, matches } from '../../src/kernel/etag.js'
 import { isUuid, newId, randomBase62, toBase62 } from '../../src/kernel/ids.js'
 import { createCursors, parseSort } from '../../src/kernel/page.js'
@@ -29,6 +29,8 @@ t.test('errors', async (t) => {
     const bare = problem('user.not_found')
     t.equal(bare.message, 'No such user')
     t.same([bare.detail, bare.errors, bare.retryAfterSeconds, 'cause' in bare], [undefined, undefined, undefined, false])
+    t.same([error, cause, { code: 'rate.limited' }, null].map((one) => isProblem(one, 'user.not_found', 'rate.limited')), [true, false, false, false])
+    t.notOk(isProblem(error, 'user.not_found'))
   })
 })
 
