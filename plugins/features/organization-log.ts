@@ -9,6 +9,6 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { cursors, secrets, standings, events, database: { pool } } = app
-  app.decorate('organizationLog', createOrganizationLog({ pool, cursors, secrets, standings, events }).organizationLog)
+  const { cursors, secrets, clock, standings, events, database: { pool } } = app
+  app.decorate('organizationLog', createOrganizationLog({ pool, cursors, secrets, clock, standings, events }).organizationLog)
 }, { name: 'organization-log', dependencies: ['events', 'organizations'] })

@@ -2,7 +2,7 @@
 // memory for all its readers together. The bus only wakes: what has happened is asked of PostgreSQL, ten times a second at the latest.
 import type { Job } from '../jobs/index.js'
 import type { Bus } from '../shared-store/shared-store.js'
-import { type EventRow, type Point, pointAfter } from './event-rules.js'
+import { type PlacedRow, type Point, pointAfter } from './event-rules.js'
 import type { EventPage, EventStore, Head } from './event-store.js'
 
 /** The name of the job that numbers events: a test runs it. */
@@ -35,7 +35,7 @@ export function createEventFeed({ store, bus, log }: EventFeedDeps): { feed: Eve
   const listeners = new Map<() => void, boolean>()
   let head: Head = { position: 0, id: '' }
   /** one after the other, from after `keptFrom` up to the head; empty while nobody wants them */
-  let kept: EventRow[] = []
+  let kept: PlacedRow[] = []
   let keptFrom = 0
   let looking: Promise<void> | null = null
   let lookAgain = false

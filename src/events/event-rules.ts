@@ -19,6 +19,12 @@ export interface EventRow {
   details: Record<string, unknown>
 }
 
+/** An event as it is read, with what it is about. */
+export interface PlacedRow extends EventRow {
+  /** that it is about, or whose key or client; null: none's */
+  organizationId: string | null
+}
+
 /** An event as it is told, by whichever way. */
 export interface EventView {
   id: string
@@ -61,6 +67,9 @@ export function pointText({ position, tail }: Point): string {
   return position === 0 ? '0' : `${position}-${tail}`
 }
 
+/** How a place is written for its readers. */
+export type PlaceText = (point: Point) => string
+
 /** Reads what pointText wrote. Throws cursor.invalid. */
 export function readPoint(text: string): Point {
   if (text === '0') return BEGINNING
@@ -100,12 +109,12 @@ export function viewOf({ id, type, at, subjectType, subjectId, actorType, actorI
   return { id, type, at: at.toISOString(), subject: { type: subjectType, id: subjectId }, actor: { type: actorType, id: actorId }, requestId, data }
 }
 
-/** An event as a message of text/event-stream. */
-export function messageOf(row: EventRow): string {
-  return `id: ${pointText(pointAfter(row))}\nevent: ${row.type}\ndata: ${JSON.stringify(viewOf(row))}\n\n`
+/** An event as a message of text/event-stream, with its place as its readers are told it. */
+export function messageOf(row: EventRow, placeText: PlaceText): string {
+  return `id: ${placeText(pointAfter(row))}\nevent: ${row.type}\ndata: ${JSON.stringify(viewOf(row))}\n\n`
 }
 
 /** A message that says nothing but the place: the client keeps it for when it comes again. */
-export function heartbeat(point: Point | null): string {
-  return `: still here\n${point === null ? '' : `id: ${pointText(point)}\n`}\n`
+export function heartbeat(point: Point | null, placeText: PlaceText): string {
+  return `: still here\n${point === null ? '' : `id: ${placeText(point)}\n`}\n`
 }

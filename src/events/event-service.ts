@@ -3,9 +3,9 @@ import type { Readable } from 'node:stream'
 import { problem } from '../kernel/errors.js'
 import type { Principal } from '../kernel/principal.js'
 import type { EventFeed } from './event-feed.js'
-import { type EventFilter, type EventView, type Point, pointAfter, pointText, readPoint, readTypes, typesFor, typesOf, viewOf } from './event-rules.js'
+import { type EventFilter, type EventView, type PlaceText, type Point, pointAfter, pointText, readPoint, readTypes, typesFor, typesOf, viewOf } from './event-rules.js'
 import type { EventSelection, EventStore } from './event-store.js'
-import type { EventStreams } from './event-streams.js'
+import type { EventStreams, Share } from './event-streams.js'
 
 /** The text of a stream, which ends when its reader may not be told any more. */
 export type EventBody = Readable
@@ -30,7 +30,9 @@ export interface EventService {
   stream: (principal: Principal, query: EventQuery, admitted: () => Principal | Promise<Principal>) => Promise<EventBody>
   /** At most `limit` from a place, or from the first that is kept. Throws like `stream`. */
   list: (principal: Principal, query: EventQuery, limit: number) => Promise<EventList>
-  /** The same of what is about an organization, for who may see that. */
+  /** stream, of what is about an organization, for who may see that as long as they are admitted; with places as `placeText` writes them. */
+  streamOf: (organizationId: string, principal: Principal, query: EventQuery, how: { admitted: () => Principal | Promise<Principal>; placeText: PlaceText }) => Promise<EventBody>
+  /** list, of what is about an organization, for who may see that. */
   listOf: (organizationId: string, query: EventQuery, limit: number) => Promise<EventList>
 }
 
@@ -38,14 +40,21 @@ export interface EventServiceDeps {
   store: EventStore
   feed: EventFeed
   streams: EventStreams
+  config: { eventStreamsMax: number; eventStreamsPerOwner: number }
 }
 
 // of an organization there may be none among many
 const MOST_WINDOWS = 2
+// the streams of an organization: as many as so many of its people may have
+const OWNERS_OF_ONE = 5
 
 const filterOf = ({ types, subject }: EventQuery): EventFilter => ({ types: readTypes(types), subject: subject ?? null })
 
-export function createEventService({ store, feed, streams }: EventServiceDeps): EventService {
+const shareOf = (name: string, most: number): Share => ({ name, most, code: 'events.too_many_streams' })
+
+export function createEventService({ store, feed, streams, config }: EventServiceDeps): EventService {
+  const ownShare = ({ id }: Principal): Share => shareOf(id, config.eventStreamsPerOwner)
+
   /** The place after an event that is still there. Throws cursor.invalid, events.expired. */
   async function placeOf(text: string): Promise<Point> {
     const point = readPoint(text)
@@ -55,6 +64,12 @@ export function createEventService({ store, feed, streams }: EventServiceDeps): 
     const id = head.position === point.position ? head.id : await store.idAt(point.position)
     if (id === null || !id.endsWith(point.tail)) throw problem('events.expired')
     return point
+  }
+
+  /** Where a stream begins: at a place, or now. */
+  async function beginningOf({ after }: EventQuery): Promise<Point> {
+    await feed.look()
+    return after === undefined ? pointAfter(feed.head()) : placeOf(after)
   }
 
   async function listed(query: EventQuery, selection: EventSelection, limit: number, windows: number): Promise<EventList> {
@@ -74,9 +89,18 @@ export function createEventService({ store, feed, streams }: EventServiceDeps): 
   return {
     async stream(principal, query, admitted) {
       const filter = filterOf(query)
-      await feed.look()
-      const from = query.after === undefined ? pointAfter(feed.head()) : await placeOf(query.after)
-      return streams.open({ filter, from, admitted, owner: principal.id })
+      const from = await beginningOf(query)
+      return streams.open({ typesFor: ({ permissions }) => typesFor(filter, permissions), subject: filter.subject, organizationId: null, placeText: pointText, from, admitted, shares: [ownShare(principal)] })
+    },
+
+    async streamOf(organizationId, principal, query, how) {
+      const { types, subject } = filterOf(query)
+      const wanted = typesOf(types)
+      const from = await beginningOf(query)
+      // of the streams of a node operators have half for themselves
+      const together: Share = { name: 'organizations', most: Math.max(1, Math.floor(config.eventStreamsMax / 2)), code: 'server.busy' }
+      const shares = [ownShare(principal), shareOf(`organization ${organizationId}`, OWNERS_OF_ONE * config.eventStreamsPerOwner), together]
+      return streams.open({ ...how, typesFor: () => wanted, subject, organizationId, from, shares })
     },
 
     async list(principal, query, limit) {

@@ -1,7 +1,7 @@
 // Events at rest: numbered after their commit (prisma/migrations/*_events says how), read by their numbers.
 import type pg from 'pg'
 import { prepared } from '../database/prepared.js'
-import type { EventRow } from './event-rules.js'
+import type { EventRow, PlacedRow } from './event-rules.js'
 
 /** The last number that was given, and whose it is. */
 export interface Head {
@@ -10,7 +10,7 @@ export interface Head {
 }
 
 export interface EventPage {
-  rows: EventRow[]
+  rows: PlacedRow[]
   /** all up to here has been looked at */
   end: number
 }
@@ -69,8 +69,9 @@ export function createEventStore({ pool }: { pool: pg.Pool }): EventStore {
     },
     async page(after, head, { types, subject, organizationId = null }, most) {
       const until = Math.min(after + WINDOW, head)
-      const { rows } = await pool.query<StoredRow>(prepared('events-page', `
-        SELECT ${COLUMNS} FROM events WHERE position > $1 AND position <= $2 AND ($3::text[] IS NULL OR type = ANY ($3)) AND ($4::text IS NULL OR subject_id = $4)
+      const { rows } = await pool.query<StoredRow & Pick<PlacedRow, 'organizationId'>>(prepared('events-page', `
+        SELECT ${COLUMNS}, (SELECT a.organization_id::text FROM organization_audit a WHERE a.id = events.id LIMIT 1) AS "organizationId"
+        FROM events WHERE position > $1 AND position <= $2 AND ($3::text[] IS NULL OR type = ANY ($3)) AND ($4::text IS NULL OR subject_id = $4)
           AND ($6::uuid IS NULL OR EXISTS (SELECT FROM organization_audit a WHERE a.organization_id = $6 AND a.at = events.at AND a.id = events.id))
         ORDER BY position LIMIT $5`, [after, until, types, subject, most, organizationId]))
       const found = rows.map((row) => ({ ...row, position: Number(row.position) }))

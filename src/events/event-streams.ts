@@ -1,5 +1,6 @@
 // Streams of events: each is a place, a filter and who asked. What it is told is made once for all who may be told the same; what it holds is
 // one such piece at a time, and the next is not made before the reader has taken it. Who asked is judged before each piece, and twice a second.
+// Streams of organizations are the same, of one organization's events alone, and have a share of what there is.
 import { Readable } from 'node:stream'
 import { bulkhead } from 'cockatiel'
 import type { Clock } from '../kernel/clock.js'
@@ -7,7 +8,7 @@ import { AppError, problem } from '../kernel/errors.js'
 import type { Principal } from '../kernel/principal.js'
 import type { Job } from '../jobs/index.js'
 import type { EventFeed } from './event-feed.js'
-import { type EventFilter, type EventRow, heartbeat, isNamed, messageOf, type Point, typesFor } from './event-rules.js'
+import { heartbeat, isNamed, messageOf, type PlacedRow, type PlaceText, type Point } from './event-rules.js'
 import type { EventPage, EventStore } from './event-store.js'
 
 /** The name of the job that looks after open streams: a test runs it. */
@@ -21,15 +22,29 @@ const MOST_PIECES = 500
 const HELD = 16 * 1024
 // readers who are behind read from the database, and share two of its connections
 const READS_AT_ONCE = 2
+// those of organizations one of their own: what they are told is rare, and looking for it takes nobody else's
+const READS_OF_ORGANIZATIONS_AT_ONCE = 1
 const RETRY_MS = 2_000
 
+/** What streams are counted with, and how many there may be. */
+export interface Share {
+  name: string
+  most: number
+  code: 'events.too_many_streams' | 'server.busy'
+}
+
 export interface StreamRequest {
-  filter: EventFilter
+  /** what somebody may be told of */
+  typesFor: (principal: Principal) => readonly string[]
+  /** the subject's id; null: anybody's */
+  subject: string | null
+  /** of its events alone; null: of all */
+  organizationId: string | null
+  placeText: PlaceText
   from: Point
   /** Who is asking, now. Throws, or rejects, when the credential is not good any more, or does not open this. */
   admitted: () => Principal | Promise<Principal>
-  /** whose streams are counted together */
-  owner: string
+  shares: readonly Share[]
 }
 
 export interface EventStreams {
@@ -43,7 +58,7 @@ export interface EventStreamDeps {
   feed: EventFeed
   store: Pick<EventStore, 'page'>
   clock: Clock
-  config: { eventStreamsMax: number; eventStreamsPerOwner: number }
+  config: { eventStreamsMax: number }
 }
 
 interface Piece {
@@ -52,20 +67,20 @@ interface Piece {
 }
 
 /** What a reader may be told; readers of one name are told the same. */
-interface Told {
+interface Told extends Pick<StreamRequest, 'subject' | 'organizationId' | 'placeText'> {
   types: ReadonlySet<string>
-  subject: string | null
   name: string
 }
 
-const NOTHING: Told = { types: new Set(), subject: null, name: '' }
+const isTold = ({ types, subject, organizationId }: Told, row: PlacedRow): boolean =>
+  types.has(row.type) && (subject === null || row.subjectId === subject) && (organizationId === null || row.organizationId === organizationId)
 
 /** As many of the rows as make one piece. */
-function pieceOf({ rows, end }: EventPage): Piece {
+function pieceOf({ rows, end }: EventPage, placeText: PlaceText): Piece {
   const parts: string[] = []
   let size = 0
   for (const row of rows.slice(0, MOST_ROWS)) {
-    const part = messageOf(row)
+    const part = messageOf(row, placeText)
     parts.push(part)
     size += part.length
     if (size >= PIECE) break
@@ -95,8 +110,9 @@ class EventStream extends Readable {
 
 export function createEventStreams({ feed, store, clock, config }: EventStreamDeps): { streams: EventStreams; job: Job } {
   const open = new Map<EventStream, { keep: () => Promise<void>; pump: () => void; end: (code: string) => void }>()
-  const owners = new Map<string, number>()
+  const counted = new Map<string, number>()
   const reads = bulkhead(READS_AT_ONCE, Infinity)
+  const readsOfOrganizations = bulkhead(READS_OF_ORGANIZATIONS_AT_ONCE, Infinity)
   /** by what may be told, then by place: readers who are told the same share it */
   let pieces = new Map<string, Map<number, Piece>>()
   let piecesHeld = 0
@@ -108,14 +124,15 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
   }
 
   /** What all may share, from memory; null: it is not there any more. */
-  function pieceAtHand({ types, subject, name }: Told, position: number): Piece | null {
+  function pieceAtHand(told: Told, position: number): Piece | null {
+    const { name } = told
     let known = pieces.get(name)
     const before = known?.get(position)
     if (before) return before
     const page = feed.since(position)
     if (!page) return null
     if (page.rows.length === 0) return { text: null, end: page.end }
-    const piece = pieceOf({ rows: page.rows.filter((row: EventRow) => types.has(row.type) && (subject === null || row.subjectId === subject)), end: page.end })
+    const piece = pieceOf({ rows: page.rows.filter((row) => isTold(told, row)), end: page.end }, told.placeText)
     if (piecesHeld >= MOST_PIECES) forgetPieces()
     known = pieces.get(name)
     if (!known) pieces.set(name, (known = new Map<number, Piece>()))
@@ -124,17 +141,19 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
     return piece
   }
 
-  async function pieceRead({ types, subject }: Told, position: number): Promise<Piece> {
-    return pieceOf(await reads.execute(() => store.page(position, feed.head().position, { types: [...types], subject }, MOST_ROWS)))
+  async function pieceRead({ types, subject, organizationId, placeText }: Told, position: number): Promise<Piece> {
+    const of = organizationId === null ? {} : { organizationId }
+    const inTurn = organizationId === null ? reads : readsOfOrganizations
+    return pieceOf(await inTurn.execute(() => store.page(position, feed.head().position, { types: [...types], subject, ...of }, MOST_ROWS)), placeText)
   }
 
-  function begin({ filter, from, admitted, owner }: StreamRequest): EventStream {
+  function begin({ typesFor, subject, organizationId, placeText, from, admitted, shares }: StreamRequest): EventStream {
     const stream = new EventStream()
     let { position } = from
     let isPumping = false
     let isAskedAgain = false
     let heldPermissions: readonly string[] | null = null
-    let told = NOTHING
+    let told: Told = { types: new Set(), subject, organizationId, placeText, name: '' }
     let saidMs = clock.monotonic()
     let stalledMs: number | null = null
     let isOver = false
@@ -153,11 +172,11 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
       forget()
     }
 
-    function judged({ permissions }: Principal): boolean {
-      if (permissions !== heldPermissions) {
-        const types = typesFor(filter, permissions)
-        told = { types: new Set(types), subject: filter.subject, name: `${filter.subject ?? ''} ${types.join()}` }
-        heldPermissions = permissions
+    function judged(principal: Principal): boolean {
+      if (principal.permissions !== heldPermissions) {
+        const types = typesFor(principal)
+        told = { ...told, types: new Set(types), name: `${organizationId ?? ''} ${subject ?? ''} ${types.join()}` }
+        heldPermissions = principal.permissions
       }
       return !stream.destroyed && !isOver
     }
@@ -222,15 +241,17 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
       const now = clock.monotonic()
       if (stalledMs !== null && now - stalledMs >= STALLED_MS) return void stream.destroy()
       if (!(await judge()) || !stream.isTaken) return
-      if (now - saidMs >= HEARTBEAT_MS) say(heartbeat(feed.pointAt(position)))
+      if (now - saidMs >= HEARTBEAT_MS) say(heartbeat(feed.pointAt(position), placeText))
       pump()
     }
 
     function forget(): void {
       if (!open.delete(stream)) return
-      const left = (owners.get(owner) ?? 1) - 1
-      if (left === 0) owners.delete(owner)
-      else owners.set(owner, left)
+      for (const { name } of shares) {
+        const left = (counted.get(name) ?? 1) - 1
+        if (left === 0) counted.delete(name)
+        else counted.set(name, left)
+      }
       if (open.size === 0) stopFollowing?.()
       if (open.size === 0) stopFollowing = null
     }
@@ -241,7 +262,7 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
     }
     stream.once('close', forget)
     open.set(stream, { keep, pump, end })
-    say(`retry: ${RETRY_MS}\n${heartbeat(isNamed(from) ? from : null)}`)
+    say(`retry: ${RETRY_MS}\n${heartbeat(isNamed(from) ? from : null, placeText)}`)
     return stream
   }
 
@@ -253,10 +274,10 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
   return {
     streams: {
       open(request) {
-        const count = owners.get(request.owner) ?? 0
-        if (count >= config.eventStreamsPerOwner) throw problem('events.too_many_streams', { detail: `At most ${config.eventStreamsPerOwner} streams an owner on a node`, retryAfterSeconds: 10 })
+        const full = request.shares.find(({ name, most }) => (counted.get(name) ?? 0) >= most)
+        if (full) throw problem(full.code, { ...(full.code === 'server.busy' ? {} : { detail: `At most ${full.most} streams an owner on a node` }), retryAfterSeconds: 10 })
         if (open.size >= config.eventStreamsMax) throw problem('server.busy', { retryAfterSeconds: 10 })
-        owners.set(request.owner, count + 1)
+        for (const { name } of request.shares) counted.set(name, (counted.get(name) ?? 0) + 1)
         if (!stopFollowing) forgetPieces()
         stopFollowing ??= feed.follow(tellAll, true)
         return begin(request)

@@ -13,7 +13,7 @@ import { createEventStreams } from './event-streams.js'
 
 export { EVENT_TYPES, type EventType } from './event-catalogue.js'
 export { type EventFeed, NUMBERING } from './event-feed.js'
-export { type EventRow, type EventView, READ_EVENTS, readTypes, typesFor, viewOf } from './event-rules.js'
+export { type EventRow, type EventView, type PlaceText, pointText, READ_EVENTS, readTypes, typesFor, viewOf } from './event-rules.js'
 export type { EventBody, EventList, EventQuery, EventService } from './event-service.js'
 export type { EventPage, EventStore } from './event-store.js'
 export { KEEPING_STREAMS } from './event-streams.js'
@@ -44,7 +44,7 @@ export function createEvents({ pool, bus, clock, log, config }: EventNeeds): Eve
   const { feed, job: numbering } = createEventFeed({ store, bus, log })
   const { streams, job: keeping } = createEventStreams({ feed, store, clock, config })
   return {
-    events: createEventService({ store, feed, streams }),
+    events: createEventService({ store, feed, streams, config }),
     eventStore: store,
     eventFeed: feed,
     endStreams: streams.closeAll,

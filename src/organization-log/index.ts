@@ -1,6 +1,7 @@
 // What has happened in an organization, for who is in it and has the right to see it: the rows of the audit log that are about it, and its events to go on from.
 import type pg from 'pg'
 import type { EventService } from '../events/index.js'
+import type { Clock } from '../kernel/clock.js'
 import type { Cursors } from '../kernel/page.js'
 import type { Secrets } from '../kernel/secrets.js'
 import type { StandingService } from '../organizations/index.js'
@@ -15,6 +16,7 @@ export interface OrganizationLogNeeds {
   secrets: Secrets
   standings: StandingService
   events: EventService
+  clock: Clock
 }
 
 export function createOrganizationLog({ pool, cursors, ...deps }: OrganizationLogNeeds): { organizationLog: OrganizationLogService } {

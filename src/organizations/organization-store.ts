@@ -39,6 +39,12 @@ export interface OwnOrganization {
   roles: string[]
 }
 
+/** Somebody's place in an organization. */
+export interface Seat {
+  organizationId: string
+  userId: string
+}
+
 export interface OrganizationStore {
   /** `member`: only those that this user is in; `only`: only that one of them */
   list: (query: ListQuery, scope: { member: string; only: string | null } | null) => Promise<PageText>
@@ -49,6 +55,8 @@ export interface OrganizationStore {
   entitlements: (tx: Tx, ids: readonly string[]) => Promise<Map<string, string[]>>
   /** What a user is in an organization; null: nothing. In a transaction the row stays as it is. */
   membership: (id: string, userId: string, tx?: Tx) => Promise<Membership | null>
+  /** Of many at once: the organization as far as it says what somebody may do in it, and what each is in it; null where there is no such organization. */
+  seats: (asked: readonly Seat[]) => Promise<(Pick<OrganizationRow, 'status' | 'entitlement'> & { membership: Membership | null } | null)[]>
   /** All that somebody is in, by name, at most 200. */
   ofUser: (userId: string) => Promise<OwnOrganization[]>
   /** Throws organization.taken. */
@@ -91,6 +99,10 @@ const MEMBERSHIP = `
          ARRAY(SELECT DISTINCT unnest(r.permissions) FROM organization_roles r WHERE r.organization_id = m.organization_id AND r.id = ANY(m.role_ids) ORDER BY 1) AS permissions,
          ARRAY(SELECT DISTINCT unnest(r.rights) FROM organization_roles r WHERE r.organization_id = m.organization_id AND r.id = ANY(m.role_ids) ORDER BY 1) AS rights
   FROM organization_members m WHERE m.organization_id = $1::uuid AND m.user_id = $2::uuid`
+
+const SEATS = `
+  SELECT o.status::text AS status, o.entitlement, (SELECT row_to_json(s) FROM (${MEMBERSHIP.replace('$1::uuid', 'a.organization_id').replace('$2::uuid', 'a.user_id')}) AS s) AS membership
+  FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS a(organization_id, user_id, n) LEFT JOIN organizations o ON o.id = a.organization_id ORDER BY a.n`
 
 // of two that are one text to a member the id tells them apart
 const OF_USER = `
@@ -138,6 +150,12 @@ export function createOrganizationStore({ prisma, pool, cursors }: { prisma: Pri
       }
       const [row] = await tx.$queryRawUnsafe<Membership[]>(`${MEMBERSHIP} FOR SHARE OF m`, id, userId)
       return row ?? null
+    },
+    async seats(asked) {
+      const { rows } = await pool.query<{ status: OrganizationStatus | null; entitlement: string[]; membership: Membership | null }>({
+        name: 'organization-seats', text: SEATS, values: [asked.map(({ organizationId }) => organizationId), asked.map(({ userId }) => userId)],
+      })
+      return rows.map(({ status, ...rest }) => status && { status, ...rest })
     },
     async ofUser(userId) {
       const { rows } = await pool.query<OwnOrganization>({ name: 'organizations-of-user', text: OF_USER, values: [userId] })

@@ -3,6 +3,7 @@
 import { type AuthorityService, type GateScope, type Held, isHeld } from '../authority/index.js'
 import type { Tx } from '../database/transaction.js'
 import { problem } from '../kernel/errors.js'
+import { NOBODY } from '../kernel/ids.js'
 import { holds } from '../kernel/permissions.js'
 import type { Caller } from '../kernel/principal.js'
 import { personOf, READ, type Standing, standingOf, WRITE } from './organization-rules.js'
@@ -22,6 +23,8 @@ export interface StandingService {
   see: (caller: Caller, id: string) => Promise<Opened['organization'] & { standing: Standing }>
   /** see, without the row: null where they may not. */
   standing: (caller: Caller, id: string) => Promise<Standing | null>
+  /** standing, of many at once by one statement, in their order: for who is looked after as long as something goes on. */
+  standingsOf: (asked: readonly { caller: Caller; id: string }[]) => Promise<(Standing | null)[]>
   /**
    * To change something: passes the gates of the caller and of `scope`, then that of the organization (`alone` to narrow, `beside` to give), and says what is so until the
    * commit. `mayAlso`: permissions that let somebody in who is neither member nor operator. Throws organization.not_found.
@@ -36,6 +39,12 @@ export interface StandingService {
 const isElsewhere = (caller: Caller, id: string): boolean => caller.principal?.organizationId !== undefined && caller.principal.organizationId !== id
 const seesAll = ({ principal }: Caller): boolean => principal !== null && [READ, WRITE].some((permission) => holds(principal.permissions, permission))
 
+/** As whom the caller looks at an organization. Whoever acts for a member sees what they see, and changes nothing. */
+function lookerOf(caller: Caller, id: string): string | undefined {
+  if (isElsewhere(caller, id)) return undefined
+  return personOf(caller)?.id ?? (caller.principal?.act ? caller.principal.id : undefined)
+}
+
 export function createStandingService({ store, authority }: { store: OrganizationStore; authority: AuthorityService }): StandingService {
   async function find(id: string, tx?: Tx): Promise<OrganizationRow> {
     const organization = await store.find(id, tx)
@@ -44,9 +53,7 @@ export function createStandingService({ store, authority }: { store: Organizatio
   }
 
   async function look(caller: Caller, id: string): Promise<{ organization: OrganizationRow; standing: Standing } | null> {
-    const person = isElsewhere(caller, id) ? null : personOf(caller)
-    // whoever acts for a member sees what they see, and changes nothing
-    const userId = person?.id ?? (caller.principal?.act && !isElsewhere(caller, id) ? caller.principal.id : undefined)
+    const userId = lookerOf(caller, id)
     const membership = userId === undefined ? null : await store.membership(id, userId)
     const organization = membership || seesAll(caller) ? await store.find(id) : null
     return organization && { organization, standing: standingOf(organization, membership, caller.principal?.permissions ?? []) }
@@ -60,6 +67,13 @@ export function createStandingService({ store, authority }: { store: Organizatio
       return { ...seen.organization, standing: seen.standing }
     },
     standing: async (caller, id) => (await look(caller, id))?.standing ?? null,
+    async standingsOf(asked) {
+      const seats = await store.seats(asked.map(({ caller, id }) => ({ organizationId: id, userId: lookerOf(caller, id) ?? NOBODY })))
+      return asked.map(({ caller }, at) => {
+        const seat = seats[at]
+        return seat && (seat.membership || seesAll(caller)) ? standingOf(seat, seat.membership, caller.principal?.permissions ?? []) : null
+      })
+    },
     async open(tx, caller, id, { mode, scope = {}, mayAlso = [] }) {
       const held = await authority.hold(tx, caller, scope)
       await store.gate(tx, id, mode)

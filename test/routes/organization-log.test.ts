@@ -1,4 +1,4 @@
-// /organizations/:id/audit and /events: what has happened in an organization, for who may see it there; of what is another's nothing, not even how much there is.
+// /organizations/:id/audit and /events/list: what has happened in an organization, for who may see it there; of what is another's nothing, not even how much there is.
 import t from 'tap'
 import { createActors } from '../support/actors.js'
 import { expectJson, startApp } from '../support/app.js'
@@ -14,7 +14,7 @@ t.test('the log of an organization', async (t) => {
   const admin = await as.admin()
   const { house, someone, role } = createCustomers(app, admin)
   const rows = async ({ path, owner }: House, query = '', headers: Headers = owner.headers): Promise<Row[]> => expectJson<{ data: Row[] }>(await send('GET', `${path}/audit?limit=200${query}`, headers), 200).data
-  const told = async ({ path, owner }: House, query = ''): Promise<Told> => expectJson<Told>(await send('GET', `${path}/events?limit=200${query}`, owner.headers), 200)
+  const told = async ({ path, owner }: House, query = ''): Promise<Told> => expectJson<Told>(await send('GET', `${path}/events/list?limit=200${query}`, owner.headers), 200)
   const [acme, rival] = [await house(['reports:*'], ['keys.write', 'members.write']), await house(['reports:*'], ['keys.write'])]
   const work = async ({ id, path, owner, clerk }: House): Promise<void> => {
     const { id: keyId } = expectJson<{ id: string }>(await send('POST', '/keys', clerk.headers, { name: 'k', organizationId: id, permissions: ['reports:read'] }), 201)
@@ -54,7 +54,7 @@ t.test('the log of an organization', async (t) => {
       [acme.owner.headers, '200'], [auditor.headers, '200'], [reader.headers, '200'], [admin, '200'], [acme.clerk.headers, '403 access.denied'], [acme.member.headers, '403 access.denied'], [onlyOrganizations.headers, '403 access.denied'],
       [former.headers, '404 organization.not_found'], [rival.owner.headers, '404 organization.not_found'], [(await someone()).headers, '404 organization.not_found'],
     ]
-    for (const [headers, expected] of cases) for (const what of ['audit', 'events']) t.equal(await outcome(send('GET', `${acme.path}/${what}`, headers)), expected, `${what} ${expected}`)
+    for (const [headers, expected] of cases) for (const what of ['audit', 'events/list']) t.equal(await outcome(send('GET', `${acme.path}/${what}`, headers)), expected, `${what} ${expected}`)
     await patch(acme.path, admin, { status: 'suspended' })
     t.equal(await outcome(send('GET', `${acme.path}/audit`, acme.owner.headers)), '403 access.denied', 'nobody does anything in one that is suspended')
     await patch(acme.path, admin, { status: 'active' })
@@ -71,9 +71,9 @@ t.test('the log of an organization', async (t) => {
     await patch(rival.path, rival.owner.headers, { name: 'Here' })
     t.same((await told(rival, `&after=${nothing.next}`)).data.map(({ type }) => type), ['organization.updated'])
     t.same((await told(rival, `&types=key.*`)).data.map(({ type }) => type), ['key.issued', 'key.updated', 'key.revoked'])
-    t.equal(await outcome(send('GET', `${acme.path}/events?after=${first.next}`, acme.owner.headers)), '400 cursor.invalid', 'a place in one is none in another')
-    for (const after of ['0', 'x', '5-0d9a3c0b6f33']) t.equal(await outcome(send('GET', `${rival.path}/events?after=${after}`, rival.owner.headers)), '400 cursor.invalid', after)
-    t.equal(await outcome(send('GET', `${rival.path}/events?types=nothing.there`, rival.owner.headers)), '400 request.invalid')
+    t.equal(await outcome(send('GET', `${acme.path}/events/list?after=${first.next}`, acme.owner.headers)), '400 cursor.invalid', 'a place in one is none in another')
+    for (const after of ['0', 'x', '5-0d9a3c0b6f33']) t.equal(await outcome(send('GET', `${rival.path}/events/list?after=${after}`, rival.owner.headers)), '400 cursor.invalid', after)
+    t.equal(await outcome(send('GET', `${rival.path}/events/list?types=nothing.there`, rival.owner.headers)), '400 request.invalid')
   })
 
   t.test('it goes with the organization; the operator\'s log stays', async (t) => {

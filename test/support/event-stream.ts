@@ -1,4 +1,4 @@
-// A reader of GET /events over a socket: keeps what it was told, and can be waited for.
+// A reader of GET /events, or of an organization's, over a socket: keeps what it was told, and can be waited for.
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -32,8 +32,8 @@ export async function portOf(app: FastifyInstance): Promise<number> {
   return (app.server.address() as AddressInfo).port
 }
 
-export async function readEvents(app: FastifyInstance, query: string, headers: Record<string, string>): Promise<EventReader> {
-  const request = get({ host: '127.0.0.1', port: await portOf(app), path: `/api/v1/events${query}`, headers, agent: false })
+export async function readEvents(app: FastifyInstance, query: string, headers: Record<string, string>, path = '/events'): Promise<EventReader> {
+  const request = get({ host: '127.0.0.1', port: await portOf(app), path: `/api/v1${path}${query}`, headers, agent: false })
   const [response] = (await once(request, 'response')) as [IncomingMessage]
   const told: Told[] = []
   let text = ''
