@@ -139,7 +139,7 @@ t.test('R4 an answer that took longer than the lease is asked for again, and the
     clock.advance(LEASE)
     return found()
   }
-  await t.rejects(cache.read('key', 'a', slow), { code: 'database.unavailable' })
+  await t.rejects(cache.read('key', 'a', slow), { code: 'database.unavailable', retryAfterSeconds: 1 })
   t.same([asked, cache.entries()], [3, 0])
 })
 
@@ -242,6 +242,39 @@ t.test('the cache is bounded in entries and in bytes, the least recently used go
   small.poll()
   for (const name of ['a', 'b', 'c', 'd']) await small.read(name)
   t.ok(small.cache.entries() < 3 && small.cache.bytes() <= 2_000)
+})
+
+t.test('the bytes of an entry are those of its texts and of what it is bound to', async (t) => {
+  const bound = { limits: [], charges: Array.from({ length: 2 }, () => ({ key: 'k', quota: 1, windowMs: 1, cost: 1 })) }
+  const token = { scopes: ['ab', 'c'], audience: 'aud', bound: null }
+  const cases: [number, object][] = [
+    [720, {}], [720 + 27 + 26, { principal: { permissions: ['abc', 'de'] } }], [720 + 4 + 440 + 2 * 7, { key: { name: 'name', bound, metadata: { a: 1 } } }],
+    [720 + 440, { session: { bound } }], [720 + 27 + 440, { session: { bound }, principal: { permissions: ['abc'] } }], [720, { session: { bound: null } }], [720 + 300 + 3 + 26 + 25, { token }], [720 + 300 + 3 + 26 + 25 + 440, { token: { ...token, bound } }],
+  ]
+  for (const [bytes, changes] of cases) {
+    const { cache, poll, read } = createWorld()
+    poll()
+    await read('a', changes)
+    t.equal(cache.bytes(), bytes, JSON.stringify(changes))
+  }
+})
+
+t.test('what is held is what was read, under its own name, and is counted where it was found', async (t) => {
+  const { clock, revocations, cache, poll, find, read } = createWorld()
+  poll()
+  const token = { scopes: [], audience: 'aud', bound: null } as never
+  const [one, two] = await Promise.all([read('a', { token }), read('b')])
+  t.equal(one?.token, token)
+  t.notOk(two && 'token' in two)
+  t.same([find() === one, find('b') === two, find('c')], [true, true, null], 'two that are read at one moment are two')
+  t.same([cache.hits(), cache.misses()], [2, 2])
+  t.ok(one && cache.isProof(one))
+  revocations.apply({ seq: 1, tag: 'key:a' })
+  t.notOk(one && cache.isProof(one), 'one revocation is enough')
+  t.equal(find(), null)
+  t.ok(cache.isProof({ ...two, ids: ['other'] } as never))
+  clock.advance(LEASE)
+  t.notOk(cache.isProof({ ...two, ids: ['other'] } as never), 'nor is it proof for longer than a lease')
 })
 
 t.test('a reading is checked against its ids only after something was revoked', async (t) => {
