@@ -52,3 +52,25 @@ t.test('what a request asks to be upgraded to', async (t) => {
   ]
   for (const [headers, method, meant] of cases) t.equal(upgradeOf(headers, method), meant, `${method} ${JSON.stringify(headers)}`)
 })
+
+t.test('what each gateway sets anew is taken from it, and from no other', async (t) => {
+  const identity = ['x-auth-subject', 'x-auth-type', 'x-auth-key-id', 'x-auth-organization', 'x-auth-permissions']
+  const original = ['method', 'host', 'uri', 'proto', 'address', 'upgrade'].map((name) => `x-original-${name}`)
+  const forwarded = ['for', 'proto', 'host', 'method', 'uri'].map((name) => `x-forwarded-${name}`)
+  const more = ['port', 'server', 'prefix', 'tls-client-cert', 'tls-client-cert-info'].map((name) => `x-forwarded-${name}`)
+  const own = { nginx: original, haproxy: original, caddy: forwarded, traefik: [...forwarded, ...more], envoy: ['x-forwarded-for', 'x-forwarded-proto'] }
+  for (const gateway of GATEWAYS) {
+    const taken = [...identity, ...original, ...forwarded, ...more].filter((name) => reservedHeaderOf(gateway, { [name]: '' }) === undefined)
+    t.same(taken, [...identity, ...[...original, ...forwarded, ...more].filter((name) => own[gateway].includes(name))], gateway)
+  }
+  for (const name of ['my-x-auth-subject', 'x-auth-subjects', 'x-auth-type-of', 'x-methods-of']) t.notOk(isReserved(name), name)
+  t.equal(reservedHeaderOf('nginx', { 'my-x-original-uri': '', 'a_x_method': '' }), undefined)
+})
+
+t.test('a handshake by its headers alone is one, whatever stands empty beside it', async (t) => {
+  const cases: [Record<string, string | string[]>, string, string | null][] = [
+    [{ upgrade: '', 'sec-websocket-key': 'x' }, 'GET', 'websocket'], [{ 'sec-websocket-version': '13' }, 'GET', 'websocket'], [{ 'sec-websocket-version': '12' }, 'GET', 'other'], [{ upgrade: ['websocket'] }, 'GET', 'other'],
+    [{ upgrade: '', 'sec-websocket-version': '13' }, 'POST', 'other'], [{ upgrade: 'Stryker was here!' }, 'GET', 'other'],
+  ]
+  for (const [headers, method, meant] of cases) t.equal(upgradeOf(headers, method), meant, JSON.stringify(headers))
+})
