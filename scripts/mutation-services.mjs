@@ -1,11 +1,11 @@
 // What `npm run test:mutation:services` changes, file by file, the tests that must notice (the likeliest first), and what changes nothing, with the reason.
 export const TARGETS = {
   'authority/authority-service': ['attempts/people', 'attempts/impersonation', 'routes/invitations'],
-  'accounts/account-change-service': ['routes/users', 'attempts/people', 'attempts/sweeps', 'race/accounts', 'routes/anonymous', 'routes/address-change', 'routes/notices'],
-  'accounts/role-service': ['routes/users', 'attempts/people'],
-  'accounts/grant-service': ['attempts/people', 'attempts/sweeps'],
-  'accounts/account-service': ['routes/users', 'attempts/people', 'routes/imports', 'routes/auth'],
-  'accounts/password-reset-service': ['routes/password-reset', 'attempts/people'],
+  'accounts/account-change-service': ['attempts/account-checks', 'routes/users', 'attempts/people', 'attempts/sweeps', 'race/accounts', 'routes/anonymous', 'routes/address-change', 'routes/notices'],
+  'accounts/role-service': ['attempts/role-checks', 'attempts/people'],
+  'accounts/grant-service': ['attempts/role-checks', 'attempts/sweeps'],
+  'accounts/account-service': ['attempts/account-opening', 'routes/users', 'attempts/people', 'routes/imports', 'routes/auth'],
+  'accounts/password-reset-service': ['attempts/password-links', 'routes/password-reset', 'routes/forgotten-password'],
   'keys/key-service': ['attempts/key-hands', 'attempts/keys', 'routes/keys', 'routes/organization-keys'],
   'keys/key-change-service': ['attempts/key-hands', 'attempts/keys', 'routes/keys', 'routes/organization-keys'],
   'keys/key-authority': ['attempts/key-hands', 'routes/organization-keys', 'attempts/keys', 'routes/keys'],
@@ -59,5 +59,11 @@ export const EQUIVALENT = {
     "without the left side of: opened && (await store.invitee(tx, caller.principal?.id ?? ''))": 'a look-up that is spared: what is not opened is refused right behind it',
     'without the right side of: !opened || !invitee?.isActive': 'who is suspended, or gone, holds nothing, and was refused behind the gate',
     'without the left side of: !opened || !invitee?.isActive': 'what is not opened has nobody who is invited; the compiler asks for it',
+  },
+  'accounts/grant-service': {
+    'if (holders.length === 0)': 'a look at the gates of nobody that is spared',
+  },
+  'accounts/password-reset-service': {
+    'throw error': 'what is no refusal comes of a database that does not answer: the transaction is over either way',
   },
 }

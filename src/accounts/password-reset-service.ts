@@ -133,16 +133,7 @@ export function createPasswordResetService(dependencies: PasswordResetServiceDep
   }
 
   return {
-    async give(caller, userId) {
-      try {
-        return await transact((tx) => give(tx, caller, userId))
-      } catch (error) {
-        if (error instanceof AppError && (error.code === 'permission.not_held' || error.code === 'access.denied')) {
-          await audit.refused(caller, { action: 'access.denied', targetType: 'user', targetId: userId, details: { code: error.code } })
-        }
-        throw error
-      }
-    },
+    give: (caller, userId) => audit.recordingRefusal(caller, { targetType: 'user', targetId: userId }, () => transact((tx) => give(tx, caller, userId))),
     async emailOf(token) {
       const link = await read(token)
       return link && ((await accounts.findCredentials({ id: link.userId }))?.email ?? null)
