@@ -26,6 +26,10 @@ export const EQUIVALENT = {
   'accounts/account-change-service': {
     'if (!before)': 'authority.target, right behind it, throws the same',
     'without the right side of: patch.roles !== undefined && !patch.roles.includes(ADMIN)': 'administrators are counted where none is lost',
+    "without the left side of: !losesIt || before.status !== 'active'": 'the same: an active administrator who stays one is counted',
+    'without the right side of: changes.email !== undefined && changes.email !== before.email && old !== null': 'who has no address gets none here',
+    'if (!row)': 'its lock is held',
+    'if (principal?.sessionId === undefined)': 'the route takes sessions alone; the compiler asks for it',
   },
   'invitations/invitation-service': {
     'if (!principal)': 'the route lets nobody in without a credential; the compiler asks for it',
