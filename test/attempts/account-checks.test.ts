@@ -3,6 +3,7 @@
 import t from 'tap'
 import { createActors } from '../support/actors.js'
 import { expectJson, startApp } from '../support/app.js'
+import { meanwhile } from '../support/meanwhile.js'
 
 const WRITE = 'gatehouse:users.write'
 const NH = '403 permission.not_held'
@@ -159,6 +160,13 @@ t.test('changing and deleting accounts', async (t) => {
     t.equal(await change(admin, adminId, { name: 'still here', roles: ['admin'] }), '200')
     const second = await person([])
     t.equal(await change(admin, second.id, { roles: ['admin'] }), '200')
+    // two who stop each other at the same moment
+    const { answer, waited } = await meanwhile(database, async (tx) => {
+      await app.authority.guardAdmins(tx)
+      await tx.user.update({ where: { id: second.id }, data: { status: 'suspended' } })
+    }, () => change(admin, adminId, { status: 'suspended' }))
+    t.same([answer, waited], [last, true])
+    t.equal(await change(admin, second.id, { status: 'active' }), '200')
     const third = await person([])
     t.equal(await change(admin, third.id, { roles: ['admin'] }), '200')
     t.equal(await change(admin, third.id, { status: 'suspended' }), '200')
