@@ -11,7 +11,7 @@ export const TARGETS = {
   'keys/key-authority': ['attempts/key-hands', 'routes/organization-keys', 'attempts/keys', 'routes/keys'],
   'invitations/invitation-service': ['routes/invitations'],
   'impersonation/impersonation-service': ['attempts/impersonation'],
-  'factors/factor-reset-service': ['routes/factor-reset'],
+  'factors/factor-reset-service': ['routes/factor-reset', 'attempts/account-checks'],
   'organizations/member-service': ['attempts/organization-hands', 'routes/organizations', 'routes/organization-domains'],
   'organizations/organization-role-service': ['attempts/organization-hands', 'routes/organizations', 'routes/organization-domains'],
   'organizations/invitation-service': ['attempts/organization-invitations', 'routes/organizations'],
@@ -54,7 +54,6 @@ export const EQUIVALENT = {
   'organizations/organization-role-service': {
     'without the left side of: patch.name !== undefined && patch.name !== role.name': 'no role has no name; the compiler asks for it',
     'if (!row)': 'behind the gate of the organization nobody else changes it; the compiler asks for it',
-    'if (!(await store.delete(tx, id, role.version)))': 'behind the gate of the organization nobody else changes it',
   },
   'organizations/invitation-service': {
     "without the left side of: !invitation || organization?.status !== 'active'": 'where there is no invitation there is no organization, which is not active',
@@ -63,6 +62,13 @@ export const EQUIVALENT = {
     "without the left side of: opened && (await store.invitee(tx, caller.principal?.id ?? ''))": 'a look-up that is spared: what is not opened is refused right behind it',
     'without the right side of: !opened || !invitee?.isActive': 'who is suspended, or gone, holds nothing, and was refused behind the gate',
     'without the left side of: !opened || !invitee?.isActive': 'what is not opened has nobody who is invited; the compiler asks for it',
+  },
+  'factors/factor-reset-service': {
+    'if (!principal || !isUuid(userId))': 'the route lets nothing else in; the compiler asks for the first',
+    'without the right side of: !principal || !isUuid(userId)': 'the schema of the route lets nothing else in',
+    'if (!isUuid(userId))': 'the schema of the route lets nothing else in',
+    'without the left side of: !principal || !isUuid(userId)': 'the route lets nobody in without a credential; the compiler asks for it',
+    'throw error': 'what is no refusal comes of a database that does not answer: the transaction is over either way',
   },
   'accounts/grant-service': {
     'if (holders.length === 0)': 'a look at the gates of nobody that is spared',

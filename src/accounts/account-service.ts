@@ -223,9 +223,9 @@ export function createAccountService(dependencies: AccountServiceDependencies): 
       requireStrong(newPassword, [account.email, account.name])
       const attempt = await throttle.reserve(caller, account.email, principal.sessionId === undefined ? null : { by: 'session', id: principal.sessionId })
       const target = { targetType: 'user', targetId: account.id }
-      const { passwordHash: checkedHash } = account
+      const checkedHash = account.passwordHash
       const right = await throttle.whileReserved(attempt, () => hasher.verify(currentPassword, checkedHash, checkOrigin(caller)))
-      if (!right || checkedHash === null) {
+      if (!right) {
         await transact((tx) => audit.record(tx, caller, { action: 'password.change_failed', ...target }))
         throw problem('credentials.invalid')
       }

@@ -38,8 +38,13 @@ t.test('changing and deleting accounts', async (t) => {
     t.equal(await change(writer.headers, target.id, { name: 'x' }), '200', 'what others do with it is no part of that')
     t.equal(await remove(writer.headers, adminId), NH)
     // one each: by the refusal the node hears of it
-    for (const act of [(headers: Record<string, string>) => change(headers, target.id, { name: 'y' }), (headers: Record<string, string>) => remove(headers, target.id)]) {
+    const acts: ((headers: Record<string, string>) => Promise<string>)[] = [
+      (headers) => change(headers, target.id, { name: 'y' }), (headers) => remove(headers, target.id), (headers) => outcome(send('POST', `/users/${target.id}/factors/reset`, headers)),
+      (headers) => outcome(send('DELETE', `/users/${target.id}/factors/reset`, headers)),
+    ]
+    for (const act of acts) {
       const lost = await person([WRITE])
+      expectJson(await send('GET', '/whoami', lost.headers), 200)
       await prisma.role.update({ where: { name: lost.role }, data: { permissions: [] } })
       t.equal(await act(lost.headers), AD, 'this node has not heard of it yet')
     }
