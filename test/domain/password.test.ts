@@ -51,7 +51,8 @@ t.test('chance is never refused, case and width never matter, and nothing that i
       const { user, system } = process.cpuUsage(start)
       return (user + system) / 1_000
     })
-    t.ok(Math.min(...times) < 5, `${worst}: ${Math.min(...times)} ms`)
+    // what grows with the square of its length, or worse, takes seconds; on a quiet machine each of these takes under five milliseconds
+    t.ok(Math.min(...times) < 50, `${worst}: ${Math.min(...times)} ms`)
   }
   t.comment(`the slowest of 300: ${slowest} ms`)
 })

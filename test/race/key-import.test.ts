@@ -6,6 +6,7 @@ import { formatKey } from '../../src/keys/key-format.js'
 import { expectJson, startApp } from '../support/app.js'
 import { failStatements } from '../support/failing-statements.js'
 import { createCustomers } from '../support/organizations.js'
+import { eventually } from '../support/redis.js'
 
 interface Row { name: string; hash: string; start: string; permissions: string[]; ownerUserId?: string; organizationId?: string }
 interface Line { row?: number; status?: string; id?: string; done?: boolean; rows?: number; created?: number; updated?: number; unchanged?: number; failed?: number; code?: string }
@@ -106,6 +107,8 @@ t.test('keys that are brought along while the database goes away', async (t) => 
 
   t.test('nothing of it is left open', async (t) => {
     expectJson(await app.inject({ url: '/api/v1/keys?limit=1', headers: admin }), 200)
-    t.equal(database.pool.idleCount, database.pool.totalCount)
+    // the node asks for itself, too, now and then
+    await eventually(async () => database.pool.idleCount === database.pool.totalCount, 5_000)
+    t.pass()
   })
 })
