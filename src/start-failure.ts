@@ -4,7 +4,7 @@ import { EmbeddedPostgresError } from './database/embedded-postgres-error.js'
 import { isDatabaseUnavailable } from './database/failures.js'
 import { MigrationError } from './database/migrate.js'
 import { DatabaseUrlError } from './database/open.js'
-import { AppError } from './kernel/errors.js'
+import { isProblem } from './kernel/errors.js'
 import { WrongSecretError } from './tokens/index.js'
 
 /** The inside listener could not be opened; `cause` says why. */
@@ -34,8 +34,8 @@ export function exitLineOf(error: unknown, config: Config): string | null {
   if (error instanceof EmbeddedPostgresError) return error.exitLine
   if (error instanceof WrongSecretError) return error.message
   if (error instanceof DatabaseUrlError || error instanceof MigrationError) return error.message.replaceAll(/\s*\n\s*/g, ' ')
-  if (error instanceof AppError && error.code === 'password.weak') return `GATEHOUSE_ADMIN_PASSWORD is too easy to guess${error.detail === undefined ? '' : `: ${error.detail}`}`
-  if (error instanceof AppError && error.code === 'request.invalid') return 'GATEHOUSE_ADMIN_EMAIL is not an e-mail address'
+  if (isProblem(error, 'password.weak')) return `GATEHOUSE_ADMIN_PASSWORD is too easy to guess${error.detail === undefined ? '' : `: ${error.detail}`}`
+  if (isProblem(error, 'request.invalid')) return 'GATEHOUSE_ADMIN_EMAIL is not an e-mail address'
   if (error instanceof InsideListenError) return insideLine(codeOf(error.cause), config.inside)
   const code = codeOf(error)
   if (code === 'EADDRINUSE') return `PORT ${config.port} is in use on ${config.host}`

@@ -1,7 +1,7 @@
 // app.federation, app.identities and app.identityProviders: signing in by other systems.
 import fp from 'fastify-plugin'
 import { createFederation, type FederationFeature } from '../../src/federation/index.js'
-import { AppError } from '../../src/kernel/errors.js'
+import { isProblem } from '../../src/kernel/errors.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -20,7 +20,7 @@ export default fp(async (app) => {
       await signUp.requireOpen()
       return true
     } catch (error) {
-      if (error instanceof AppError && error.code === 'signup.closed') return false
+      if (isProblem(error, 'signup.closed')) return false
       throw error
     }
   }

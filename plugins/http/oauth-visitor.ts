@@ -5,7 +5,7 @@ import { fastifyCookie } from '@fastify/cookie'
 import fp from 'fastify-plugin'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Parameters, readParameters } from '../../src/clients/index.js'
-import { AppError } from '../../src/kernel/errors.js'
+import { isProblem } from '../../src/kernel/errors.js'
 import { ONE_FACTOR } from '../../src/kernel/assurance.js'
 import type { Principal } from '../../src/kernel/principal.js'
 import type { AuthorizationOutcome, Visitor } from '../../src/oauth/index.js'
@@ -26,7 +26,7 @@ declare module 'fastify' {
   }
 }
 
-const NOBODY = new Set(['session.invalid', 'credentials.ambiguous', 'credentials.malformed'])
+const NOBODY = ['session.invalid', 'credentials.ambiguous', 'credentials.malformed'] as const
 
 export default fp(async (app) => {
   async function principalOf(request: FastifyRequest): Promise<Principal | null> {
@@ -36,7 +36,7 @@ export default fp(async (app) => {
     try {
       return await app.authorizer.authenticate({ kind: 'cookie', value }, request.ip)
     } catch (error) {
-      if (error instanceof AppError && NOBODY.has(error.code)) return null
+      if (isProblem(error, ...NOBODY)) return null
       throw error
     }
   }

@@ -4,7 +4,7 @@ import type { AuditStore } from '../audit/index.js'
 import { type AuthorityService, issuerOf, refuseGrant, refuseWithout } from '../authority/index.js'
 import type { Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { AppError } from '../kernel/errors.js'
+import { isProblem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { Caller } from '../kernel/principal.js'
 import type { AccountBatchStore, ExistingAccount } from './account-batch-store.js'
@@ -57,7 +57,7 @@ export function createAccountBatches({ store, roles, drafting, authority, audit,
   return {
     draftFor: (caller: Caller, input: NewAccount) => accounts.draftFor(caller, input).catch((error: unknown) => {
       // it may be new
-      if (!(error instanceof AppError) || error.code !== 'role.unknown') throw error
+      if (!isProblem(error, 'role.unknown')) throw error
       known = null
       return accounts.draftFor(caller, input)
     }),

@@ -4,7 +4,7 @@ import type { Caller } from '../kernel/principal.js'
 import type { AuditStore } from '../audit/index.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { AppError } from '../kernel/errors.js'
+import { isProblem } from '../kernel/errors.js'
 import type { AccountStore } from './account-store.js'
 import { renewedEmail } from './email.js'
 
@@ -41,7 +41,7 @@ export function createEmailRenewal({ store, audit, transact, clock }: EmailRenew
         return 'renewed'
       })
     } catch (error) {
-      if (error instanceof AppError && error.code === 'email.taken') return 'duplicate'
+      if (isProblem(error, 'email.taken')) return 'duplicate'
       throw error
     }
   }

@@ -4,7 +4,7 @@ import type { Caller } from '../kernel/principal.js'
 import type { AuditStore } from '../audit/index.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { AppError, problem } from '../kernel/errors.js'
+import { isProblem, problem } from '../kernel/errors.js'
 import type { AccountDraft, AccountService } from './account-service.js'
 import { ADDRESS_KNOWN_MS, deviceHash, recognise } from './device-rules.js'
 import { emailSpellings } from './email.js'
@@ -64,7 +64,7 @@ export function createLoginService(dependencies: LoginServiceDependencies): Logi
     try {
       return await hasher.renew(password, origin)
     } catch (error) {
-      if (error instanceof AppError && error.code === 'server.busy') return undefined
+      if (isProblem(error, 'server.busy')) return undefined
       throw error
     }
   }

@@ -1,7 +1,7 @@
 // The audit log's rows. `record` wants the transaction of the change: no change without its row, no row without its change.
 // Refusals are no changes: they are folded (refusal-folds.ts), and what is counted but not written yet is written before a list is read.
 import type pg from 'pg'
-import { AppError, type ErrorCode } from '../kernel/errors.js'
+import { isProblem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { Cursors, ListQuery, PageText } from '../kernel/page.js'
 import type { Clock } from '../kernel/clock.js'
@@ -54,7 +54,7 @@ export interface AuditStore {
   list: (query: ListQuery) => Promise<PageText>
 }
 
-const WANT_OF_RIGHT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['access.denied', 'permission.not_held', 'admin.last'])
+const WANT_OF_RIGHT = ['access.denied', 'permission.not_held', 'admin.last'] as const
 
 const LIST = createList({
   name: 'audit',
@@ -157,7 +157,7 @@ export function createAuditStore({ pool, cursors, clock, folds = createRefusalFo
       try {
         return await work()
       } catch (error) {
-        if (error instanceof AppError && WANT_OF_RIGHT.has(error.code)) await store.refused(caller, { action: 'access.denied', ...target, details: { code: error.code } })
+        if (isProblem(error, ...WANT_OF_RIGHT)) await store.refused(caller, { action: 'access.denied', ...target, details: { code: error.code } })
         throw error
       }
     },

@@ -3,7 +3,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { AppError } from '../kernel/errors.js'
+import { isProblem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import { type Outbound, OutboundError } from '../outbound/index.js'
 import type { ClientDirectory, KnownClient } from './client-directory.js'
@@ -89,7 +89,7 @@ export function withDocuments({ directory, store, registrations, registration, o
       })
     } catch (error) {
       // another node was quicker
-      if (!(error instanceof AppError && error.code === 'client.taken')) throw error
+      if (!isProblem(error, 'client.taken')) throw error
     }
   }
 

@@ -3,7 +3,7 @@
 // What is at hand is answered at once, without a promise.
 import { hash } from 'node:crypto'
 import type { Clock } from '../kernel/clock.js'
-import { AppError, problem } from '../kernel/errors.js'
+import { isProblem, problem } from '../kernel/errors.js'
 import { checksumOk } from '../keys/index.js'
 import { forRequest, type LimitReport } from '../limits/index.js'
 import type { LimitStore } from '../shared-store/shared-store.js'
@@ -70,7 +70,7 @@ const WHY: Record<Exclude<KeyVerdict, 'valid' | 'forbidden'>, string> = {
   expired: 'It has expired',
   owner_suspended: 'The account it belongs to is suspended',
 }
-const INVALID = new Set(['token.invalid', 'session.invalid', 'key.invalid'])
+const INVALID = ['token.invalid', 'session.invalid', 'key.invalid'] as const
 
 /** A credential's name in the cache, which so never holds what opens anything. One byte a character. */
 function nameOf(value: string): string {
@@ -279,7 +279,7 @@ export function createAuthorizer({ store, cache, tokens, userinfo, readCookie, l
         if (!held?.token || held.token.expiresAtMs <= nowMs || (held.session && decideSession(held.session, nowMs, idleMs) !== 'valid')) return null
         return { token: held.token, principal: held.principal }
       } catch (error) {
-        if (error instanceof AppError && (error.code === 'token.expired' || INVALID.has(error.code))) return null
+        if (isProblem(error, 'token.expired', ...INVALID)) return null
         throw error
       }
     },
@@ -290,8 +290,8 @@ export function createAuthorizer({ store, cache, tokens, userinfo, readCookie, l
       if (!(held instanceof Promise)) return checked(held, wanted, address, at.wallMs)
       return held.then((read) => checked(read, wanted, address, clock.now()), (error: unknown): Decision => {
         // a refusal, not a failure: the token itself is at fault
-        if (error instanceof AppError && error.code === 'token.expired') return { allowed: false, code: 'expired' }
-        if (error instanceof AppError && INVALID.has(error.code)) return { allowed: false, code: 'invalid' }
+        if (isProblem(error, 'token.expired')) return { allowed: false, code: 'expired' }
+        if (isProblem(error, ...INVALID)) return { allowed: false, code: 'invalid' }
         throw error
       })
     },

@@ -4,7 +4,7 @@ import type { AuditStore } from '../audit/index.js'
 import type { AuthorityService } from '../authority/index.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { AppError } from '../kernel/errors.js'
+import { isProblem } from '../kernel/errors.js'
 import type { Caller } from '../kernel/principal.js'
 import type { MemberService } from '../organizations/index.js'
 import { isFresh, isLost, MOST_ENLISTED, newToken, recordOf, seenAgain, UNPROVEN_MS } from './domain-rules.js'
@@ -95,7 +95,7 @@ export function createArrivalService({ store, lookup, members, authority, audit,
         if (!(await takeOne(userId))) await (tries >= MOST_TRIES ? store.forget(userId) : store.postpone(userId, new Date(clock.now() + AGAIN_MS)))
       } catch (error) {
         // nobody waits for room where it is full
-        const isFull = error instanceof AppError && error.code === 'organization.full'
+        const isFull = isProblem(error, 'organization.full')
         await (isFull ? store.forget(userId) : store.postpone(userId, new Date(clock.now() + AGAIN_MS)))
         if (!isFull) throw error
       }

@@ -2,7 +2,7 @@
 import type { LoginThrottle, MfaRequired, Open, OpenCookie, OpenedCookie, OpenedTokens, OpenToken, SignIns } from '../accounts/index.js'
 import type { AuditStore } from '../audit/index.js'
 import type { Caller } from '../kernel/principal.js'
-import { AppError, problem } from '../kernel/errors.js'
+import { isProblem, problem } from '../kernel/errors.js'
 import type { ChallengeRow, ChallengeService } from '../sessions/index.js'
 import type { FactorResetService } from './factor-reset-service.js'
 import type { Purpose } from './passkey-challenges.js'
@@ -83,7 +83,7 @@ export function createMfaService({ proofs, passkeys, challenges, signIns, thrott
       return await proofs.prove(caller, { userId, recognised, purpose: purposeOf(waiting) }, given, use)
     } catch (error) {
       // the account is no active person's any more: its challenge is over
-      throw error instanceof AppError && error.code === 'credentials.invalid' ? problem('challenge.invalid', { cause: error }) : error
+      throw isProblem(error, 'credentials.invalid') ? problem('challenge.invalid', { cause: error }) : error
     }
   }
 
@@ -100,7 +100,7 @@ export function createMfaService({ proofs, passkeys, challenges, signIns, thrott
         },
       }))
     } catch (error) {
-      if (!(error instanceof AppError) || (error.code !== 'credentials.invalid' && error.code !== 'factor.invalid')) throw error
+      if (!isProblem(error, 'credentials.invalid', 'factor.invalid')) throw error
       await audit.refused(caller, { action: 'login.failed', targetType: 'user', targetId: userId, details: { method: 'passkey' } })
       throw problem('factor.invalid', { cause: error })
     }

@@ -5,7 +5,7 @@ import type { AuditStore } from '../audit/index.js'
 import type { Tx } from '../database/transaction.js'
 import type { Caller } from '../kernel/principal.js'
 import type { Clock } from '../kernel/clock.js'
-import { AppError, problem } from '../kernel/errors.js'
+import { AppError, isProblem, problem } from '../kernel/errors.js'
 import type { Secrets } from '../kernel/secrets.js'
 import type { FactorStore } from './factor-store.js'
 import type { Purpose } from './passkey-challenges.js'
@@ -42,7 +42,7 @@ export interface ProofDependencies {
   clock: Clock
 }
 
-const isWrong = (error: unknown): boolean => error instanceof AppError && error.code === 'factor.invalid'
+const isWrong = (error: unknown): boolean => isProblem(error, 'factor.invalid')
 
 export function createProofs({ store, passkeys, throttle, audit, secrets, clock }: ProofDependencies): Proofs {
   async function checkTotp(userId: string, typed: string): Promise<Checked | null> {

@@ -5,7 +5,7 @@ import { type AccountService, emailSpellings, noAddress } from '../accounts/inde
 import type { AuditStore } from '../audit/index.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { AppError, type ErrorCode, problem } from '../kernel/errors.js'
+import { AppError, type ErrorCode, isProblem, problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { Caller } from '../kernel/principal.js'
 import { type Secrets, sha256 } from '../kernel/secrets.js'
@@ -153,7 +153,7 @@ export function createFederationService(deps: FederationServiceDeps): Federation
             break // and in again, as somebody who is known
         }
       } catch (error) {
-        const isLost = error instanceof AppError && (error.code === 'email.taken' || error.code === 'identity.taken') && verdict.act === 'sign_up'
+        const isLost = isProblem(error, 'email.taken', 'identity.taken') && verdict.act === 'sign_up'
         if (!isLost || look >= LOOKS) throw error
       }
     }

@@ -184,6 +184,6 @@ export function problem(code: ErrorCode, options?: ProblemOptions): AppError {
 }
 
 /** Is it an error of one of these codes? */
-export function isProblem(error: unknown, ...codes: ErrorCode[]): boolean {
+export function isProblem(error: unknown, ...codes: readonly ErrorCode[]): error is AppError {
   return error instanceof AppError && codes.includes(error.code)
 }

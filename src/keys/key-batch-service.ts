@@ -66,17 +66,19 @@ interface Owners {
 const isId = (id: string | null): id is string => id !== null
 const ownerIdOf = ({ ownerUserId, organizationId }: Pick<KeyDraft, 'ownerUserId' | 'organizationId'>): string => organizationId ?? ownerUserId ?? ''
 
-/** Who sells to an organization acts as it. Throws organization.not_found, permission.not_held. */
-function refuseForOrganization(held: Held, entitlement: readonly string[] | undefined, permissions: readonly string[], fence: Fence): void {
+/** Throws organization.not_found, permission.not_held. */
+function kindForOrganization(held: Held, entitlement: readonly string[] | undefined, permissions: readonly string[], fence: Fence): KeyKind {
   if (!entitlement) throw problem('organization.not_found')
   refuseSold(held, entitlement, permissions, fence)
+  return 'standing'
 }
 
 /** Which kind of key it is, of whom it can be judged at the commit. Throws owner.unknown, organization.not_found, permission.not_held, request.invalid. */
 function kindOf(caller: Caller, held: Held, owners: Owners, { ownerUserId, organizationId, permissions, limits, metadata, ...rest }: KeyDraft): KeyKind {
   const fence = fenceOf({ ...rest, addresses: [...rest.addresses] })
-  if (organizationId !== null) refuseForOrganization(held, owners.organizations.get(organizationId), permissions, fence)
-  const kind = organizationId === null ? kindForUser(caller, held, owners.users.get(ownerUserId ?? ''), fence) : 'standing'
+  const kind = organizationId === null
+    ? kindForUser(caller, held, owners.users.get(ownerUserId ?? ''), fence)
+    : kindForOrganization(held, owners.organizations.get(organizationId), permissions, fence)
   refuseForeignFields({ kind }, new Set(['seller'] as const), { metadata })
   refuseGrant(held, permissions, fence)
   if (limits.length > 0) refuseLimits(held)

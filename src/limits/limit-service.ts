@@ -8,7 +8,7 @@ import type { AuditStore } from '../audit/index.js'
 import type { AuthorityService } from '../authority/index.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { AppError, problem } from '../kernel/errors.js'
+import { isProblem, problem } from '../kernel/errors.js'
 import { expectedVersion } from '../kernel/etag.js'
 import { newId } from '../kernel/ids.js'
 import type { ListQuery, PageText } from '../kernel/page.js'
@@ -202,7 +202,7 @@ export function createLimitService({ store, authority, limits: counters, bus, au
         }
         return await ask()
       } catch (error) {
-        if (error instanceof AppError && error.code === 'access.denied') {
+        if (isProblem(error, 'access.denied')) {
           await audit.refused(caller, { action: 'access.denied', targetType: 'limits', targetId: '', details: { needs: [OVERRIDE] } })
         }
         throw error

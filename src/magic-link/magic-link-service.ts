@@ -6,7 +6,7 @@ import type { MailProofs, MfaRequired, Open, OpenCookie, OpenedCookie, OpenedTok
 import { emailSpellings } from '../accounts/index.js'
 import type { AuditStore } from '../audit/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
-import { AppError, problem } from '../kernel/errors.js'
+import { isProblem, problem } from '../kernel/errors.js'
 import { newId } from '../kernel/ids.js'
 import type { Caller } from '../kernel/principal.js'
 import { sha256 } from '../kernel/secrets.js'
@@ -123,7 +123,7 @@ export function createMagicLinkService({ config, queue, mailedLinks, mailProofs,
       })
     } catch (error) {
       // used by whoever was first, or the account is not an active person's any more
-      if (error instanceof AppError && error.code === 'credentials.invalid') throw problem('magic_link.invalid')
+      if (isProblem(error, 'credentials.invalid')) throw problem('magic_link.invalid')
       throw error
     }
   }

@@ -5,7 +5,7 @@ import type { AuditStore } from '../audit/index.js'
 import type { AuthorityService } from '../authority/index.js'
 import type { Transact, Tx } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
-import { AppError, problem } from '../kernel/errors.js'
+import { isProblem, problem } from '../kernel/errors.js'
 import type { Caller } from '../kernel/principal.js'
 import type { MailService } from '../mail/index.js'
 import type { MailedLink, MailedLinkService } from '../mailed-links/index.js'
@@ -82,7 +82,7 @@ export function createOwnEmailService({ store, mailedLinks, mail, sessions, auth
       await sessions.find(userId, sessionId)
       return true
     } catch (error) {
-      if (error instanceof AppError && error.code === 'session.not_found') return false
+      if (isProblem(error, 'session.not_found')) return false
       throw error
     }
   }

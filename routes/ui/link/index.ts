@@ -3,7 +3,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { form, formProblem } from '../../../plugins/http/page-kit.js'
-import { AppError } from '../../../src/kernel/errors.js'
+import { isProblem } from '../../../src/kernel/errors.js'
 import type { FormProblem } from '../../../src/pages/index.js'
 
 const LinkForm = form({ answer: { maxLength: 4, pattern: '^(yes|no)?$' } })
@@ -18,7 +18,7 @@ export default (async (app) => {
       return await reply.show('link', { provider: provider.name, email, account: account ?? '', problem })
     } catch (error) {
       // it was answered, or is too old
-      if (error instanceof AppError && error.code === 'link.void') return reply.onward('/ui/account/identities')
+      if (isProblem(error, 'link.void')) return reply.onward('/ui/account/identities')
       throw error
     }
   }

@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { form, formProblem, missing, onward } from '../../../plugins/http/page-kit.js'
 import { CREDENTIAL_LENGTH, readAssertion } from '../../../plugins/http/passkey-fields.js'
-import { AppError } from '../../../src/kernel/errors.js'
+import { isProblem } from '../../../src/kernel/errors.js'
 import type { FormProblem } from '../../../src/pages/index.js'
 
 const VerifyForm = form({ email: 320, code: 40, 'recovery-code': 60, credential: CREDENTIAL_LENGTH })
@@ -44,7 +44,7 @@ export default (async (app) => {
       const returnTo = request.returnTo()
       return reply.drop('challenge').rememberDevice(opened.deviceToken).onward(returnTo === '' ? '/ui/account' : returnTo)
     } catch (error) {
-      if (error instanceof AppError && error.code === 'challenge.invalid') return reply.drop('challenge').showSignIn({ returnTo: request.returnTo(), problem: { code: 'challenge.void' } })
+      if (isProblem(error, 'challenge.invalid')) return reply.drop('challenge').showSignIn({ returnTo: request.returnTo(), problem: { code: 'challenge.void' } })
       return shown(request, reply, formProblem(error, clock.now(), { 'factor.invalid': credential === '' ? ['factor.invalid', at] : 'passkey.invalid', 'login.throttled': 'factor.throttled', 'session.cap_reached': 'sessions.full' }))
     }
   })

@@ -60,14 +60,13 @@ export interface GrantStore {
   end: (tx: Tx, id: string, now: Date) => Promise<boolean>
 }
 
-// the sign-in that it hangs on, where it does
-const parentLive = (now: string, idleSince: string): string => `(g.offline OR EXISTS (SELECT FROM sessions p WHERE p.id = g.parent_session_id AND p.user_id = s.user_id AND p.ended_at IS NULL
-    AND p.expires_at > ${now}::timestamptz AND p.last_seen_at > ${idleSince}::timestamptz))`
-const grantLive = (now: string, idleSince: string): string => `s.ended_at IS NULL AND s.expires_at > ${now}::timestamptz AND s.last_seen_at > ${idleSince}::timestamptz AND u.status = 'active'
-    AND ${parentLive(now, idleSince)} AND (s.acr = 'urn:gatehouse:mfa' OR NOT mfa_required(s.user_id)) AND EXISTS (SELECT FROM oauth_clients c WHERE c.id = g.client_id AND c.enabled)`
+// live: itself, its owner, its client, and the sign-in that it hangs on, where it does
 const REFRESH = `
   SELECT s.id, s.user_id AS "userId", g.client_id AS "clientId", g.scopes, g.resources, g.claims, s.amr, coalesce(s.acr, '${ONE_FACTOR}') AS acr, coalesce(s.auth_time, s.created_at) AS "authTime",
-    s.refresh_seed AS seed, s.refresh_generation AS generation, s.refreshed_at AS "refreshedAt", (${grantLive('$2', '$3')}) AS "isLive"
+    s.refresh_seed AS seed, s.refresh_generation AS generation, s.refreshed_at AS "refreshedAt", (
+      s.ended_at IS NULL AND s.expires_at > $2::timestamptz AND s.last_seen_at > $3::timestamptz AND u.status = 'active' AND (s.acr = 'urn:gatehouse:mfa' OR NOT mfa_required(s.user_id))
+      AND (g.offline OR EXISTS (SELECT FROM sessions p WHERE p.id = g.parent_session_id AND p.user_id = s.user_id AND p.ended_at IS NULL AND p.expires_at > $2::timestamptz AND p.last_seen_at > $3::timestamptz))
+      AND EXISTS (SELECT FROM oauth_clients c WHERE c.id = g.client_id AND c.enabled)) AS "isLive"
   FROM sessions s JOIN oauth_grants g ON g.id = s.id JOIN users u ON u.id = s.user_id WHERE s.id = $1::uuid AND s.kind = 'grant' AND s.refresh_seed IS NOT NULL`
 // what it hangs on was looked at a moment ago, by `findRefresh`, and is looked at again whenever its tokens are used: here, who wins is all that is asked
 const ROTATE = `
