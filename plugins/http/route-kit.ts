@@ -1,4 +1,5 @@
 // What route files share: closed objects, and the types that the access plugin reads from a route's config.
+import type { IncomingHttpHeaders } from 'node:http'
 import { type ObjectOptions, type TObject, type TProperties, Type } from '@sinclair/typebox'
 import type { MfaRequired, OpenedTokens } from '../../src/accounts/index.js'
 import type { Answer, Assertion, Registration } from '../../src/factors/index.js'
@@ -34,6 +35,14 @@ export const NullableTime = Type.Union([Type.String({ format: 'date-time' }), Ty
 /** Of what is answered for every address alike. */
 export const Accepted = Type.Object({ status: Type.Literal('accepted') }, { examples: [{ status: 'accepted' }] })
 export const NoContent = Type.Null({ description: 'No content' })
+
+/** Of a stream of server-sent events; nginx would collect what is to be told at once. */
+export const EVENT_STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' }
+
+/** The query of such a stream: where a browser goes on by itself (`Last-Event-ID`, HTML 9.2.4) wins over `after`. */
+export function resumedAt<Q extends { after?: string }>(query: Q, { 'last-event-id': last }: IncomingHttpHeaders): Q {
+  return typeof last === 'string' && last !== '' ? { ...query, after: last } : query
+}
 
 /** What a sign-in for tokens answers, with its tokens beside the rest. */
 export function tokensOf(done: OpenedTokens): Omit<OpenedTokens, 'tokens'> & OpenedTokens['tokens']

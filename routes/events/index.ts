@@ -1,5 +1,6 @@
 // Events: as a stream that goes on, and as a list.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { EVENT_STREAM, resumedAt } from '../../plugins/http/route-kit.js'
 import { EventList, EventStream, ListQuery, StreamQuery } from './schema.js'
 
 const tags = ['Events']
@@ -15,11 +16,8 @@ export default (async (app) => {
     },
     config: { access: ['gatehouse:events.read'], errors: ['cursor.invalid', 'events.expired', 'events.too_many_streams', 'server.busy'], price: 5 },
   }, async (request, reply) => {
-    const { 'last-event-id': last } = request.headers
-    const query = typeof last === 'string' && last !== '' ? { ...request.query, after: last } : request.query
-    const stream = await app.events.stream(request.signedIn(), query, () => request.stillAdmitted())
-    // nginx would collect what is to be told at once
-    return reply.type('text/event-stream; charset=utf-8').header('x-accel-buffering', 'no').send(stream)
+    const stream = await app.events.stream(request.signedIn(), resumedAt(request.query, request.headers), () => request.stillAdmitted())
+    return reply.headers(EVENT_STREAM).send(stream)
   })
 
   app.get('/list', {

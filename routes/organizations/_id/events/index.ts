@@ -1,7 +1,7 @@
 // The events of one organization, for who may see them there: as a stream that goes on, and as a list that can be gone on with for ever.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { IdParams, strict } from '../../../../plugins/http/route-kit.js'
+import { EVENT_STREAM, IdParams, resumedAt, strict } from '../../../../plugins/http/route-kit.js'
 import { EventList, EventStream, ListQuery } from '../../../events/schema.js'
 
 const tags = ['Organizations']
@@ -21,11 +21,8 @@ export default (async (app) => {
     },
     config: { access: ['user', 'gatehouse:audit.read'], errors: ['organization.not_found', 'cursor.invalid', 'events.expired', 'events.too_many_streams', 'server.busy'], price: 20 },
   }, async (request, reply) => {
-    const { 'last-event-id': last } = request.headers
-    const query = typeof last === 'string' && last !== '' ? { ...request.query, after: last } : request.query
-    const stream = await app.organizationLog.stream(request.caller, request.params.id, query, () => request.stillAdmitted())
-    // nginx would collect what is to be told at once
-    return reply.type('text/event-stream; charset=utf-8').header('x-accel-buffering', 'no').send(stream)
+    const stream = await app.organizationLog.stream(request.caller, request.params.id, resumedAt(request.query, request.headers), () => request.stillAdmitted())
+    return reply.headers(EVENT_STREAM).send(stream)
   })
 
   app.get('/list', {
