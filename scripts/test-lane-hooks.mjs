@@ -14,7 +14,7 @@ const require = createRequire(import.meta.url)
 const { version } = require('typescript/package.json')
 
 // a query makes a second copy of a module: a test file run once more under other circumstances
-const isOurs = (url) => url.startsWith('file:') && /\.ts(\?|$)/.test(url) && !url.includes('/node_modules/')
+export const isOurs = (url) => url.startsWith('file:') && /\.ts(\?|$)/.test(url) && !url.includes('/node_modules/')
 
 /** TypeScript writes './x.js' for './x.ts'; 'tap' of a test file and tap's own domains are replaced; all else goes on. */
 export function resolve(specifier, context, next) {

@@ -2,17 +2,17 @@
 import t from 'tap'
 import { createActors } from '../support/actors.js'
 import { startApp } from '../support/app.js'
+import { meanwhile } from '../support/meanwhile.js'
 import type { Caller } from '../../src/kernel/principal.js'
 import type { Tx } from '../../src/database/transaction.js'
 
 const WRITE = 'gatehouse:users.write'
 const NEW = 'a quiet mountain of paper'
 const NOBODY = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f44'
-const WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 t.test('links that set a password, check by check', async (t) => {
   const { app, as, database } = await startApp(t)
-  const { prisma, pool } = database
+  const { prisma } = database
   const { person } = await createActors(app, as)
   const resets = app.passwordResets
   const stranger: Caller = { principal: null, address: '', userAgent: '', requestId: '' }
@@ -30,19 +30,9 @@ t.test('links that set a password, check by check', async (t) => {
     const given = await prisma.$transaction(async (tx) => app.mailedLinks.give(tx, { kind: 'password.reset', email, userId: id, lifeMs: 60_000, mostAnHour: 9 }))
     return given?.token ?? ''
   }
-  /** What comes of `ask` when `work` is done and not committed, which is committed, after `last`, once that waits for it, or is answered. */
-  async function meanwhile(work: (tx: Tx) => Promise<unknown>, ask: () => Promise<unknown>, last: (tx: Tx) => Promise<unknown> = async () => undefined): Promise<string> {
-    const state = { waited: false, answered: false }
-    const [outcome] = await prisma.$transaction(async (tx) => {
-      await work(tx)
-      const asked = ask().then(() => 'done', (error: { code: string }) => error.code)
-      void asked.then(() => (state.answered = true))
-      while (!state.waited && !state.answered) state.waited = (await pool.query(WAITING)).rows.length > 0
-      await last(tx)
-      return [asked] as const
-    }, { timeout: 20_000 })
-    return outcome
-  }
+  /** `done`, or the code of the refusal. */
+  const outcomeOf = async (work: (tx: Tx) => Promise<unknown>, ask: () => Promise<unknown>, last?: (tx: Tx) => Promise<unknown>): Promise<string> =>
+    (await meanwhile(database, work, () => ask().then(() => 'done', ({ code }: { code: string }) => code), last)).answer
   const giver = await holder([WRITE])
 
   t.test('is given for a person who is there and active, by who may write accounts and reaches them', async (t) => {
@@ -67,7 +57,7 @@ t.test('links that set a password, check by check', async (t) => {
     }
     t.equal(await noted(target.id, 'access.denied'), 1)
     t.equal(await prisma.passwordReset.count(), 0)
-    t.equal(await meanwhile((tx) => tx.user.update({ where: { id: target.id }, data: { status: 'suspended' } }), () => resets.give(giver.caller, target.id)), 'reset.unavailable', 'as they are at the commit')
+    t.equal(await outcomeOf((tx) => tx.user.update({ where: { id: target.id }, data: { status: 'suspended' } }), () => resets.give(giver.caller, target.id)), 'reset.unavailable', 'as they are at the commit')
     await prisma.user.update({ where: { id: target.id }, data: { status: 'active' } })
     t.match(await resets.give(giver.caller, target.id), { token: /^gp_/ })
   })
@@ -121,15 +111,15 @@ t.test('links that set a password, check by check', async (t) => {
     const target = await holder([])
     const before = await hashOf(target.id)
     const { token } = await resets.give(giver.caller, target.id)
-    t.equal(await meanwhile((tx) => tx.passwordReset.deleteMany({ where: { userId: target.id } }), () => take(token)), 'reset.void')
+    t.equal(await outcomeOf((tx) => tx.passwordReset.deleteMany({ where: { userId: target.id } }), () => take(token)), 'reset.void')
     t.equal(await noted(target.id, 'password.reset_refused'), 0)
     const link = await mailed(target)
-    t.equal(await meanwhile((tx) => tx.mailedLink.deleteMany({ where: { userId: target.id } }), () => take(link)), 'reset.void')
+    t.equal(await outcomeOf((tx) => tx.mailedLink.deleteMany({ where: { userId: target.id } }), () => take(link)), 'reset.void')
     t.equal(await hashOf(target.id), before)
     for (const way of ['given', 'mailed']) {
       const { id, email } = await holder([])
       const one = way === 'given' ? (await resets.give(giver.caller, id)).token : await mailed({ id, email })
-      t.equal(await meanwhile((tx) => tx.user.delete({ where: { id } }), () => take(one)), 'reset.void', `${way}: the account is gone`)
+      t.equal(await outcomeOf((tx) => tx.user.delete({ where: { id } }), () => take(one)), 'reset.void', `${way}: the account is gone`)
     }
   })
 
@@ -137,8 +127,8 @@ t.test('links that set a password, check by check', async (t) => {
     const { id } = await holder([])
     const { token } = await resets.give(giver.caller, id)
     const lock = (tx: Tx) => tx.user.update({ where: { id }, data: { name: 'x' } })
-    t.equal(await meanwhile(lock, () => take(token), (tx) => tx.$queryRaw`SELECT 1 FROM password_resets WHERE user_id = ${id}::uuid FOR UPDATE NOWAIT`), 'done')
+    t.equal(await outcomeOf(lock, () => take(token), (tx) => tx.$queryRaw`SELECT 1 FROM password_resets WHERE user_id = ${id}::uuid FOR UPDATE NOWAIT`), 'done')
     const link = await mailed({ id, email: (await prisma.user.findUniqueOrThrow({ where: { id } })).email })
-    t.equal(await meanwhile(lock, () => take(link), (tx) => tx.$queryRaw`SELECT 1 FROM mailed_links WHERE user_id = ${id}::uuid FOR UPDATE NOWAIT`), 'done')
+    t.equal(await outcomeOf(lock, () => take(link), (tx) => tx.$queryRaw`SELECT 1 FROM mailed_links WHERE user_id = ${id}::uuid FOR UPDATE NOWAIT`), 'done')
   })
 })

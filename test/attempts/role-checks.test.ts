@@ -3,18 +3,18 @@
 import t from 'tap'
 import { createActors } from '../support/actors.js'
 import { startApp } from '../support/app.js'
+import { meanwhile } from '../support/meanwhile.js'
 import type { Caller } from '../../src/kernel/principal.js'
 import type { Tx } from '../../src/database/transaction.js'
 
 const WRITE = 'gatehouse:roles.write'
 const LIMITS = 'gatehouse:limits.write'
 const NOBODY = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f44'
-const WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 const CALLS = { name: 'calls', quota: 5, windowSeconds: 60 }
 
 t.test('roles, and what was given with them, check by check', async (t) => {
   const { app, as, clock, database } = await startApp(t)
-  const { prisma, pool } = database
+  const { prisma } = database
   const { person } = await createActors(app, as)
   const { roles, grants } = app
   const callerOf = async (id: string): Promise<Caller> => {
@@ -28,18 +28,9 @@ t.test('roles, and what was given with them, check by check', async (t) => {
   let count = 0
   const input = (more: object = {}) => ({ name: `made-${(count += 1)}`, description: '', permissions: [], limits: [], requiresMfa: false, ...more })
   const refused = (t: Tap, work: Promise<unknown>, code: string, what = code) => t.rejects(work, { code }, what)
-  /** What comes of `ask` when `work` is done and not committed, which is committed once that waits for it, or is answered. */
-  async function meanwhile(work: (tx: Tx) => Promise<unknown>, ask: () => Promise<unknown>): Promise<string> {
-    const state = { waited: false, answered: false }
-    const [outcome] = await prisma.$transaction(async (tx) => {
-      await work(tx)
-      const asked = ask().then(() => 'done', (error: { code: string }) => error.code)
-      void asked.then(() => (state.answered = true))
-      while (!state.waited && !state.answered) state.waited = (await pool.query(WAITING)).rows.length > 0
-      return [asked] as const
-    }, { timeout: 20_000 })
-    return outcome
-  }
+  /** `done`, or the code of the refusal. */
+  const outcomeOf = async (work: (tx: Tx) => Promise<unknown>, ask: () => Promise<unknown>): Promise<string> =>
+    (await meanwhile(database, work, () => ask().then(() => 'done', ({ code }: { code: string }) => code))).answer
   const writer = await holder([WRITE, 'a:b'])
   const planner = await holder([WRITE, LIMITS])
   await roles.update(planner.caller, 'member', '*', { limits: [CALLS] })
@@ -50,7 +41,7 @@ t.test('roles, and what was given with them, check by check', async (t) => {
     await refused(t, roles.create(writer.caller, input({ name: 'taken' })), 'role.taken')
     await refused(t, roles.create(planner.caller, input({ name: 'taken', limits: [{ ...CALLS, name: 'unheard-of' }] })), 'role.taken', 'before its plan is looked at')
     const now = new Date(clock.now())
-    t.equal(await meanwhile((tx) => tx.role.create({ data: { name: 'soon-taken', description: '', permissions: [], createdAt: now, updatedAt: now } }), () => roles.create(writer.caller, input({ name: 'soon-taken' }))), 'role.taken')
+    t.equal(await outcomeOf((tx) => tx.role.create({ data: { name: 'soon-taken', description: '', permissions: [], createdAt: now, updatedAt: now } }), () => roles.create(writer.caller, input({ name: 'soon-taken' }))), 'role.taken')
     for (const key of [NOBODY, 'no-role']) await refused(t, roles.find(key), 'role.not_found')
     await refused(t, roles.update(writer.caller, 'no-role', '*', { description: 'x' }), 'role.not_found')
   })
@@ -103,8 +94,8 @@ t.test('roles, and what was given with them, check by check', async (t) => {
     await roles.update(writer.caller, id, version, { description: 'y' })
     await roles.update(writer.caller, id, '*', { description: 'z' })
     const newer = (tx: Tx) => tx.role.update({ where: { id }, data: { version: { increment: 1 } } })
-    t.equal(await meanwhile(newer, () => roles.update(writer.caller, id, '*', { description: 'late' })), 'precondition.failed')
-    t.equal(await meanwhile(newer, () => roles.remove(writer.caller, id, '*')), 'precondition.failed')
+    t.equal(await outcomeOf(newer, () => roles.update(writer.caller, id, '*', { description: 'late' })), 'precondition.failed')
+    t.equal(await outcomeOf(newer, () => roles.remove(writer.caller, id, '*')), 'precondition.failed')
     t.match(await roles.find(id), { description: 'z' })
   })
 
@@ -145,7 +136,7 @@ t.test('roles, and what was given with them, check by check', async (t) => {
     t.same(await given(), all.filter((line) => line !== `${one.id} ${plain.name}`))
     // whom it is given to while one waits for the others: nobody has passed their gate
     const begun = await prisma.$transaction(async (tx) => grants.begin(tx, admin, await app.authority.hold(tx, admin), giver.id))
-    t.equal(await meanwhile(async (tx) => {
+    t.equal(await outcomeOf(async (tx) => {
       await app.authority.hold(tx, taker.caller, { narrowedUsers: [one.id] })
       await give(late.id, plain.name, tx)
     }, () => grants.finish(admin, giver.id, begun)), 'done')
