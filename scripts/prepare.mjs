@@ -3,15 +3,17 @@
 // imports from node_modules: it runs before there is one.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 
 export const root = resolve(import.meta.dirname, '..')
 
 const at = (...parts) => join(root, ...parts)
 const CLIENT_STAMP = at('src/database/generated', '.gatehouse-generate')
-const BUILD_STAMP = at('dist', '.gatehouse-build')
-const PAGES = at('dist', 'ui')
+const DIST = at('dist')
+const BUILDING = at('.build')
+const BUILD_STAMP = join(DIST, '.gatehouse-build')
+const PAGES = join(DIST, 'ui')
 const PAGES_STAMP = join(PAGES, '.gatehouse-pages')
 
 function hashOf(files) {
@@ -130,9 +132,36 @@ export async function ensurePages() {
   writeFileSync(PAGES_STAMP, hash)
 }
 
+const SWAPS = 10
+
+/** Puts a folder, with what tells that it is whole, in the place of dist. Whoever does the same at that moment has made the same: one of the two is left. */
+function swapIn(next) {
+  const old = `${next}-old`
+  for (let time = 1; ; time += 1) {
+    try {
+      renameSync(DIST, old)
+    } catch (error) {
+      if (error.code !== 'ENOENT') throw error
+    }
+    try {
+      renameSync(next, DIST)
+      return rmSync(old, { recursive: true, force: true })
+    } catch (error) {
+      if (time === SWAPS || (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST')) throw error
+      rmSync(old, { recursive: true, force: true })
+    }
+  }
+}
+
+/** Of builds that were stopped: their folders are named by a process that is no more. */
+function removeLeftovers() {
+  for (const name of existsSync(BUILDING) ? readdirSync(BUILDING) : []) if (!existsSync(`/proc/${parseInt(name, 10)}`)) rmSync(join(BUILDING, name), { recursive: true, force: true })
+}
+
 /**
- * Compiles when a source has changed, the pages included. What was compiled before is removed first: autoload would find the routes of deleted files. Types are not checked
- * (npm run typecheck does): that would take ten seconds and every package's types, which an installation without them lacks.
+ * Compiles when a source has changed, the pages included: into a folder of its own, which then takes the place of what was compiled before. So a build that is stopped, or one of two at a
+ * time, leaves no half program, and autoload finds no routes of deleted files. Types are not checked (npm run typecheck does): that would take ten seconds and every package's
+ * types, which an installation without them lacks.
  */
 export async function ensureBuilt() {
   await ensurePages()
@@ -141,7 +170,10 @@ export async function ensureBuilt() {
   const sources = [...['src', 'plugins', 'routes', 'bench', 'faults'].flatMap((folder) => sourcesBelow(folder)).filter((path) => !path.startsWith(join('bench', 'peers'))), ...shared]
   const hash = hashOf(['package.json', 'scripts/transpile.mjs', 'node_modules/typescript/package.json', ...sources])
   if (holds(BUILD_STAMP, hash)) return
-  for (const name of existsSync(at('dist')) ? readdirSync(at('dist')) : []) if (name !== 'ui') rmSync(at('dist', name), { recursive: true, force: true })
-  await run('Building', process.execPath, [at('scripts/transpile.mjs'), at('dist'), ...sources.filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))])
-  writeFileSync(BUILD_STAMP, hash)
+  removeLeftovers()
+  const next = join(BUILDING, String(process.pid))
+  await run('Building', process.execPath, [at('scripts/transpile.mjs'), next, DIST, ...sources.filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))])
+  cpSync(PAGES, join(next, 'ui'), { recursive: true })
+  writeFileSync(join(next, '.gatehouse-build'), hash)
+  swapIn(next)
 }

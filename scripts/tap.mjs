@@ -6,4 +6,4 @@ if (files.length === 0) {
   console.error('usage: node scripts/tap.mjs FILE...')
   process.exit(2)
 }
-process.exitCode = await runTap(files, ['--disable-coverage'])
+process.exitCode = await runTap(files)

@@ -28,10 +28,13 @@ export function resolve(specifier, context, next) {
   return { url: url.href, shortCircuit: true, format: 'module' }
 }
 
+/** Where a file of ours is kept as JavaScript. */
+export const keptAt = (path) => join(KEPT, `${relative(ROOT, path)}.js`)
+
 function transpiled(path) {
   const text = readFileSync(path, 'utf8')
   const mark = `\n// ${createHash('sha256').update(version).update(text).digest('hex')}\n`
-  const kept = join(KEPT, `${relative(ROOT, path)}.js`)
+  const kept = keptAt(path)
   if (existsSync(kept)) {
     const source = readFileSync(kept, 'utf8')
     if (source.endsWith(mark)) return source

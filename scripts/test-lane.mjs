@@ -15,20 +15,6 @@ const { files, claims } = JSON.parse(process.env.GATEHOUSE_TEST_LANE)
 const testOf = (globalThis[Symbol.for('gatehouse.test')] = new Map())
 register('./test-lane-hooks.mjs', import.meta.url)
 const { default: t } = await import('tap') // now, with the hooks
-followChildren()
-
-/** What a test starts is not followed by tap (test-child.mjs says why), and by us only where coverage is counted. */
-function followChildren() {
-  const others = (process.env.NODE_OPTIONS ?? '').split(' ').filter((option) => option !== '' && !option.includes('@tapjs/processinfo'))
-  const ours = process.env._TAPJS_PROCESSINFO_COVERAGE_ === '0' ? [] : [`--import=${new URL('test-child.mjs', import.meta.url).href}`]
-  process.env.NODE_OPTIONS = [...others, ...ours].join(' ')
-  const spawned = globalThis[Symbol.for('process-on-spawn@*:singletonId')]
-  if (!Array.isArray(spawned?.listeners)) throw new Error('tap follows what a test starts in another way than it did')
-  const follow = (child) => {
-    child.env = { NODE_OPTIONS: process.env.NODE_OPTIONS, ...child.env }
-  }
-  spawned.listeners = ours.length === 0 ? [] : [follow]
-}
 
 function claim(index) {
   try {

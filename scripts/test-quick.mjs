@@ -7,4 +7,4 @@ await ensureGenerated()
 const { runTap, testFiles } = await import('./test-run.mjs')
 process.env.GATEHOUSE_TEST_SEEDS ??= '100'
 const DOORS = ['answers', 'auth', 'keys', 'keys-verify', 'setup', 'users', 'whoami'].map((name) => `test/routes/${name}.test.ts`)
-process.exitCode = await runTap([...testFiles(['domain', 'structure']), ...DOORS], ['--disable-coverage'])
+process.exitCode = await runTap([...testFiles(['domain', 'structure']), ...DOORS])

@@ -1,9 +1,9 @@
 // Gives a test run its stores: a PostgreSQL server with one migrated template database, and a Redis when there is one.
 // Test files learn of both through GATEHOUSE_TEST_* variables. Never touches a database it did not make.
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
 import { createServer, connect } from 'node:net'
-import { tmpdir } from 'node:os'
+import { freemem, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
@@ -13,6 +13,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 // what is written is thrown away: no need to wait for the disk
 const SETTINGS = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '200' }
 const STRICT = process.env.CI === 'true'
+const MEMORY_FOLDER = '/dev/shm'
+const MEMORY_AT_LEAST = 6e9
 
 /** The URL of a database on the server of `base`. */
 export function databaseUrl(base, name) {
@@ -31,15 +33,31 @@ function urlOf({ host = 'localhost', port = 5432, user = 'postgres', password })
   return url.href
 }
 
-async function findServer(cleanUp) {
+/** Where the run's data lies: in memory where there is plenty and programs may run there, for a database is some seven hundred files, which a disk makes in most of a second. */
+async function chooseFolder() {
+  try {
+    const { bavail, bsize } = await statfs(MEMORY_FOLDER)
+    if (Math.min(bavail * bsize, freemem()) < MEMORY_AT_LEAST) return tmpdir()
+    const folder = await mkdtemp(join(MEMORY_FOLDER, 'gatehouse-test-'))
+    const program = join(folder, 'program')
+    await writeFile(program, '#!/bin/sh\n', { mode: 0o755 })
+    const { status } = spawnSync(program)
+    await rm(folder, { recursive: true })
+    return status === 0 ? MEMORY_FOLDER : tmpdir()
+  } catch {
+    return tmpdir() // another system, or it is not ours to write to
+  }
+}
+
+async function findServer(cleanUp, folder) {
   const given = process.env.GATEHOUSE_TEST_DATABASE_URL
   if (given) return { url: given, note: 'PostgreSQL: GATEHOUSE_TEST_DATABASE_URL' }
   const { startEmbeddedPostgres } = await import('../src/database/embedded-postgres.ts')
-  const dataDir = await mkdtemp(join(tmpdir(), 'gatehouse-test-'))
+  const dataDir = await mkdtemp(join(folder, 'gatehouse-test-'))
   try {
     const embedded = await startEmbeddedPostgres({ dataDir, log: (message) => console.error(`# ${message}`), settings: SETTINGS })
     cleanUp.push(() => rm(dataDir, { recursive: true, force: true }), () => embedded.stop())
-    return { url: urlOf(embedded.connection), note: 'PostgreSQL: embedded' }
+    return { url: urlOf(embedded.connection), note: `PostgreSQL: embedded, in ${folder}` }
   } catch (error) {
     await rm(dataDir, { recursive: true, force: true })
     throw error
@@ -134,10 +152,11 @@ export async function setUpStores() {
   }
   const unregister = register()
   try {
-    const server = await findServer(cleanUp)
+    const folder = await chooseFolder()
+    const server = await findServer(cleanUp, folder)
     const template = await makeTemplate(server.url, cleanUp)
     const redis = await findRedis(cleanUp)
-    const env = { GATEHOUSE_TEST_DATABASE_URL: server.url, GATEHOUSE_TEST_TEMPLATE: template, ...(redis.url ? { GATEHOUSE_TEST_REDIS_URL: redis.url } : {}) }
+    const env = { GATEHOUSE_TEST_DATABASE_URL: server.url, GATEHOUSE_TEST_TEMPLATE: template, GATEHOUSE_TEST_FOLDER: folder, ...(redis.url ? { GATEHOUSE_TEST_REDIS_URL: redis.url } : {}) }
     return { env, notes: [server.note, redis.note], tearDown }
   } catch (error) {
     await tearDown()

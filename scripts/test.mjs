@@ -9,6 +9,5 @@ await ensureBuilt()
 // these import packages, which may not have been there until now
 const { runTap, testFiles } = await import('./test-run.mjs')
 const { coverageComplaint } = await import('./coverage.mjs')
-const given = process.argv.slice(2)
-const named = given.filter((argument) => !argument.startsWith('-'))
-process.exitCode = await runTap(named.length > 0 ? named : testFiles(), given.filter((argument) => argument.startsWith('-')), coverageComplaint)
+const named = process.argv.slice(2)
+process.exitCode = await runTap(named.length > 0 ? named : testFiles(), { coverage: coverageComplaint })

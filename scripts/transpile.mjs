@@ -1,11 +1,12 @@
-// node scripts/transpile.mjs OUT FILE...: TypeScript to JavaScript, file by file and without a look at types, with source maps.
+// node scripts/transpile.mjs OUT PLACE FILE...: TypeScript to JavaScript, file by file and without a look at types, with source maps. Written to OUT, which
+// will lie at PLACE.
 // A process of its own: the compiler is not needed again, and would stay in the memory of the server it builds.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import ts from 'typescript'
 import { root } from './prepare.mjs'
 
-const [out, ...files] = process.argv.slice(2)
+const [out, place, ...files] = process.argv.slice(2)
 const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true, sourceMap: true }
 let wrong = 0
 
@@ -17,6 +18,6 @@ for (const file of files) {
   wrong += diagnostics.length
   mkdirSync(folder, { recursive: true })
   writeFileSync(target, outputText)
-  writeFileSync(`${target}.map`, JSON.stringify({ ...JSON.parse(sourceMapText), sources: [relative(folder, join(root, file))] }))
+  writeFileSync(`${target}.map`, JSON.stringify({ ...JSON.parse(sourceMapText), sources: [relative(join(place, dirname(file)), join(root, file))] }))
 }
 process.exitCode = wrong === 0 ? 0 : 1

@@ -121,7 +121,7 @@ t.test('in the data folder: beside a live node, with none running, and beside wh
   const first = launch(t, folder)
   const origin = await first.listening
   const command = spawnSync(process.execPath, [join(ROOT, 'scripts/admin.mjs'), 'create', 'one@example.com'], {
-    cwd: folder, encoding: 'utf8', env: { PATH: process.env['PATH'], BCRYPT_COST: '10' },
+    cwd: folder, encoding: 'utf8', env: { PATH: process.env['PATH'], NODE_OPTIONS: process.env['NODE_OPTIONS'] ?? '', BCRYPT_COST: '10' },
   })
   t.equal(command.status, 0, command.stderr)
   t.ok(await signsIn(origin, 'one@example.com', command.stdout.trim()))

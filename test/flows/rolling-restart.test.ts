@@ -15,7 +15,7 @@ import { freePort } from '../support/redis.js'
 const PASSWORD = 'correct horse battery staple'
 const SECRET = 'a secret of the tests, 32 characters or more'
 
-// each Node that a test starts writes down what it ran (scripts/test-child.mjs), where somebody else may not
+// each Node that a test starts writes down what it ran (scripts/test-coverage.mjs), where somebody else may not
 const PLAIN = ['-u', 'NODE_OPTIONS']
 
 t.setTimeout(240_000)

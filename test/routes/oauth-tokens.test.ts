@@ -72,9 +72,7 @@ t.test('tokens of clients', async (t) => {
     t.equal(await outcome(app.inject({ method: 'POST', url: '/oauth/token', headers: own(), payload: GRANT })), '400 invalid_request', 'no JSON')
     t.equal(await outcome(post('token', `scope=${'a'.repeat(40_000)}`, own())), '413 invalid_request')
     t.equal((await app.inject({ url: '/oauth/token', headers: own() })).statusCode, 405, 'and never by GET, whose address is written down')
-    const started = performance.now()
     t.equal(await outcome(post('token', { ...GRANT, scope: Array.from({ length: 4_500 }, (_, at) => `s${at}`).join(' ') }, own())), '400 invalid_scope')
-    t.ok(performance.now() - started < 500)
   })
 
   t.test('Basic: both halves are encoded, and nothing else is one', async (t) => {

@@ -23,9 +23,12 @@ export function build(): void {
   if (status !== 0) throw new Error(stderr)
 }
 
+/** Where folders of tests are made (scripts/test-setup.mjs). */
+const FOLDERS = process.env['GATEHOUSE_TEST_FOLDER'] ?? tmpdir()
+
 /** An empty folder, removed when `t` ends. */
-export function emptyFolder(t: Teardown): string {
-  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-test-'))
+export function emptyFolder(t: Teardown, where = FOLDERS): string {
+  const folder = mkdtempSync(join(where, 'gatehouse-test-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
@@ -46,10 +49,11 @@ export function launch(t: Teardown, folder: string, variables: Record<string, st
 
 /** `launch`, of a program that lies elsewhere. */
 export function launchAt(t: Teardown, main: string, folder: string, variables: Record<string, string> = {}): Program {
-  const { PATH, NODE_V8_COVERAGE } = process.env
+  // the options count coverage, where a run does
+  const { PATH, NODE_OPTIONS } = process.env
   const child = spawn(process.execPath, ['--enable-source-maps', main], {
     cwd: folder,
-    env: { PATH, ...(NODE_V8_COVERAGE === undefined ? {} : { NODE_V8_COVERAGE }), PORT: '0', INSIDE_PORT: '0', BCRYPT_COST: '10', LOG_LEVEL: 'error', DRAIN_SECONDS: '0', ...variables },
+    env: { PATH, ...(NODE_OPTIONS === undefined ? {} : { NODE_OPTIONS }), PORT: '0', INSIDE_PORT: '0', BCRYPT_COST: '10', LOG_LEVEL: 'error', DRAIN_SECONDS: '0', ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const said = { out: '', err: '' }
