@@ -39,6 +39,9 @@ export interface DatabaseOptions {
   onError: (error: Error) => void
 }
 
+// What is read past a transaction in the middle of one waits for a second connection while it holds its own. Were both of one pool, as many transactions as it has connections
+// would wait for each other, and a caller's fifty requests at once would stop a node for everybody, two seconds at a time. These are held by single statements alone.
+const INNER_MAX = 2
 // PostgreSQL's own limits are set by session.ts; these hold for a server that does not answer
 const LIMITS = { connectionTimeoutMillis: 2_000, query_timeout: 12_000 }
 
@@ -64,13 +67,19 @@ export function discard(client: pg.Client): void {
 }
 
 export function connectDatabase({ connection, poolMax, onError, pooling = OWN_SESSIONS, direct }: DatabaseOptions): Database {
-  const pool = settled(new pg.Pool({ ...LIMITS, ...connection, max: poolMax, application_name: 'gatehouse', Client: clientFor(pooling, connection.places) }), { isShared: pooling.isShared, schema: connection.schema })
-  pool.on('error', onError)
+  const poolOf = (max: number): pg.Pool => settled(new pg.Pool({ ...LIMITS, ...connection, max, application_name: 'gatehouse', Client: clientFor(pooling, connection.places) }), { isShared: pooling.isShared, schema: connection.schema }).on('error', onError)
+  const pool = poolOf(poolMax)
+  const inner = poolOf(INNER_MAX)
   const prisma = new PrismaClient({
     adapter: withInstants(new PrismaPg(pool, connection.schema === undefined ? {} : { schema: connection.schema })),
-    transactionOptions: { maxWait: 2_500, timeout: 20_000 },
+    // a little longer than for a connection, whose own error says more
+    transactionOptions: { maxWait: (connection.connectionTimeoutMillis ?? LIMITS.connectionTimeoutMillis) + 500, timeout: 20_000 },
   })
   const open = new AsyncLocalStorage<{ tx: Tx; afterCommit: (() => Promise<void>)[] }>()
+  // of both forms: whoever has a transaction open is given a connection of the others
+  const connect = pool.connect.bind(pool) as (...given: unknown[]) => unknown
+  const connectInner = inner.connect.bind(inner) as (...given: unknown[]) => unknown
+  Object.assign(pool, { connect: (...given: unknown[]) => (open.getStore() ? connectInner : connect)(...given) })
   let running = 0
   return {
     pool,
@@ -100,7 +109,7 @@ export function connectDatabase({ connection, poolMax, onError, pooling = OWN_SE
     },
     async close() {
       await prisma.$disconnect()
-      if (!pool.ended) await pool.end()
+      await Promise.all([pool, inner].map(async (one) => (one.ended ? undefined : one.end())))
     },
   }
 }

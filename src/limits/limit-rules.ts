@@ -108,6 +108,9 @@ function keyCounter(ownerId: string, limitGroupId: string, name: string): string
   return flat(`key:{${ownerId}}:${limitGroupId}:${name}`)
 }
 
+/** Most credentials hang on nothing: one object for them all. */
+const UNLIMITED: Bound = Object.freeze({ limits: Object.freeze([]), charges: Object.freeze([]) })
+
 export interface OwnerFacts {
   ownerId: string
   /** set for this owner */
@@ -121,9 +124,11 @@ export interface OwnerFacts {
  * counters hang on owner and name alone, so no other role, key or rotation refills them.
  */
 export function limitsOfOwner({ ownerId, ownerLimits, plan = [] }: OwnerFacts): Bound {
+  const own = readLimits(ownerLimits)
+  if (own.length === 0 && plan.length === 0) return UNLIMITED
   const limits: Limit[] = []
   const charges: LimitCharge[] = []
-  for (const [kind, list] of [['owner', readLimits(ownerLimits)], ['plan', plan]] as const) {
+  for (const [kind, list] of [['owner', own], ['plan', plan]] as const) {
     for (const limit of list) {
       limits.push({ ...limit, name: `${kind}:${limit.name}` })
       charges.push(chargeOf(flat(`${kind}:{${ownerId}}:${limit.name}`), limit))
@@ -137,10 +142,10 @@ export function limitsOfKey(key: OwnerFacts & { limitGroupId: string; limits: re
   const { ownerId, limitGroupId } = key
   const own = readLimits(key.limits)
   const owner = limitsOfOwner(key)
-  return {
-    limits: owner.limits.length === 0 ? own : [...own, ...owner.limits],
-    charges: [...own.map((limit) => chargeOf(keyCounter(ownerId, limitGroupId, limit.name), limit)), ...owner.charges],
-  }
+  if (own.length === 0) return owner
+  const charges = own.map((limit) => chargeOf(keyCounter(ownerId, limitGroupId, limit.name), limit))
+  // a list that was put together of two keeps room for more: a million keys are held
+  return owner === UNLIMITED ? { limits: own, charges } : { limits: own.concat(owner.limits), charges: charges.concat(owner.charges) }
 }
 
 const notLowered = (name: string, why: string): AppError => problem('access.denied', { detail: `A request may only lower the limit ${name}: ${why}` })

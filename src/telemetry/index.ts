@@ -32,10 +32,20 @@ export interface Telemetry {
 
 const pairs = (values: Values): Iterable<readonly [Labels, number]> => (typeof values === 'number' ? [[{}, values]] : values)
 
+/** Memory, event loop and collections are the process's, whatever runs in it: what watches them is never taken down again. */
+let watched: Registry | null = null
+
+function ofProcess(): Registry {
+  if (watched) return watched
+  watched = new Registry()
+  collectDefaultMetrics({ register: watched })
+  return watched
+}
+
 export function createTelemetry(): Telemetry {
+  const processes = ofProcess()
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
-  const numbersOfAll = isWorker() ? createNumbersOfAll(() => registry.getMetricsAsJSON()) : null
+  const numbersOfAll = isWorker() ? createNumbersOfAll(async () => [...await processes.getMetricsAsJSON(), ...await registry.getMetricsAsJSON()]) : null
   return {
     add({ name, help, type, labels = [], read, together = 'sum' }) {
       const options = { name, help, labelNames: labels, registers: [], aggregator: together }
@@ -53,7 +63,7 @@ export function createTelemetry(): Telemetry {
       registry.registerMetric({ ...facts, get: async () => ({ ...facts, values: values() }) } as unknown as Histogram)
     },
     async text() {
-      if (numbersOfAll === null) return registry.metrics()
+      if (numbersOfAll === null) return `${await processes.metrics()}\n${await registry.metrics()}`
       return AggregatorRegistry.aggregate(await numbersOfAll()).metrics()
     },
     contentType: registry.contentType,

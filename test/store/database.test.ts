@@ -53,6 +53,20 @@ t.test('transact', async (t) => {
     t.equal(thrown, mine)
     t.same(await emails(database), [])
   })
+  t.test('as many at once as there may be, each of which reads past its transaction: all end', async (t) => {
+    const small = connectDatabase({ connection: { connectionString: database.url, connectionTimeoutMillis: 60_000 }, poolMax: 2, onError: () => undefined })
+    t.teardown(() => small.close())
+    const read = async (): Promise<void> => void (await small.pool.query('SELECT 1'))
+    const ended = await Promise.all(Array.from({ length: 12 }, (_, at) => small.transact(async (tx) => {
+      await insertUser(tx, `${at}@x.example`)
+      await read()
+      await small.prisma.user.count()
+      if (at % 4 === 3) throw new Error('mine')
+      return at
+    }).catch((error: unknown) => (error instanceof Error ? error.message : error))))
+    t.same(ended, [0, 1, 2, 'mine', 4, 5, 6, 'mine', 8, 9, 10, 'mine'])
+    t.equal((await emails(database)).length, 9)
+  })
   t.test('nested calls join the outer one: one commit, one rollback', async (t) => {
     await transact(async (outer) => {
       await insertUser(outer, 'a@x.example')

@@ -12,6 +12,9 @@ export interface TestDatabase extends Database {
   url: string
 }
 
+// fifty at once wait for six connections: on a busy machine longer than the program would let them
+const PATIENT_MS = 30_000
+
 /** A variable of the run's set-up. Throws with the command that sets it. */
 export function fromSetUp(name: 'GATEHOUSE_TEST_DATABASE_URL' | 'GATEHOUSE_TEST_TEMPLATE'): string {
   const value = process.env[name]
@@ -46,7 +49,7 @@ export async function createBareDatabase(t: Teardown, template?: string): Promis
 /** A migrated database of its own, connected; closed and dropped when `t` ends. */
 export async function createTestDatabase(t: Teardown, options: { poolMax?: number } = {}): Promise<TestDatabase> {
   const { url } = await createBareDatabase(t, fromSetUp('GATEHOUSE_TEST_TEMPLATE'))
-  const database = connectDatabase({ connection: { connectionString: url }, poolMax: options.poolMax ?? 6, onError: () => undefined })
+  const database = connectDatabase({ connection: { connectionString: url, connectionTimeoutMillis: PATIENT_MS }, poolMax: options.poolMax ?? 6, onError: () => undefined })
   t.teardown(() => database.close())
   return { ...database, url }
 }
