@@ -11,7 +11,7 @@ import { keptAt } from './test-lane-hooks.mjs'
 const ROOT = resolve(import.meta.dirname, '..')
 const FOLDER = join(ROOT, '.tap', 'coverage')
 // what a lane has transpiled, and what was built
-const OURS = ['src/', 'plugins/', 'routes/', 'dist/'].map((folder) => pathToFileURL(join(ROOT, folder)).href)
+const OURS = ['src/', 'plugins/', 'routes/', 'dist/src/', 'dist/plugins/', 'dist/routes/'].map((folder) => pathToFileURL(join(ROOT, folder)).href)
 const MAP = /^\/\/# sourceMappingURL=data:application\/json;base64,(.*)$/m
 
 const session = new Session()
