@@ -101,6 +101,9 @@ export async function privateRedis(t: Teardown, { running = true } = {}): Promis
   return { url: `redis://127.0.0.1:${port}`, ...one }
 }
 
+/** What waits for something that does not come takes longer than this, or for ever; what does not wait takes less, however busy a machine is. */
+export const HELD_UP_MS = 15_000
+
 /** Asks again and again until the answer is true (or, for a promise of something, until it does not reject); throws after `limitMs`. */
 export async function eventually(ask: () => unknown, limitMs: number): Promise<number> {
   const from = performance.now()
