@@ -74,6 +74,7 @@ export const ConfigSchema = Type.Object({
   EMAIL_VERIFICATION: Type.Optional(Type.Union([Type.Literal('required'), Type.Literal('optional')], { description: 'Is an account opened only once its address has been confirmed by mail? `required` when SMTP_URL is set, else `optional`' })),
   MAGIC_LINK: Type.Union([Type.Literal('off'), Type.Literal('on')], { default: 'off', description: 'May people sign in by a code or link that is mailed to them, without a password?' }),
   OUTBOUND_ALLOW: Type.String({ default: '', description: 'Comma-separated addresses or CIDR ranges of special use (127.0.0.0/8, 10.0.0.0/8) that Gatehouse may send requests to, also over plain http: identity providers of an intranet. Nothing else but the public Internet is asked, over https; link-local addresses and machines\' metadata never are' }),
+  OUTBOUND_ALLOW_ORGANIZATIONS: Type.String({ default: '', description: 'The same for what organizations name themselves: addresses of their webhook endpoints. What OUTBOUND_ALLOW names is not open to them' }),
   DNS_SERVERS: Type.String({ default: '', description: 'Comma-separated addresses of resolvers (192.0.2.53, [2001:db8::53]:5353) that are asked for the records that prove organizations\' domains; best ones that validate DNSSEC. Without it those of the machine' }),
   ORGANIZATION_DOMAINS_KEPT_DAYS: days(7, 'How long the record that proves an organization\'s domain may be gone until the domain is its own no longer; nobody comes in by it meanwhile'),
   CONNECTIONS_MAX: Type.Integer({ minimum: 16, maximum: 1_000_000, default: 10_000, description: 'Connections of this node at a time' }),
@@ -159,6 +160,7 @@ export interface Config {
   emailVerification: 'required' | 'optional'
   magicLink: boolean
   outboundAllow: string[]
+  outboundAllowOrganizations: string[]
   dnsServers: string[]
   organizationDomainsKeptDays: number
   connectionsMax: number
@@ -259,6 +261,7 @@ function crossChecks(env: Partial<Environment>, given: ReadonlySet<string>): Mis
   if (env.SMTP_URL !== undefined && !isSmtpUrl(env.SMTP_URL)) say('SMTP_URL', 'must be smtp:// or smtps:// with a host, and nothing behind it')
   else if (env.SMTP_URL !== undefined && !given.has('PUBLIC_URL')) say('PUBLIC_URL', 'is required with SMTP_URL: the links in mails begin with it')
   if (!listOf(env.OUTBOUND_ALLOW ?? '').every(isAddressRange)) say('OUTBOUND_ALLOW', 'must be addresses or CIDR ranges, comma-separated')
+  if (!listOf(env.OUTBOUND_ALLOW_ORGANIZATIONS ?? '').every(isAddressRange)) say('OUTBOUND_ALLOW_ORGANIZATIONS', 'must be addresses or CIDR ranges, comma-separated')
   if (!listOf(env.DNS_SERVERS ?? '').every(isResolver)) say('DNS_SERVERS', 'must be addresses of resolvers, each with or without a port, comma-separated')
   if (/\p{Cc}/u.test(env.GATEHOUSE_DATA_DIR ?? '')) say('GATEHOUSE_DATA_DIR', 'must not hold line breaks or other control characters')
   if (!listOf(env.CORS_ORIGINS ?? '').every((origin) => isOrigin(origin, false) && new URL(origin).origin === origin)) say('CORS_ORIGINS', 'must be origins like https://app.example.com, comma-separated, no wildcard, no path')
@@ -321,7 +324,7 @@ function toConfig(env: Environment): Config {
     keyPrefix: env.KEY_PREFIX, keysPerOwner: env.KEYS_PER_OWNER, soldKeysPerOwner: env.SOLD_KEYS_PER_OWNER, limitsWithoutRedis: env.LIMITS_WITHOUT_REDIS, usageMinutesKeptDays: env.USAGE_MINUTES_KEPT_DAYS, usageHoursKeptDays: env.USAGE_HOURS_KEPT_DAYS,
     usageDaysKeptDays: env.USAGE_DAYS_KEPT_DAYS, auditRefusalsKeptDays: env.AUDIT_REFUSALS_KEPT_DAYS, sessionsPerUser: env.SESSIONS_PER_USER,
     requestsPerMinute: env.REQUESTS_PER_MINUTE, smtpUrl: env.SMTP_URL ?? null, mailFrom: env.MAIL_FROM ?? null, mailDir: env.GATEHOUSE_MAIL_DIR ?? null,
-    emailVerification: env.EMAIL_VERIFICATION ?? (env.SMTP_URL === undefined ? 'optional' : 'required'), magicLink: env.MAGIC_LINK === 'on', outboundAllow: listOf(env.OUTBOUND_ALLOW), dnsServers: listOf(env.DNS_SERVERS), organizationDomainsKeptDays: env.ORGANIZATION_DOMAINS_KEPT_DAYS, connectionsMax: env.CONNECTIONS_MAX, connectionsPerAddress: env.CONNECTIONS_PER_ADDRESS,
+    emailVerification: env.EMAIL_VERIFICATION ?? (env.SMTP_URL === undefined ? 'optional' : 'required'), magicLink: env.MAGIC_LINK === 'on', outboundAllow: listOf(env.OUTBOUND_ALLOW), outboundAllowOrganizations: listOf(env.OUTBOUND_ALLOW_ORGANIZATIONS), dnsServers: listOf(env.DNS_SERVERS), organizationDomainsKeptDays: env.ORGANIZATION_DOMAINS_KEPT_DAYS, connectionsMax: env.CONNECTIONS_MAX, connectionsPerAddress: env.CONNECTIONS_PER_ADDRESS,
     eventsKeptDays: env.EVENTS_KEPT_DAYS, eventStreamsMax: env.EVENT_STREAMS_MAX, eventStreamsPerOwner: env.EVENT_STREAMS_PER_OWNER, importMaxBytes: env.IMPORT_MAX_BYTES,
   }
 }

@@ -1,4 +1,4 @@
-// app.webhooks: events sent to endpoints that administrators name.
+// app.webhooks: events sent to endpoints that administrators and organizations name.
 import fp from 'fastify-plugin'
 import { createWebhooks, type WebhookService } from '../../src/webhooks/index.js'
 
@@ -9,8 +9,8 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { prisma, cursors, secrets, clock, log, outbound, audit, mail, authority, eventStore, eventFeed, database: { pool, transact, afterCommit } } = app
-  const feature = createWebhooks({ prisma, pool, cursors, transact, afterCommit, clock, secrets, log, outbound, audit, mail, authority, events: eventStore, feed: eventFeed })
+  const { prisma, cursors, secrets, clock, log, outbound, outboundOfOrganizations, audit, mail, authority, standings, organizationMembers: members, eventStore, eventFeed, database: { pool, transact, afterCommit } } = app
+  const feature = createWebhooks({ prisma, pool, cursors, transact, afterCommit, clock, secrets, log, outbound, outboundOfOrganizations, audit, mail, authority, standings, members, events: eventStore, feed: eventFeed })
   app.decorate('webhooks', feature.webhooks)
   app.operate(feature)
-}, { name: 'webhooks', dependencies: ['outbound', 'events', 'authority', 'mail'] })
+}, { name: 'webhooks', dependencies: ['outbound', 'events', 'authority', 'mail', 'organizations', 'organization-log'] })

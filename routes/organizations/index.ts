@@ -49,10 +49,10 @@ export default (async (app) => {
     schema: {
       operationId: 'changeOrganization', summary: 'Change an organization', tags, params: IdParams, querystring: WaitQuery, body: OrganizationPatch, response: { 200: OrganizationView },
       description: 'Name and slug are its own (right organization.write). The rest is its operator\'s: status and metadata with gatehouse:organizations.write, entitlement with gatehouse:organizations.entitle, limits with '
-        + 'gatehouse:limits.write, clientsMax with gatehouse:clients.write. What is taken away is gone from its keys and members at once.',
+        + 'gatehouse:limits.write, clientsMax with gatehouse:clients.write, webhooksMax with gatehouse:webhooks.write. What is taken away is gone from its keys and members at once.',
     },
     config: {
-      access: ['user', 'gatehouse:organizations.write', 'gatehouse:organizations.entitle', 'gatehouse:limits.write', 'gatehouse:clients.write', 'gatehouse:brake'],
+      access: ['user', 'gatehouse:organizations.write', 'gatehouse:organizations.entitle', 'gatehouse:limits.write', 'gatehouse:clients.write', 'gatehouse:webhooks.write', 'gatehouse:brake'],
       errors: ['organization.not_found', 'organization.taken', 'permission.not_held', 'precondition.required', 'precondition.failed'],
     },
   }, async (request, reply) => {

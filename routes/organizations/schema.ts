@@ -5,7 +5,7 @@ import { pageOf, pageQuery } from '../../src/kernel/page.js'
 import { PERMISSION_LENGTH, PERMISSION_PATTERN } from '../../src/kernel/permissions.js'
 import { Limits, LimitView } from '../limits/schema.js'
 
-const RIGHTS = ['organization.write', 'members.read', 'members.write', 'roles.write', 'keys.read', 'keys.write', 'clients.read', 'clients.write', 'usage.read', 'audit.read'] as const
+const RIGHTS = ['organization.write', 'members.read', 'members.write', 'roles.write', 'keys.read', 'keys.write', 'clients.read', 'clients.write', 'webhooks.read', 'webhooks.write', 'usage.read', 'audit.read'] as const
 
 const ID = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f50'
 const ROLE = '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f51'
@@ -21,23 +21,28 @@ const Permission = Type.String({ maxLength: PERMISSION_LENGTH, pattern: PERMISSI
 const Entitlement = Type.Array(Permission, { maxItems: 200, uniqueItems: true, description: 'What it may do of the application\'s permissions: nobody in it, and no key of it, is worth more. Its operator\'s, with gatehouse:organizations.entitle' })
 const Plan = Type.Array(Limits.items, { maxItems: 10, description: 'Limits that count over all its keys, and its members while they act in it. Its operator\'s, with gatehouse:limits.write' })
 const ClientsMax = Type.Integer({ minimum: 0, maximum: 1_000, description: 'OAuth clients that it may have of its own. Its operator\'s, with gatehouse:clients.write' })
+const WebhooksMax = Type.Integer({ minimum: 0, maximum: 100, description: 'Webhook endpoints that it may have of its own. Its operator\'s, with gatehouse:webhooks.write' })
 const Status = Type.Unsafe<'active' | 'suspended'>({ type: 'string', enum: ['active', 'suspended'], description: 'suspended: its keys open nothing, and nobody acts in it' })
 
 const organization = {
-  id: ID, slug: 'acme', name: 'Acme', status: 'active', metadata: { plan: 'pro' }, entitlement: ['reports:*'], limits: [{ name: 'calls', quota: 10_000, windowSeconds: 60 }], clientsMax: 0, version: 1, createdAt: at, updatedAt: at,
+  id: ID, slug: 'acme', name: 'Acme', status: 'active', metadata: { plan: 'pro' }, entitlement: ['reports:*'], limits: [{ name: 'calls', quota: 10_000, windowSeconds: 60 }], clientsMax: 0, webhooksMax: 0, version: 1,
+  createdAt: at, updatedAt: at,
 }
 const organizationFields = {
-  id: Id, slug: Type.String(), name: Type.String(), status: Status, metadata: Metadata, entitlement: Type.Array(Type.String()), limits: Type.Array(LimitView), clientsMax: ClientsMax, version: Version, createdAt: Time, updatedAt: Time,
+  id: Id, slug: Type.String(), name: Type.String(), status: Status, metadata: Metadata, entitlement: Type.Array(Type.String()), limits: Type.Array(LimitView), clientsMax: ClientsMax, webhooksMax: WebhooksMax,
+  version: Version, createdAt: Time, updatedAt: Time,
 }
 export const OrganizationView = Type.Object(organizationFields, { examples: [organization] })
 export const OrganizationPage = pageOf(OrganizationView)
 export const OrganizationQuery = pageQuery(['createdAt', 'name'], organizationFields, { slug: Type.Optional(Slug), status: Type.Optional(Status) })
 export const NewOrganization = strict({
   slug: Slug, name: Name, metadata: Type.Optional(Metadata), entitlement: Type.Optional(Entitlement), limits: Type.Optional(Plan), clientsMax: Type.Optional(ClientsMax),
+  webhooksMax: Type.Optional(WebhooksMax),
   ownerUserId: Type.Optional(Type.String({ ...Id, description: 'Of an operator: who owns it; without, nobody yet. Anybody else owns what they open' })),
 }, { examples: [{ slug: 'acme', name: 'Acme' }] })
 export const OrganizationPatch = strict({
   slug: Type.Optional(Slug), name: Type.Optional(Name), status: Type.Optional(Status), metadata: Type.Optional(Metadata), entitlement: Type.Optional(Entitlement), limits: Type.Optional(Plan), clientsMax: Type.Optional(ClientsMax),
+  webhooksMax: Type.Optional(WebhooksMax),
 }, { minProperties: 1, examples: [{ entitlement: ['reports:*', 'exports:read'] }] })
 
 export const OwnOrganizations = Type.Object({

@@ -12,7 +12,7 @@ export default (async (app) => {
   app.get('/', {
     schema: { operationId: 'listWebhooks', summary: 'List webhook endpoints', tags, querystring: WebhookQuery, response: { 200: WebhookPage } },
     config: { access: ['gatehouse:webhooks.read'], errors: ['cursor.invalid'] },
-  }, async ({ query }, reply) => reply.page(await webhooks.list(query)))
+  }, async ({ caller, query }, reply) => reply.page(await webhooks.list(caller, query)))
 
   app.post('/', {
     schema: {
@@ -26,7 +26,7 @@ export default (async (app) => {
   app.get('/:id', {
     schema: { operationId: 'readWebhook', summary: 'Read a webhook endpoint', tags, params: IdParams, response: { 200: Webhook } },
     config: { access: ['gatehouse:webhooks.read'], errors: ['webhook.not_found'] },
-  }, async ({ params }, reply) => reply.versioned(await webhooks.find(params.id)))
+  }, async ({ caller, params }, reply) => reply.versioned(await webhooks.find(caller, params.id)))
 
   app.patch('/:id', {
     schema: {
@@ -72,5 +72,5 @@ export default (async (app) => {
   app.get('/:id/failures', {
     schema: { operationId: 'listWebhookFailures', summary: 'What a webhook endpoint has not taken', tags, params: IdParams, querystring: FailureQuery, response: { 200: FailurePage } },
     config: { access: ['gatehouse:webhooks.read'], errors: ['webhook.not_found', 'cursor.invalid'] },
-  }, async ({ params, query }, reply) => reply.page(await webhooks.failures(params.id, query)))
+  }, async ({ caller, params, query }, reply) => reply.page(await webhooks.failures(caller, params.id, query)))
 }) satisfies FastifyPluginAsyncTypebox

@@ -19,7 +19,7 @@ const fields = {
   types: Type.Array(Type.String()),
   enabled: Type.Boolean(),
   disabledFor: Type.Union([Type.String(), Type.Null()], { description: 'asked; failing: it took nothing for five days; gone: it answered 410' }),
-  givenBy: Type.String({ format: 'uuid', description: 'Who said where events go: it is told what they may see' }),
+  givenBy: Type.String({ format: 'uuid', description: 'Who said where events go: it is told what they may see, and an organization\'s what its log has' }),
   givenViaKey: Type.Union([Type.String({ format: 'uuid' }), Type.Null()], { description: 'The key they said it with: it is told what that key may see' }),
   previousSecretUntil: NullableTime,
   failingSince: NullableTime,
@@ -36,6 +36,8 @@ export const Webhook = Type.Object(fields, { examples: [example] })
 export const WebhookWithSecret = Type.Object({ ...fields, secret: Secret }, { examples: [{ ...example, secret: secretExample }] })
 export const WebhookPage = pageOf(Webhook)
 export const WebhookQuery = pageQuery(['createdAt'], fields, { givenBy: Type.Optional(Id) })
+export const OrganizationWebhookQuery = pageQuery(['createdAt'], fields, {})
+export const OrganizationWebhookParams = strict({ id: Id, webhookId: Id })
 export const NewWebhook = strict({ url: Url, description: Type.Optional(Description), types: Type.Optional(Types) }, {
   examples: [{ url: 'https://hooks.example.com/gatehouse', description: 'billing', types: ['key.*', 'user.suspended'] }],
 })

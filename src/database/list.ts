@@ -20,6 +20,8 @@ export interface ListSpec {
   /** query parameter -> condition, given the placeholder of its value: `{ 'email[contains]': (p) => ... }` */
   filters: Record<string, (placeholder: string) => string>
   defaultSort: string
+  /** holds for every row that is shown */
+  always?: string
 }
 
 export interface ListCall {
@@ -147,6 +149,7 @@ export function createList(spec: ListSpec): List {
     const cursorScope = { list: spec.name, sort, filters: JSON.stringify([filters, scope?.value ?? null]) }
 
     const statement = new Statement(given)
+    if (spec.always !== undefined) statement.conditions.push(spec.always)
     if (scope) statement.conditions.push(statement.fill(scope.sql(statement.bind(scope.value))))
     for (const [name, value] of filters) {
       const condition = spec.filters[name]

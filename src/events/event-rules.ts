@@ -96,6 +96,11 @@ export function typesOf(wanted: readonly string[]): string[] {
   return EVENT_TYPES.filter((type) => wanted.length === 0 || wanted.some((one) => isOf(type, one)))
 }
 
+/** What of the events is told to an organization's people, by whichever way: all kinds of them, as far as they are about it. */
+export function selectionOf(organizationId: string, { types, subject }: EventFilter): { types: string[]; subject: string | null; organizationId: string } {
+  return { types: typesOf(types), subject, organizationId }
+}
+
 /** Those of the filter's types that somebody with these permissions may be told of. */
 export function typesFor({ types }: Pick<EventFilter, 'types'>, permissions: readonly string[]): string[] {
   if (!holds(permissions, READ_EVENTS)) return []

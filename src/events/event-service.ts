@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import { problem } from '../kernel/errors.js'
 import type { Principal } from '../kernel/principal.js'
 import type { EventFeed } from './event-feed.js'
-import { type EventFilter, type EventView, type PlaceText, type Point, pointAfter, pointText, readPoint, readTypes, typesFor, typesOf, viewOf } from './event-rules.js'
+import { type EventFilter, type EventView, type PlaceText, type Point, pointAfter, pointText, readPoint, readTypes, selectionOf, typesFor, viewOf } from './event-rules.js'
 import type { EventSelection, EventStore } from './event-store.js'
 import type { EventStreams, Share } from './event-streams.js'
 
@@ -94,13 +94,12 @@ export function createEventService({ store, feed, streams, config }: EventServic
     },
 
     async streamOf(organizationId, principal, query, how) {
-      const { types, subject } = filterOf(query)
-      const wanted = typesOf(types)
+      const { types, ...selection } = selectionOf(organizationId, filterOf(query))
       const from = await beginningOf(query)
       // of the streams of a node operators have half for themselves
       const together: Share = { name: 'organizations', most: Math.max(1, Math.floor(config.eventStreamsMax / 2)), code: 'server.busy' }
       const shares = [ownShare(principal), shareOf(`organization ${organizationId}`, OWNERS_OF_ONE * config.eventStreamsPerOwner), together]
-      return streams.open({ ...how, typesFor: () => wanted, subject, organizationId, from, shares })
+      return streams.open({ ...how, ...selection, typesFor: () => types, from, shares })
     },
 
     async list(principal, query, limit) {
@@ -109,8 +108,7 @@ export function createEventService({ store, feed, streams, config }: EventServic
     },
 
     async listOf(organizationId, query, limit) {
-      const { types, subject } = filterOf(query)
-      return listed(query, { types: typesOf(types), subject, organizationId }, limit, MOST_WINDOWS)
+      return listed(query, selectionOf(organizationId, filterOf(query)), limit, MOST_WINDOWS)
     },
   }
 }

@@ -29,8 +29,8 @@ export interface EventStore {
   head: () => Promise<Head>
   /** The id of the event at a position; null: it is not kept any more, or was never given. */
   idAt: (position: number) => Promise<string | null>
-  /** An event by its id; null: there is none, or it is not kept any more. */
-  byId: (id: string) => Promise<EventRow | null>
+  /** An event by its id, of an organization's where that is said; null: there is none, or it is not kept any more. */
+  byId: (id: string, organizationId?: string) => Promise<EventRow | null>
   /** The place before the first event that is kept. */
   beginning: () => Promise<number>
   /** The first that are selected after a position, at most `most` of them, out of the next 5,000 and none beyond `head`. */
@@ -42,6 +42,9 @@ export interface EventStore {
 // what one statement looks through for events that are rare
 const WINDOW = 5_000
 const COLUMNS = 'position, id, at, type, subject_type AS "subjectType", subject_id AS "subjectId", actor_type AS "actorType", actor_id AS "actorId", request_id AS "requestId", details'
+
+// what is about an organization is what its log has (src/organization-log)
+const ofOrganization = (p: string): string => `EXISTS (SELECT FROM organization_audit a WHERE a.organization_id = ${p} AND a.at = events.at AND a.id = events.id)`
 
 type StoredRow = Omit<EventRow, 'position'> & { position: string }
 
@@ -59,8 +62,8 @@ export function createEventStore({ pool }: { pool: pg.Pool }): EventStore {
       const { rows: [row] } = await pool.query<{ id: string }>('SELECT id FROM events WHERE position = $1', [position])
       return row?.id ?? null
     },
-    async byId(id) {
-      const { rows: [row] } = await pool.query<StoredRow>(`SELECT ${COLUMNS} FROM events WHERE id = $1 LIMIT 1`, [id])
+    async byId(id, organizationId) {
+      const { rows: [row] } = await pool.query<StoredRow>(`SELECT ${COLUMNS} FROM events WHERE id = $1 AND ($2::uuid IS NULL OR ${ofOrganization('$2')}) LIMIT 1`, [id, organizationId ?? null])
       return row ? { ...row, position: Number(row.position) } : null
     },
     async beginning() {
@@ -72,7 +75,7 @@ export function createEventStore({ pool }: { pool: pg.Pool }): EventStore {
       const { rows } = await pool.query<StoredRow & Pick<PlacedRow, 'organizationId'>>(prepared('events-page', `
         SELECT ${COLUMNS}, (SELECT a.organization_id::text FROM organization_audit a WHERE a.id = events.id LIMIT 1) AS "organizationId"
         FROM events WHERE position > $1 AND position <= $2 AND ($3::text[] IS NULL OR type = ANY ($3)) AND ($4::text IS NULL OR subject_id = $4)
-          AND ($6::uuid IS NULL OR EXISTS (SELECT FROM organization_audit a WHERE a.organization_id = $6 AND a.at = events.at AND a.id = events.id))
+          AND ($6::uuid IS NULL OR ${ofOrganization('$6')})
         ORDER BY position LIMIT $5`, [after, until, types, subject, most, organizationId]))
       const found = rows.map((row) => ({ ...row, position: Number(row.position) }))
       return { rows: found, end: found.length < most ? Math.max(until, after) : found.at(-1)?.position ?? after }

@@ -13,9 +13,9 @@ import { createEventStreams } from './event-streams.js'
 
 export { EVENT_TYPES, type EventType } from './event-catalogue.js'
 export { type EventFeed, NUMBERING } from './event-feed.js'
-export { type EventRow, type EventView, type PlaceText, pointText, READ_EVENTS, readTypes, typesFor, viewOf } from './event-rules.js'
+export { type EventRow, type EventView, type PlaceText, pointText, READ_EVENTS, readTypes, selectionOf, typesFor, viewOf } from './event-rules.js'
 export type { EventBody, EventList, EventQuery, EventService } from './event-service.js'
-export type { EventPage, EventStore } from './event-store.js'
+export type { EventPage, EventSelection, EventStore } from './event-store.js'
 export { KEEPING_STREAMS } from './event-streams.js'
 
 const DAY_MS = 86_400_000

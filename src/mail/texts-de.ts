@@ -123,6 +123,11 @@ export const de: Readonly<Record<MailKind, MailText>> = {
     subject: 'Ihr Konto wurde gelöscht',
     lead: 'Am {at} wurde Ihr Konto auf {site} gelöscht, mit allem, was dazu gehörte.',
   },
+  'organization.webhook_disabled': {
+    subject: 'Ein Webhook-Endpunkt von {organization} wurde abgeschaltet',
+    lead: 'Am {at} wurde der Webhook-Endpunkt {endpoint} der Organisation {organization} auf {site} abgeschaltet: {why, select, gone {er antwortete, dass es ihn nicht mehr gibt} other {er hat fünf Tage lang nichts angenommen}}. Dorthin wird nichts mehr gesendet.',
+    rest: 'Nimmt er wieder Nachrichten an, schalten Sie ihn ein und lassen Sie noch einmal senden, was ihm entgangen ist.',
+  },
   'webhook.disabled': {
     subject: 'Ein Webhook-Endpunkt wurde abgeschaltet',
     lead: 'Am {at} wurde der Webhook-Endpunkt {endpoint}, den Sie {site} gegeben haben, abgeschaltet: {why, select, gone {er antwortete, dass es ihn nicht mehr gibt} other {er hat fünf Tage lang nichts angenommen}}. Dorthin wird nichts mehr gesendet.',

@@ -131,6 +131,11 @@ export const en = {
     subject: 'Your account was deleted',
     lead: 'On {at}, your account at {site} was deleted, with what belonged to it.',
   },
+  'organization.webhook_disabled': {
+    subject: 'A webhook endpoint of {organization} was disabled',
+    lead: 'On {at}, the webhook endpoint {endpoint} of the organization {organization} at {site} was disabled: {why, select, gone {it answered that it is no more} other {it had taken nothing for five days}}. Nothing is sent there any more.',
+    rest: 'When it takes messages again, enable it, and have what it missed sent once more.',
+  },
   'webhook.disabled': {
     subject: 'A webhook endpoint was disabled',
     lead: 'On {at}, the webhook endpoint {endpoint} that you gave {site} was disabled: {why, select, gone {it answered that it is no more} other {it had taken nothing for five days}}. Nothing is sent there any more.',

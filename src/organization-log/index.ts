@@ -8,6 +8,7 @@ import type { StandingService } from '../organizations/index.js'
 import { createOrganizationLogService, type OrganizationLogService } from './organization-log-service.js'
 import { createOrganizationLogStore } from './organization-log-store.js'
 
+export { refuseSight } from './sight-rules.js'
 export type { OrganizationLogService } from './organization-log-service.js'
 
 export interface OrganizationLogNeeds {

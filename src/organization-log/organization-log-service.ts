@@ -1,14 +1,14 @@
-// Who sees what has happened in an organization: members with the right, and who reads the whole log anyhow. A place to go on from is sealed, and always as long: bare,
-// it would say how much happens elsewhere.
+// What has happened in an organization, for who may see it (sight-rules.ts). A place to go on from is sealed, and always as long: bare, it would say how much happens
+// elsewhere.
 import { type EventBody, type EventList, type EventQuery, type EventService, type PlaceText, pointText } from '../events/index.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
 import type { ListQuery, PageText } from '../kernel/page.js'
-import { holds } from '../kernel/permissions.js'
 import type { Caller, Principal } from '../kernel/principal.js'
 import type { Secrets } from '../kernel/secrets.js'
-import { refuseRight, type Standing, type StandingService } from '../organizations/index.js'
+import type { Standing, StandingService } from '../organizations/index.js'
 import type { OrganizationLogStore } from './organization-log-store.js'
+import { refuseSight } from './sight-rules.js'
 import { createStandingWatch } from './standing-watch.js'
 
 export interface OrganizationLogService {
@@ -28,18 +28,11 @@ export interface OrganizationLogServiceDeps {
   clock: Clock
 }
 
-const AUDIT = 'gatehouse:audit.read'
 const PURPOSE = 'places between the events of an organization'
 // more than the longest place
 const PLACE = 32
 
-/** Throws organization.not_found, access.denied. */
-function refuse(principal: Principal | null, standing: Standing | null): void {
-  if (!standing) throw problem('organization.not_found')
-  if (holds(principal?.permissions ?? [], AUDIT)) return
-  if (!standing.isMember) throw problem('access.denied', { detail: `Needs ${AUDIT}` })
-  refuseRight(standing, 'audit.read')
-}
+const refuse = (principal: Principal | null, standing: Standing | null): void => refuseSight(principal?.permissions ?? [], standing)
 
 export function createOrganizationLogService({ store, standings, events, secrets, clock }: OrganizationLogServiceDeps): OrganizationLogService {
   const watch = createStandingWatch({ standings, clock, refuse })

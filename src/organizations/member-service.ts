@@ -44,6 +44,8 @@ export interface MemberService {
   update: (caller: Caller, organizationId: string, userId: string, expected: number | '*', patch: { owner?: boolean; roles?: string[] }) => Promise<MemberView>
   /** Throws organization.not_found, organization.member_not_found, precondition.failed, access.denied, permission.not_held, organization.last_owner. */
   remove: (caller: Caller, organizationId: string, userId: string, expected: number | '*') => Promise<void>
+  /** Its name, and its active owners, whom it tells what happens to it: the first ten. */
+  ownersOf: (tx: Tx, organizationId: string) => Promise<{ name: string; owners: string[] }>
   /** Puts somebody in, behind the gate of the organization. Throws organization.full, organization.member_known. */
   join: (tx: Tx, organizationId: string, membership: NewMembership, issuer: { by: string | null; via: string }) => Promise<void>
   /**
@@ -73,6 +75,7 @@ export interface MemberServiceDeps {
 }
 
 const MOST_MEMBERS = 10_000
+const MOST_TOLD = 10
 const MOST_MEMBERSHIPS = 200
 
 function viewOf({ id, organizationId, userId, email, name, isOwner, roleIds, issuedBy, version, createdAt, updatedAt }: MemberRow): MemberView {
@@ -116,6 +119,9 @@ export function createMemberService({ store, organizations, roles, standings, au
 
   return {
     join,
+    async ownersOf(tx, organizationId) {
+      return { name: (await organizations.find(organizationId, tx))?.name ?? '', owners: await store.owners(tx, organizationId, MOST_TOLD) }
+    },
     async takeIn(tx, caller, organizationId, userId, judge) {
       await organizations.gate(tx, organizationId, 'alone')
       const taken = (await organizations.find(organizationId, tx))?.status === 'active' && !(await store.find(organizationId, userId, tx)) ? await judge() : null

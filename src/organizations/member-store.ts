@@ -42,6 +42,8 @@ export interface MemberStore {
   count: (tx: Tx, organizationId: string) => Promise<number>
   /** In how many organizations somebody is. */
   countOf: (tx: Tx, userId: string) => Promise<number>
+  /** Active owners, the first of them. */
+  owners: (tx: Tx, organizationId: string, most: number) => Promise<string[]>
   /** Active owners beside this one. */
   otherOwners: (tx: Tx, organizationId: string, userId: string) => Promise<number>
 }
@@ -101,6 +103,10 @@ export function createMemberStore({ prisma, pool, cursors }: { prisma: PrismaCli
     },
     count: (tx, organizationId) => tx.organizationMember.count({ where: { organizationId } }),
     countOf: (tx, userId) => tx.organizationMember.count({ where: { userId } }),
+    async owners(tx, organizationId, most) {
+      const rows = await tx.organizationMember.findMany({ where: { organizationId, isOwner: true, user: { status: 'active' } }, select: { userId: true }, orderBy: [{ createdAt: 'asc' }, { id: 'asc' }], take: most })
+      return rows.map(({ userId }) => userId)
+    },
     otherOwners: (tx, organizationId, userId) => tx.organizationMember.count({ where: { organizationId, isOwner: true, userId: { not: userId }, user: { status: 'active' } } }),
   }
 }

@@ -9,7 +9,7 @@ import type { Caller, Principal } from '../kernel/principal.js'
 import { type Limit, limitMistakes } from '../limits/index.js'
 
 /** What a role may let a member do with the organization itself. Deleting it, and making owners, is for owners alone. */
-export const RIGHTS = ['organization.write', 'members.read', 'members.write', 'roles.write', 'keys.read', 'keys.write', 'clients.read', 'clients.write', 'usage.read', 'audit.read'] as const
+export const RIGHTS = ['organization.write', 'members.read', 'members.write', 'roles.write', 'keys.read', 'keys.write', 'clients.read', 'clients.write', 'webhooks.read', 'webhooks.write', 'usage.read', 'audit.read'] as const
 export type Right = (typeof RIGHTS)[number]
 
 export const READ = 'gatehouse:organizations.read'
@@ -18,7 +18,7 @@ export const ENTITLE = 'gatehouse:organizations.entitle'
 export const OWN = 'gatehouse:own.organizations'
 
 /** Seeing is part of changing. */
-const IMPLIED: Partial<Record<Right, readonly Right[]>> = { 'members.read': ['members.write'], 'keys.read': ['keys.write'], 'clients.read': ['clients.write'] }
+const IMPLIED: Partial<Record<Right, readonly Right[]>> = { 'members.read': ['members.write'], 'keys.read': ['keys.write'], 'clients.read': ['clients.write'], 'webhooks.read': ['webhooks.write'] }
 
 export type OrganizationStatus = 'active' | 'suspended'
 
@@ -119,6 +119,7 @@ export interface OperatorFields {
   entitlement?: string[]
   limits?: Limit[]
   clientsMax?: number
+  webhooksMax?: number
 }
 
 /** Throws request.invalid, naming every mistake. */
@@ -137,10 +138,11 @@ export function checkOrganization({ slug, metadata, entitlement, limits }: { slu
 export const isWider = (before: readonly string[], after: readonly string[]): boolean => lacking(before, after).length > 0
 
 /** Refuses the operator's fields to who is none, each by its permission. Throws access.denied. */
-export function refuseOperatorFields(held: Held, { status, metadata, entitlement, limits, clientsMax }: OperatorFields): void {
+export function refuseOperatorFields(held: Held, { status, metadata, entitlement, limits, clientsMax, webhooksMax }: OperatorFields): void {
   if (metadata !== undefined || status === 'active') refuseWithout(held, WRITE)
   if (status === 'suspended') refuseWithout(held, WRITE, 'gatehouse:brake')
   if (entitlement !== undefined) refuseWithout(held, ENTITLE)
   if (limits !== undefined) refuseWithout(held, 'gatehouse:limits.write')
   if (clientsMax !== undefined) refuseWithout(held, 'gatehouse:clients.write')
+  if (webhooksMax !== undefined) refuseWithout(held, 'gatehouse:webhooks.write')
 }

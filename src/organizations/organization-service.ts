@@ -30,6 +30,7 @@ export interface NewOrganization {
   entitlement?: string[]
   limits?: Limit[]
   clientsMax?: number
+  webhooksMax?: number
   /** an operator's: who owns it; without, nobody yet */
   ownerUserId?: string
 }
@@ -66,16 +67,18 @@ export interface OrganizationServiceDeps {
 
 const MOST_OWNED = 20
 
-function viewOf({ id, slug, name, status, metadata, entitlement, limits, clientsMax, version, createdAt, updatedAt }: OrganizationRow): OrganizationView {
-  return { id, slug, name, status, metadata, entitlement, limits, clientsMax, version, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() }
+function viewOf({ id, slug, name, status, metadata, entitlement, limits, clientsMax, webhooksMax, version, createdAt, updatedAt }: OrganizationRow): OrganizationView {
+  return { id, slug, name, status, metadata, entitlement, limits, clientsMax, webhooksMax, version, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() }
 }
 
 export function createOrganizationService({ store, members, standings, authority, audit, transact, clock, publishRevocations }: OrganizationServiceDeps): OrganizationService {
   const now = (): Date => new Date(clock.now())
 
   /** Who is to own a new one. Throws access.denied for what only an operator may say, owner.unknown. */
-  async function ownerOf(tx: Tx, caller: Caller, held: Held, { ownerUserId, metadata, entitlement, limits, clientsMax }: NewOrganization): Promise<string | null> {
-    refuseOperatorFields(held, { ...(metadata ? { metadata } : {}), ...(entitlement ? { entitlement } : {}), ...(limits ? { limits } : {}), ...(clientsMax === undefined ? {} : { clientsMax }) })
+  async function ownerOf(tx: Tx, caller: Caller, held: Held, { ownerUserId, metadata, entitlement, limits, clientsMax, webhooksMax }: NewOrganization): Promise<string | null> {
+    refuseOperatorFields(held, {
+      ...(metadata ? { metadata } : {}), ...(entitlement ? { entitlement } : {}), ...(limits ? { limits } : {}), ...(clientsMax === undefined ? {} : { clientsMax }), ...(webhooksMax === undefined ? {} : { webhooksMax }),
+    })
     const person = personOf(caller)
     const isOperator = holds(held.permissions, WRITE)
     // an operator opens one for whom they say, and otherwise for nobody yet; anybody else for themselves
@@ -99,7 +102,7 @@ export function createOrganizationService({ store, members, standings, authority
       return viewOf(await standings.see(caller, id))
     },
     async create(caller, input) {
-      const { slug, name, metadata = {}, entitlement = [], limits = [], clientsMax = 0 } = input
+      const { slug, name, metadata = {}, entitlement = [], limits = [], clientsMax = 0, webhooksMax = 0 } = input
       checkOrganization({ slug, metadata, entitlement, limits })
       return transact(async (tx) => {
         const ownerId = input.ownerUserId ?? caller.principal?.id ?? ''
@@ -108,7 +111,7 @@ export function createOrganizationService({ store, members, standings, authority
         refuseGrant(held, entitlement)
         if (owner !== null && (await store.countOwned(tx, owner)) >= MOST_OWNED) throw problem('organization.cap_reached', { detail: `Somebody owns at most ${MOST_OWNED} organizations` })
         const { by, via } = issuerOf(caller)
-        const row = await store.insert(tx, { id: newId(), slug, name, status: 'active', metadata, entitlement, limits, clientsMax, issuedBy: by, issuedVia: via }, now())
+        const row = await store.insert(tx, { id: newId(), slug, name, status: 'active', metadata, entitlement, limits, clientsMax, webhooksMax, issuedBy: by, issuedVia: via }, now())
         if (owner !== null) await members.insert(tx, { organizationId: row.id, userId: owner, isOwner: true, roleIds: [], issuedBy: by, issuedVia: via }, now())
         await audit.record(tx, caller, { action: 'organization.created', targetType: 'organization', targetId: row.id, details: { slug, entitlement, owner: owner ?? '' } })
         return viewOf(row)
@@ -117,7 +120,7 @@ export function createOrganizationService({ store, members, standings, authority
     async update(caller, id, expected, change) {
       checkOrganization(change)
       return transact(async (tx) => {
-        const { organization, standing, held } = await standings.open(tx, caller, id, { mode: 'alone', mayAlso: [ENTITLE, 'gatehouse:limits.write', 'gatehouse:clients.write', 'gatehouse:brake'] })
+        const { organization, standing, held } = await standings.open(tx, caller, id, { mode: 'alone', mayAlso: [ENTITLE, 'gatehouse:limits.write', 'gatehouse:clients.write', 'gatehouse:webhooks.write', 'gatehouse:brake'] })
         if (expected !== '*' && expected !== organization.version) throw problem('precondition.failed')
         refuseOperatorFields(held, change)
         if (change.slug !== undefined || change.name !== undefined) refuseRight(standing, 'organization.write')

@@ -20,6 +20,8 @@ export interface OrganizationRow {
   limits: Limit[]
   /** OAuth clients that it may have of its own */
   clientsMax: number
+  /** webhook endpoints that it may have of its own */
+  webhooksMax: number
   issuedBy: string | null
   issuedVia: string | null
   version: number
@@ -27,7 +29,7 @@ export interface OrganizationRow {
   updatedAt: Date
 }
 
-export type OrganizationPatch = Partial<Pick<OrganizationRow, 'slug' | 'name' | 'status' | 'metadata' | 'entitlement' | 'limits' | 'clientsMax' | 'issuedBy' | 'issuedVia'>>
+export type OrganizationPatch = Partial<Pick<OrganizationRow, 'slug' | 'name' | 'status' | 'metadata' | 'entitlement' | 'limits' | 'clientsMax' | 'webhooksMax' | 'issuedBy' | 'issuedVia'>>
 
 /** One of somebody's organizations, and what they are in it. */
 export interface OwnOrganization {
@@ -85,6 +87,7 @@ const LIST = createList({
     entitlement: { sql: 'entitlement', as: 'value' },
     limits: { sql: 'limits', as: 'json' },
     clientsMax: { sql: 'clients_max', as: 'plain' },
+    webhooksMax: { sql: 'webhooks_max', as: 'plain' },
     version: { sql: 'version', as: 'plain' },
     createdAt: { sql: 'created_at', as: 'time' },
     updatedAt: { sql: 'updated_at', as: 'time' },

@@ -18,8 +18,11 @@ export interface Outbound {
 }
 
 export interface OutboundNeeds {
-  /** `outboundAllow`: addresses and networks of special use that may be asked, also over plain http */
-  config: { outboundAllow: readonly string[] }
+  /**
+   * `outboundAllow`: addresses and networks of special use that may be asked, also over plain http. `outboundAllowOrganizations`: the same for what organizations name, who are
+   * strangers to the operator's networks
+   */
+  config: { outboundAllow: readonly string[]; outboundAllowOrganizations?: readonly string[] }
   lookup?: Lookup
 }
 
@@ -28,14 +31,21 @@ const CONNECT_TIMEOUT_MS = 3_000
 
 const systemLookup: Lookup = (name) => lookup(name, { all: true, verbatim: true })
 
-export function createOutbound({ config, lookup: find = systemLookup }: OutboundNeeds): { outbound: Outbound; metrics: Metric[]; close: () => Promise<void> } {
-  const judge = createAddressJudge(config.outboundAllow)
+export interface OutboundFeature {
+  outbound: Outbound
+  /** for what an organization's people named: other connections, and addresses of special use of their own */
+  outboundOfOrganizations: Outbound
+  metrics: Metric[]
+  close: () => Promise<void>
+}
+
+type Outcome = OutboundFailure | 'answered'
+
+function createWay(allow: readonly string[], by: string, find: Lookup, count: (outcome: Outcome) => void): { outbound: Outbound; close: () => Promise<void> } {
+  const judge = createAddressJudge(allow)
   // what asks is loaded when something is asked: most installations ask nobody, and a start is the shorter
   let asking: Promise<{ fetch: SafeFetch; close: () => Promise<void> }> | undefined
   const load = async () => (await import('./safe-fetch.js')).createSafeFetch({ lookup: find, judge, lookupTimeoutMs: LOOKUP_TIMEOUT_MS, connectTimeoutMs: CONNECT_TIMEOUT_MS })
-  const counts = new Map<OutboundFailure | 'answered', number>()
-  const count = (outcome: OutboundFailure | 'answered'): void => void counts.set(outcome, (counts.get(outcome) ?? 0) + 1)
-
   const outbound: Outbound = {
     async fetch(url, options) {
       try {
@@ -50,16 +60,27 @@ export function createOutbound({ config, lookup: find = systemLookup }: Outbound
     },
     check(text) {
       const target = targetOf(text)
-      if (target.address !== null) requireAllowed(target, judge(target.address))
-      else if (!target.isTls && config.outboundAllow.length === 0) requireAllowed(target, 'public')
+      if (target.address !== null) requireAllowed(target, judge(target.address), by)
+      else if (!target.isTls && allow.length === 0) requireAllowed(target, 'public', by)
     },
   }
+  return { outbound, close: async () => (await asking)?.close() }
+}
+
+export function createOutbound({ config, lookup: find = systemLookup }: OutboundNeeds): OutboundFeature {
+  const counts = new Map<Outcome, number>()
+  const count = (outcome: Outcome): void => void counts.set(outcome, (counts.get(outcome) ?? 0) + 1)
+  const operators = createWay(config.outboundAllow, 'OUTBOUND_ALLOW', find, count)
+  const organizations = createWay(config.outboundAllowOrganizations ?? [], 'OUTBOUND_ALLOW_ORGANIZATIONS', find, count)
   return {
-    outbound,
+    outbound: operators.outbound,
+    outboundOfOrganizations: organizations.outbound,
     metrics: [{
       name: 'gatehouse_outbound_requests_total', type: 'counter', help: 'Requests of this node to others, by what came of them', labels: ['outcome'],
       read: () => [...counts].map(([outcome, value]) => [{ outcome }, value] as const),
     }],
-    close: async () => (await asking)?.close(),
+    close: async () => {
+      await Promise.all([operators.close(), organizations.close()])
+    },
   }
 }

@@ -59,8 +59,8 @@ export function targetOf(text: string): Target {
   return { url, isTls, host, address }
 }
 
-/** May this target be asked at an address that was judged so? Plain http goes only where the operator allowed it. Throws OutboundError('refused'). */
-export function requireAllowed(target: Target, verdict: AddressVerdict): void {
-  if (verdict === 'refused') refuse('an address of special use that OUTBOUND_ALLOW does not name')
-  if (!target.isTls && verdict !== 'allowed') refuse('plain http to an address that OUTBOUND_ALLOW does not name')
+/** May this target be asked at an address that was judged so? Plain http goes only where the operator allowed it, in the variable that `by` names. Throws OutboundError('refused'). */
+export function requireAllowed(target: Target, verdict: AddressVerdict, by = 'OUTBOUND_ALLOW'): void {
+  if (verdict === 'refused') refuse(`an address of special use that ${by} does not name`)
+  if (!target.isTls && verdict !== 'allowed') refuse(`plain http to an address that ${by} does not name`)
 }

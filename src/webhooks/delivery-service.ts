@@ -1,24 +1,29 @@
 // Tells endpoints their events. One node is about an endpoint at a time; an endpoint that hangs or fails holds a place among the failing alone, with
 // one message at a time, so that it delays nobody else. What is not taken is tried again for three days; while a hundred messages wait, newer events stay
-// where they are, so that an endpoint that is down for days makes nothing grow. What whoever gave the endpoint may see is asked anew each second.
+// where they are, so that an endpoint that is down for days makes nothing grow. What whoever gave the operator's endpoints may see is asked anew each second, and whether an
+// organization is active: its endpoints are told what its log has, in places of their own that each of them leaves to the next in turn.
 import { randomInt } from 'node:crypto'
 import type { AuthorityService } from '../authority/index.js'
 import type { Transact } from '../database/transaction.js'
-import { type EventFeed, type EventRow, type EventStore, typesFor, viewOf } from '../events/index.js'
+import { type EventFeed, type EventRow, type EventSelection, type EventStore, selectionOf, typesFor, viewOf } from '../events/index.js'
 import type { Job } from '../jobs/index.js'
 import type { Clock } from '../kernel/clock.js'
 import { newId } from '../kernel/ids.js'
 import { sleep } from '../kernel/timers.js'
-import type { ClaimedEndpoint, DeliveryStore, Settlement, WaitingDelivery } from './delivery-store.js'
+import type { ClaimedEndpoint, DeliveryStore, Places, Settlement, WaitingDelivery } from './delivery-store.js'
 import { FAILING_MS, TRIED_MS, waitMs } from './webhook-rules.js'
-import type { Sent, WebhookSender } from './webhook-sender.js'
+import type { Addressee, Sent, WebhookSender } from './webhook-sender.js'
 
 /** The name of the job that tells endpoints their events: a test runs it. */
 export const DELIVERING = 'delivering webhooks'
 const EVERY_MS = 1_000
 const CLAIMED_MS = 60_000
-const WORKING_AT_ONCE = 100
-const FAILING_AT_ONCE = 20
+const OPERATORS: Places = { working: 100, failing: 20 }
+const ORGANIZATIONS: Places = { working: 30, failing: 10 }
+// of one organization: it cannot take all places
+const EACH = 5
+// then others of other organizations have their turn
+const TURN_MS = 10_000
 // less than the connections that one address is given: two endpoints there share them
 const MESSAGES_AT_ONCE = 6
 const MOST_WAITING = 100
@@ -56,7 +61,7 @@ interface Message {
 
 export function createDeliveryService({ store, sender, events, feed, authority, disable, transact, clock, log }: DeliveryDeps): Delivering {
   const counted = new Map<Outcome, number>()
-  const running = new Map<Promise<void>, boolean>()
+  const running = new Map<Promise<void>, ClaimedEndpoint>()
   let looking: Promise<void> | null = null
   let lookAgain = false
   let isClosing = false
@@ -64,14 +69,14 @@ export function createDeliveryService({ store, sender, events, feed, authority, 
   const count = (outcome: Outcome, times: number): void => void counted.set(outcome, (counted.get(outcome) ?? 0) + times)
 
   /** Sends messages at once, those about one subject one after the other: what comes after one that is refused waits like that one. */
-  async function sendAll(url: string, secrets: readonly string[], messages: readonly Message[]): Promise<[Message, Sent][]> {
+  async function sendAll(to: Addressee, secrets: readonly string[], messages: readonly Message[]): Promise<[Message, Sent][]> {
     const lines = new Map<string, Message[]>()
     for (const message of messages) lines.set(message.event.subjectId, [...(lines.get(message.event.subjectId) ?? []), message])
     const sent = await Promise.all([...lines.values()].map(async (line) => {
       const answers: [Message, Sent][] = []
       let refused: Sent | null = null
       for (const message of line) {
-        const answer: Sent = refused ?? (await sender.send(url, secrets, viewOf(message.event))) // oxlint-disable-line no-await-in-loop
+        const answer: Sent = refused ?? (await sender.send(to, secrets, viewOf(message.event))) // oxlint-disable-line no-await-in-loop
         if (answer.error !== null) refused = answer
         answers.push([message, answer])
       }
@@ -95,20 +100,23 @@ export function createDeliveryService({ store, sender, events, feed, authority, 
     return { taken, failed, again, dropped, error: refused.at(-1)?.error ?? null, now: at, until: new Date(at.getTime() + CLAIMED_MS) }
   }
 
-  /** What whoever gave the endpoint may be told, of what it asks for. */
-  async function typesOf({ givenBy, givenViaKey, types }: ClaimedEndpoint): Promise<string[]> {
+  /** What may be told at an endpoint now, of what it asks for: what whoever gave it may be told; what an organization's log has, while it is active. */
+  async function toldAt({ organizationId, givenBy, givenViaKey, types }: ClaimedEndpoint): Promise<EventSelection & { types: readonly string[] }> {
+    if (organizationId !== null) return selectionOf(organizationId, { types, subject: null })
     const { permissions } = await transact((tx) => authority.holdOf(tx, { userId: givenBy, keyId: givenViaKey }))
-    return typesFor({ types }, permissions)
+    return { types: typesFor({ types }, permissions), subject: null }
   }
 
   async function tell(endpoint: ClaimedEndpoint): Promise<void> {
     const secrets = sender.secretsOf(endpoint)
-    let types: string[] = []
+    const { organizationId } = endpoint
+    const beganMs = clock.monotonic()
+    let told: Awaited<ReturnType<typeof toldAt>> = { types: [], subject: null }
     let judgedMs = -Infinity
     let waitsUntil: Date | null = null
     /** Sends, and writes down what came of it. False: it is another's from now on. */
     async function batch(messages: readonly Message[], more: Partial<Settlement> = {}, dropped: readonly string[] = []): Promise<boolean> {
-      const sent = await sendAll(endpoint.url, secrets, messages)
+      const sent = await sendAll(endpoint, secrets, messages)
       const settled = await store.settle(endpoint, { ...settlementOf(sent, dropped), ...more })
       if (settled === false) return false
       endpoint.failingSince = settled.failingSince
@@ -122,7 +130,9 @@ export function createDeliveryService({ store, sender, events, feed, authority, 
     for (;;) {
       if (isClosing) break
       if (clock.monotonic() - judgedMs >= JUDGED_MS) {
-        types = await typesOf(endpoint)
+        // what happens meanwhile stays where it is, for when the organization is back
+        if (organizationId !== null && !(await store.isActive(organizationId))) break
+        told = await toldAt(endpoint)
         judgedMs = clock.monotonic()
       }
       const most = endpoint.failingSince === null ? MESSAGES_AT_ONCE : 1
@@ -131,18 +141,18 @@ export function createDeliveryService({ store, sender, events, feed, authority, 
       const head = feed.head().position
       waitsUntil = null
       if (due.length > 0) {
-        const allowed = due.filter(({ event }) => types.includes(event.type))
+        const allowed = due.filter(({ event }) => told.types.includes(event.type))
         const dropped = due.filter((one) => !allowed.includes(one)).map(({ event }) => event.id)
         if (!(await batch(allowed.map((one) => ({ event: one.event, waiting: one })), {}, dropped))) return
       } else if (waiting >= MOST_WAITING) {
         waitsUntil = nextAt
         break
       } else if (endpoint.position < head) {
-        const { rows, end } = await events.page(endpoint.position, head, { types, subject: null }, most)
+        const { rows, end } = await events.page(endpoint.position, head, told, most)
         if (rows.length > 0 && !(await batch(rows.map((event) => ({ event, waiting: null })), { position: end }))) return
         endpoint.position = end
       } else if (from !== null && to !== null) {
-        const { rows, end } = await events.page(from, to, { types, subject: null }, most)
+        const { rows, end } = await events.page(from, to, told, most)
         endpoint.replayPosition = end >= to ? null : end
         if (!(await batch(rows.map((event) => ({ event, waiting: null })), { replayPosition: endpoint.replayPosition }))) return
       } else break
@@ -151,8 +161,10 @@ export function createDeliveryService({ store, sender, events, feed, authority, 
         waitsUntil = new Date(clock.now() + PAUSE_MS)
         break
       }
+      if (organizationId !== null && clock.monotonic() - beganMs >= TURN_MS) break
     }
-    await store.release(endpoint, waitsUntil, types.length === 0 ? 'whoever gave it may see none of its events' : undefined)
+    if (organizationId === null) await store.release(endpoint, waitsUntil, told.types.length === 0 ? 'whoever gave it may see none of its events' : undefined)
+    else await store.release(endpoint, waitsUntil ?? now())
   }
 
   async function work(endpoint: ClaimedEndpoint): Promise<void> {
@@ -164,17 +176,30 @@ export function createDeliveryService({ store, sender, events, feed, authority, 
     }
   }
 
+  /** How many more may be told at once. */
+  function freeOf({ working, failing }: Places, ofOrganizations: boolean): Places {
+    const busy = [...running.values()].filter(({ organizationId }) => (organizationId !== null) === ofOrganizations)
+    const busyFailing = busy.filter(({ failingSince }) => failingSince !== null).length
+    return { working: Math.max(0, working - (busy.length - busyFailing)), failing: Math.max(0, failing - busyFailing) }
+  }
+
+  /** Organizations that have as many places as they may. */
+  function full(): string[] {
+    const busy = new Map<string, number>()
+    for (const { organizationId } of running.values()) if (organizationId !== null) busy.set(organizationId, (busy.get(organizationId) ?? 0) + 1)
+    return [...busy].flatMap(([id, n]) => (n >= EACH ? [id] : []))
+  }
+
   async function look(): Promise<void> {
-    const places = [...running.values()]
-    const failing = places.filter(Boolean).length
-    const most = { working: WORKING_AT_ONCE - (places.length - failing), failing: FAILING_AT_ONCE - failing }
-    if (isClosing || (most.working <= 0 && most.failing <= 0)) return
-    for (const endpoint of await store.claim(feed.head().position, now(), new Date(clock.now() + CLAIMED_MS), { working: Math.max(0, most.working), failing: Math.max(0, most.failing) })) {
+    const [operators, organizations] = [freeOf(OPERATORS, false), freeOf(ORGANIZATIONS, true)]
+    if (isClosing || operators.working + operators.failing + organizations.working + organizations.failing === 0) return
+    const most = { operators, organizations: { ...organizations, each: EACH, full: full() } }
+    for (const endpoint of await store.claim(feed.head().position, now(), new Date(clock.now() + CLAIMED_MS), most)) {
       const done: Promise<void> = work(endpoint).finally(() => {
         running.delete(done)
         delivering.wake()
       })
-      running.set(done, endpoint.failingSince !== null)
+      running.set(done, { ...endpoint })
     }
   }
 

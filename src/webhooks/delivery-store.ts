@@ -7,6 +7,8 @@ import type { EventRow } from '../events/index.js'
 export interface ClaimedEndpoint {
   id: string
   claim: string
+  /** null: the operator's */
+  organizationId: string | null
   url: string
   types: string[]
   secretCiphertext: Buffer
@@ -50,9 +52,17 @@ export interface Settlement {
   until: Date
 }
 
+/** How many endpoints are told at a time. */
+export interface Places {
+  working: number
+  failing: number
+}
+
 export interface DeliveryStore {
-  /** Takes endpoints that there is something to tell: at most so many that work and so many that fail. */
-  claim: (head: number, now: Date, until: Date, most: { working: number; failing: number }) => Promise<ClaimedEndpoint[]>
+  /** Takes endpoints that there is something to tell: of the operator's and of organizations' at most so many that work and so many that fail, `each` of one organization and none of those that are `full`. */
+  claim: (head: number, now: Date, until: Date, most: { operators: Places; organizations: Places & { each: number; full: readonly string[] } }) => Promise<ClaimedEndpoint[]>
+  /** May an organization be told anything now? */
+  isActive: (organizationId: string) => Promise<boolean>
   waiting: (endpointId: string, now: Date, most: { due: number; count: number }) => Promise<Waiting>
   /** False: the claim is another's, or the endpoint was changed. Otherwise since when it has been failing. */
   settle: (endpoint: ClaimedEndpoint, settlement: Settlement) => Promise<{ failingSince: Date | null } | false>
@@ -63,15 +73,31 @@ export interface DeliveryStore {
 
 // an endpoint whose kinds of events are rare is moved on when so many others have passed
 const PASSED = 500
-const SOMETHING_TO_TELL = `e.enabled AND (e.claimed_until IS NULL OR e.claimed_until <= $2) AND (e.waits_until IS NULL OR e.waits_until <= $2) AND (
-  e.replay_position < e.replay_until OR e.position < $1 - ${PASSED}
-  OR EXISTS (SELECT FROM webhook_deliveries d WHERE d.endpoint_id = e.id AND d.next_at <= $2 AND d.dead_at IS NULL)
-  OR EXISTS (SELECT FROM events v WHERE v.position > e.position AND v.position <= $1 AND (e.types = '{}' OR EXISTS (SELECT FROM unnest(e.types) w WHERE v.type LIKE replace(w, '*', '%')))))`
+// of one organization there may be none among many: it is looked for where they are, and not among all others'
+const PASSED_OF_ORGANIZATION = 5_000
+const FREE = `e.enabled AND (e.claimed_until IS NULL OR e.claimed_until <= $2) AND (e.waits_until IS NULL OR e.waits_until <= $2)`
+const WAITING = `e.replay_position < e.replay_until OR EXISTS (SELECT FROM webhook_deliveries d WHERE d.endpoint_id = e.id AND d.next_at <= $2 AND d.dead_at IS NULL)`
+const NEW = `v.position > e.position AND v.position <= $1 AND (e.types = '{}' OR EXISTS (SELECT FROM unnest(e.types) w WHERE v.type LIKE replace(w, '*', '%')))`
+const OF_OPERATORS = `e.organization_id IS NULL AND ${FREE} AND (e.position < $1 - ${PASSED} OR ${WAITING} OR EXISTS (SELECT FROM events v WHERE ${NEW}))`
+// an hour: what is numbered later than it happened. Where that is more, it is found with what has passed
+const OF_ORGANIZATIONS = `e.organization_id IS NOT NULL AND ${FREE} AND EXISTS (SELECT FROM organizations o WHERE o.id = e.organization_id AND o.status = 'active')
+  AND (e.position < $1 - ${PASSED_OF_ORGANIZATION} OR ${WAITING} OR (e.position < $1 AND EXISTS (
+    SELECT FROM organization_audit a JOIN events v ON v.id = a.id AND v.at = a.at
+    WHERE a.organization_id = e.organization_id AND a.at >= coalesce((SELECT p.at FROM events p WHERE p.position = e.position), '-infinity') - interval '1 hour' AND ${NEW})))`
+// those of one organization that have waited the longest, and none of one that has as many places as it may
+const inTurn = (state: string, each: string, full: string): string => `${FREE} AND e.id IN (
+  SELECT e.id FROM (SELECT e.id, row_number() OVER (PARTITION BY e.organization_id ORDER BY e.waits_until NULLS FIRST, e.id) AS n FROM webhook_endpoints e
+    WHERE e.failing_since ${state} AND ${OF_ORGANIZATIONS} AND e.organization_id <> ALL (${full}::uuid[])) AS e WHERE e.n <= ${each})`
+const taking = (whose: string, order: string, most: string): string => `(SELECT e.id FROM webhook_endpoints e WHERE ${whose} ORDER BY ${order} NULLS FIRST LIMIT ${most} FOR UPDATE OF e SKIP LOCKED)`
+// an organization's that has had its turn is behind those that wait for theirs
 const CLAIM = `
-  WITH working AS (SELECT e.id FROM webhook_endpoints e WHERE e.failing_since IS NULL AND ${SOMETHING_TO_TELL} ORDER BY e.claimed_until NULLS FIRST LIMIT $4 FOR UPDATE OF e SKIP LOCKED),
-       failing AS (SELECT e.id FROM webhook_endpoints e WHERE e.failing_since IS NOT NULL AND ${SOMETHING_TO_TELL} ORDER BY e.waits_until NULLS FIRST LIMIT $5 FOR UPDATE OF e SKIP LOCKED)
-  UPDATE webhook_endpoints SET claim = gen_random_uuid(), claimed_until = $3 WHERE id IN (SELECT id FROM working UNION ALL SELECT id FROM failing)
-  RETURNING id, claim, url, types, secret_ciphertext AS "secretCiphertext", previous_ciphertext AS "previousCiphertext", previous_until AS "previousUntil", given_by AS "givenBy",
+  WITH working AS ${taking(`e.failing_since IS NULL AND ${OF_OPERATORS}`, 'e.claimed_until', '$4')},
+       failing AS ${taking(`e.failing_since IS NOT NULL AND ${OF_OPERATORS}`, 'e.waits_until', '$5')},
+       working_there AS ${taking(inTurn('IS NULL', '$8', '$9'), 'e.waits_until', '$6')},
+       failing_there AS ${taking(inTurn('IS NOT NULL', '$8', '$9'), 'e.waits_until', '$7')}
+  UPDATE webhook_endpoints SET claim = gen_random_uuid(), claimed_until = $3
+  WHERE id IN (SELECT id FROM working UNION ALL SELECT id FROM failing UNION ALL SELECT id FROM working_there UNION ALL SELECT id FROM failing_there)
+  RETURNING id, claim, organization_id AS "organizationId", url, types, secret_ciphertext AS "secretCiphertext", previous_ciphertext AS "previousCiphertext", previous_until AS "previousUntil", given_by AS "givenBy",
     given_via_key AS "givenViaKey", position, replay_position AS "replayPosition", replay_until AS "replayUntil", failing_since AS "failingSince"`
 const SETTLE = `
   WITH mine AS (
@@ -103,9 +129,14 @@ const revived = (event: EventRow): EventRow => ({ ...event, at: new Date(event.a
 
 export function createDeliveryStore({ pool }: { pool: pg.Pool }): DeliveryStore {
   return {
-    async claim(head, now, until, { working, failing }) {
-      const { rows } = await pool.query<StoredEndpoint>(prepared('webhooks-claim', CLAIM, [head, now, until, working, failing]))
+    async claim(head, now, until, { operators, organizations }) {
+      const places = [operators.working, operators.failing, organizations.working, organizations.failing, organizations.each, organizations.full]
+      const { rows } = await pool.query<StoredEndpoint>(prepared('webhooks-claim', CLAIM, [head, now, until, ...places]))
       return rows.map((row) => ({ ...row, position: Number(row.position), replayPosition: numberOrNull(row.replayPosition), replayUntil: numberOrNull(row.replayUntil) }))
+    },
+    async isActive(organizationId) {
+      const { rows: [row] } = await pool.query<{ active: boolean }>(prepared('webhooks-organization', "SELECT status = 'active' AS active FROM organizations WHERE id = $1", [organizationId]))
+      return row?.active ?? false
     },
     async waiting(endpointId, now, most) {
       const { rows: [row] } = await pool.query<{ count: number; nextAt: Date | null; due: (Omit<WaitingDelivery, 'firstFailedAt'> & { firstFailedAt: string })[] | null }>(prepared('webhooks-waiting', `

@@ -1,4 +1,4 @@
-// Webhooks: events sent to endpoints that administrators name, signed, at least once, each endpoint by itself.
+// Webhooks: events sent to endpoints that administrators name, and of an organization to those that it names; signed, at least once, each endpoint by itself.
 import type pg from 'pg'
 import type { AuditStore } from '../audit/index.js'
 import type { AuthorityService } from '../authority/index.js'
@@ -11,10 +11,12 @@ import type { Clock } from '../kernel/clock.js'
 import type { Cursors } from '../kernel/page.js'
 import type { Secrets } from '../kernel/secrets.js'
 import type { MailService } from '../mail/index.js'
+import type { MemberService, StandingService } from '../organizations/index.js'
 import type { Outbound } from '../outbound/index.js'
 import type { Metric } from '../telemetry/index.js'
 import { createDeliveryService } from './delivery-service.js'
 import { createDeliveryStore } from './delivery-store.js'
+import { createWebhookHands } from './webhook-hands.js'
 import { DEAD_KEPT_MS } from './webhook-rules.js'
 import { createWebhookSender } from './webhook-sender.js'
 import { createWebhookService, type WebhookService } from './webhook-service.js'
@@ -35,9 +37,12 @@ export interface WebhookNeeds {
   secrets: Secrets
   log: { warn: (details: object, message: string) => void }
   outbound: Outbound
+  outboundOfOrganizations: Outbound
   audit: AuditStore
   mail: Pick<MailService, 'tell'>
   authority: AuthorityService
+  standings: StandingService
+  members: MemberService
   events: EventStore
   feed: EventFeed
 }
@@ -53,7 +58,8 @@ export function createWebhooks({ prisma, pool, cursors, ...all }: WebhookNeeds):
   const { secrets, clock } = all
   const deliveries = createDeliveryStore({ pool })
   const sender = createWebhookSender(all)
-  const webhooks: WebhookService = createWebhookService({ ...all, store: createWebhookStore({ prisma, pool, cursors }), deliveries, sender, wake: () => delivering.wake() })
+  const store = createWebhookStore({ prisma, pool, cursors })
+  const webhooks: WebhookService = createWebhookService({ ...all, store, deliveries, sender, hands: createWebhookHands({ ...all, store }), wake: () => delivering.wake() })
   const delivering = createDeliveryService({ ...all, store: deliveries, sender, disable: (id, why) => webhooks.disable(id, why) })
   return {
     webhooks,

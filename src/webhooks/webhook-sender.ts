@@ -1,4 +1,5 @@
-// One message to one endpoint: signed, sent by the safe way out, and what came of it in a fixed phrase.
+// One message to one endpoint: signed, sent by the safe way out, and what came of it in a fixed phrase. An organization's goes by a way of its own, which opens no address of
+// the operator's networks, and its people are not told what lies there.
 import type { EventView } from '../events/index.js'
 import type { Clock } from '../kernel/clock.js'
 import type { Secrets } from '../kernel/secrets.js'
@@ -13,6 +14,13 @@ export interface Sealed {
   previousUntil: Date | null
 }
 
+/** Where a message goes. */
+export interface Addressee {
+  url: string
+  /** null: the operator's */
+  organizationId: string | null
+}
+
 export interface Sent {
   /** null: taken */
   error: string | null
@@ -25,7 +33,7 @@ export interface Sent {
 export interface WebhookSender {
   /** Throws when the secrets are under a GATEHOUSE_SECRET that is gone. */
   secretsOf: (endpoint: Sealed) => string[]
-  send: (url: string, secrets: readonly string[], event: EventView) => Promise<Sent>
+  send: (to: Addressee, secrets: readonly string[], event: EventView) => Promise<Sent>
 }
 
 export const PURPOSE = 'webhook-secret'
@@ -33,21 +41,32 @@ const TIMEOUT_MS = 10_000
 const MOST_BYTES = 64 * 1024
 const GONE = 410
 
-export function createWebhookSender({ outbound, secrets, clock }: { outbound: Pick<Outbound, 'fetch'>; secrets: Secrets; clock: Clock }): WebhookSender {
+export interface WebhookSenderDeps {
+  outbound: Pick<Outbound, 'fetch'>
+  outboundOfOrganizations: Pick<Outbound, 'fetch'>
+  secrets: Secrets
+  clock: Clock
+}
+
+/** Which names there are in the operator's networks, and where they lead, is told to no organization. */
+const phraseOf = ({ reason, message }: OutboundError, { organizationId }: Addressee): string =>
+  (organizationId !== null && (reason === 'refused' || reason === 'unreachable') ? 'unreachable: it does not answer, or may not be asked' : `${reason}: ${message}`)
+
+export function createWebhookSender({ outbound, outboundOfOrganizations, secrets, clock }: WebhookSenderDeps): WebhookSender {
   return {
     secretsOf({ id, secretCiphertext, previousCiphertext, previousUntil }) {
       const before = previousCiphertext !== null && previousUntil !== null && previousUntil.getTime() > clock.now() ? [previousCiphertext] : []
       return [secretCiphertext, ...before].map((sealed) => secrets.decrypt(PURPOSE, id, sealed))
     },
-    async send(url, keys, event) {
+    async send(to, keys, event) {
       const body = bodyOf(event)
       try {
-        const { status, headers } = await outbound.fetch(url, { method: 'POST', headers: headersOf(event.id, clock.now(), body, keys), body, timeoutMs: TIMEOUT_MS, mostBytes: MOST_BYTES })
+        const { status, headers } = await (to.organizationId === null ? outbound : outboundOfOrganizations).fetch(to.url, { method: 'POST', headers: headersOf(event.id, clock.now(), body, keys), body, timeoutMs: TIMEOUT_MS, mostBytes: MOST_BYTES })
         if (status >= 200 && status < 300) return { error: null, isGone: false, askedMs: 0 }
         return { error: `it answered ${status}`, isGone: status === GONE, askedMs: askedWaitMs(headers.get('retry-after'), clock.now()) }
       } catch (error) {
         if (!(error instanceof OutboundError)) throw error
-        return { error: `${error.reason}: ${error.message}`, isGone: false, askedMs: 0 }
+        return { error: phraseOf(error, to), isGone: false, askedMs: 0 }
       }
     },
   }

@@ -1,12 +1,14 @@
 // Endpoints at rest, as those see them who manage them. Whoever tells an endpoint its events has the other half: delivery-store.ts.
 import type pg from 'pg'
 import type { Prisma, PrismaClient } from '../database/generated/client.js'
-import { createList } from '../database/list.js'
+import { createList, type ListSpec } from '../database/list.js'
 import type { Tx } from '../database/transaction.js'
 import type { Cursors, ListQuery, PageText } from '../kernel/page.js'
 
 export interface WebhookRow {
   id: string
+  /** null: the operator's */
+  organizationId: string | null
   url: string
   description: string
   types: string[]
@@ -27,12 +29,18 @@ export interface WebhookRow {
 
 export type WebhookChange = Omit<Prisma.WebhookEndpointUncheckedUpdateInput, 'id' | 'version'>
 
+/** `of`: the organization whose they are; without, the operator's. */
 export interface WebhookStore {
-  list: (query: ListQuery) => Promise<PageText>
-  find: (id: string) => Promise<WebhookRow | null>
+  list: (query: ListQuery, of?: string) => Promise<PageText>
+  find: (id: string, of?: string) => Promise<WebhookRow | null>
   /** The row, until the end of the transaction nobody else's to change. */
-  lock: (tx: Tx, id: string) => Promise<WebhookRow | null>
+  lock: (tx: Tx, id: string, of?: string) => Promise<WebhookRow | null>
+  /** lock, whoever's it is: for what happens by itself. */
+  lockAny: (tx: Tx, id: string) => Promise<WebhookRow | null>
+  /** The operator's; those that somebody gave. */
   count: (tx: Tx, givenBy?: string) => Promise<number>
+  /** An organization's. */
+  countOf: (tx: Tx, organizationId: string) => Promise<number>
   insert: (tx: Tx, row: Prisma.WebhookEndpointUncheckedCreateInput) => Promise<WebhookRow>
   /** Changes a row that is locked. Whoever tells it at this moment loses the claim, and tells it no more by what was. */
   update: (tx: Tx, id: string, change: WebhookChange) => Promise<WebhookRow>
@@ -43,8 +51,7 @@ export interface WebhookStore {
   reseal: (id: string, from: Uint8Array, secret: Uint8Array, previous: Uint8Array | null) => Promise<void>
 }
 
-const LIST = createList({
-  name: 'webhooks',
+const SHOWN = {
   table: 'webhook_endpoints',
   fields: {
     id: { sql: 'id', as: 'word' },
@@ -64,9 +71,12 @@ const LIST = createList({
     updatedAt: { sql: 'updated_at', as: 'time' },
   },
   sortable: { createdAt: { column: 'created_at', type: 'timestamptz' } },
-  filters: { givenBy: (p) => `given_by = ${p}::uuid` },
   defaultSort: '-createdAt',
-})
+} satisfies Partial<ListSpec>
+
+// in places of their own, so that a cursor of the one is none of the other
+const LIST = createList({ ...SHOWN, name: 'webhooks', filters: { givenBy: (p) => `given_by = ${p}::uuid` }, always: 'organization_id IS NULL' })
+const OF_ORGANIZATION = createList({ ...SHOWN, name: 'organization-webhooks', filters: {} })
 
 const FAILURES = createList({
   name: 'webhook-failures',
@@ -86,15 +96,19 @@ const FAILURES = createList({
   defaultSort: '-firstFailedAt',
 })
 
+async function lock(tx: Tx, where: { id: string; organizationId?: string | null }): Promise<WebhookRow | null> {
+  await tx.$executeRaw`SELECT 1 FROM webhook_endpoints WHERE id = ${where.id}::uuid FOR UPDATE`
+  return tx.webhookEndpoint.findFirst({ where })
+}
+
 export function createWebhookStore({ prisma, pool, cursors }: { prisma: PrismaClient; pool: pg.Pool; cursors: Cursors }): WebhookStore {
   return {
-    list: (query) => LIST(pool, cursors, query),
-    find: (id) => prisma.webhookEndpoint.findUnique({ where: { id } }),
-    async lock(tx, id) {
-      await tx.$executeRaw`SELECT 1 FROM webhook_endpoints WHERE id = ${id}::uuid FOR UPDATE`
-      return tx.webhookEndpoint.findUnique({ where: { id } })
-    },
-    count: (tx, givenBy) => (givenBy === undefined ? tx.webhookEndpoint.count() : tx.webhookEndpoint.count({ where: { givenBy } })),
+    list: (query, of) => (of === undefined ? LIST(pool, cursors, query) : OF_ORGANIZATION(pool, cursors, query, { scope: { sql: (p) => `organization_id = ${p}::uuid`, value: of } })),
+    find: (id, of) => prisma.webhookEndpoint.findFirst({ where: { id, organizationId: of ?? null } }),
+    lock: (tx, id, of) => lock(tx, { id, organizationId: of ?? null }),
+    lockAny: (tx, id) => lock(tx, { id }),
+    count: (tx, givenBy) => tx.webhookEndpoint.count({ where: { organizationId: null, ...(givenBy === undefined ? {} : { givenBy }) } }),
+    countOf: (tx, organizationId) => tx.webhookEndpoint.count({ where: { organizationId } }),
     insert: (tx, data) => tx.webhookEndpoint.create({ data }),
     update: (tx, id, change) => tx.webhookEndpoint.update({ where: { id }, data: { ...change, claim: null, claimedUntil: null, version: { increment: 1 } } }),
     async delete(tx, id) {

@@ -18,12 +18,12 @@ interface Route {
 }
 
 /** The ids of one tenant, by the names that routes have for them. */
-type Ids = Record<'id' | 'organizationId' | 'userId' | 'roleId' | 'invitationId' | 'keyId' | 'domainId' | 'clientId' | 'secretId' | 'slug' | 'email', string>
+type Ids = Record<'id' | 'organizationId' | 'userId' | 'roleId' | 'invitationId' | 'keyId' | 'domainId' | 'clientId' | 'secretId' | 'webhookId' | 'slug' | 'email', string>
 
 const NEVER: Ids = {
   id: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f11', organizationId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f12', userId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f13', roleId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f14',
   invitationId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f15', keyId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f16', domainId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f17', clientId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f18',
-  secretId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f19', slug: 'never-was', email: 'never-was@example.com',
+  secretId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f19', webhookId: '0198c0de-7d3a-7c1e-9a53-0d9a3c0b6f1a', slug: 'never-was', email: 'never-was@example.com',
 }
 // what names no tenant, or is no request that can be repeated here: the operator's events, and what ends or proves the session that asks
 const APART = /^\/api\/v1\/events(\/|$)|\/(auth\/(logout|refresh|login|signup|stepup|session|providers|passkey|mfa|magic-link|email|password|anonymous)|setup|dev)(\/|$)/
@@ -43,10 +43,11 @@ t.test('nothing of another tenant is found, by any route', async (t) => {
     const { id: keyId } = expectJson<{ id: string }>(await send('POST', '/keys', owner.headers, { name: 'k', organizationId: id }), 201)
     const { slug } = expectJson<{ slug: string }>(await send('GET', path, owner.headers), 200)
     const { id: domainId } = expectJson<{ id: string }>(await send('POST', `${path}/domains`, owner.headers, { domain: 'acme.example' }), 201)
-    expectJson(await send('PATCH', path, { ...admin, 'if-match': '*' }, { clientsMax: 5 }), 200)
+    expectJson(await send('PATCH', path, { ...admin, 'if-match': '*' }, { clientsMax: 5, webhooksMax: 5 }), 200)
     const { id: clientId, secrets: [secret] } = expectJson<{ id: string; secrets: { id: string }[] }>(await send('POST', `${path}/clients`, owner.headers, { kind: 'web', name: 'Theirs', redirectUris: ['https://theirs.example/cb'] }), 201)
     const secretId = secret?.id ?? ''
-    return { id, organizationId: id, userId: member.user.id, roleId: clerks.id, invitationId, keyId, domainId, clientId, secretId, slug, email }
+    const { id: webhookId } = expectJson<{ id: string }>(await send('POST', `${path}/webhooks`, owner.headers, { url: 'https://theirs.example/hook' }), 201)
+    return { id, organizationId: id, userId: member.user.id, roleId: clerks.id, invitationId, keyId, domainId, clientId, secretId, webhookId, slug, email }
   }
 
   const [mine, theirs] = [await house(['reports:*'], ['members.write', 'roles.write', 'keys.write', 'usage.read']), await house(['reports:*'], ['keys.write'])]
@@ -134,4 +135,5 @@ const STATE = `
   SELECT (SELECT json_agg(o ORDER BY o.id) FROM organizations o WHERE o.id = $1)::text || (SELECT json_agg(m ORDER BY m.id) FROM organization_members m WHERE m.organization_id = $1)::text
     || (SELECT json_agg(r ORDER BY r.id) FROM organization_roles r WHERE r.organization_id = $1)::text || (SELECT json_agg(i ORDER BY i.id) FROM organization_invitations i WHERE i.organization_id = $1)::text
     || (SELECT json_agg(k ORDER BY k.id) FROM api_keys k WHERE k.organization_id = $1)::text || (SELECT json_agg(d ORDER BY d.id) FROM organization_domains d WHERE d.organization_id = $1)::text
-    || (SELECT json_agg(c ORDER BY c.id) FROM oauth_clients c WHERE c.organization_id = $1)::text || (SELECT json_agg(s ORDER BY s.id) FROM oauth_client_secrets s JOIN oauth_clients c ON c.id = s.client_id WHERE c.organization_id = $1)::text AS text`
+    || (SELECT json_agg(c ORDER BY c.id) FROM oauth_clients c WHERE c.organization_id = $1)::text || (SELECT json_agg(s ORDER BY s.id) FROM oauth_client_secrets s JOIN oauth_clients c ON c.id = s.client_id WHERE c.organization_id = $1)::text
+    || (SELECT json_agg(json_build_array(w.id, w.url, w.types, w.enabled, w.given_by, w.version, w.secret_ciphertext) ORDER BY w.id) FROM webhook_endpoints w WHERE w.organization_id = $1)::text AS text`

@@ -9,7 +9,7 @@ import { ROOT } from '../support/sources.js'
 
 const ACTS = ['grant', 'change', 'rotate', 'revoke', 'read', 'suspend', 'role', 'limit', 'metadata'] as const
 type Act = (typeof ACTS)[number]
-const IN_ORGANIZATIONS = ['issue', 'widen', 'turn', 'end', 'look', 'invite', 'make a role', 'entitle', 'stop', 'act in it', 'ask for a domain', 'make a client', 'read its log', 'read its usage', 'delete it'] as const
+const IN_ORGANIZATIONS = ['issue', 'widen', 'turn', 'end', 'look', 'invite', 'make a role', 'entitle', 'stop', 'act in it', 'ask for a domain', 'make a client', 'send its events', 'read its log', 'read its usage', 'delete it'] as const
 // the tables after it are about what ends what
 const [PAGE = ''] = readFileSync(join(ROOT, 'docs/security.md'), 'utf8').split('## What ends what')
 
@@ -107,6 +107,7 @@ t.test('the authority table of organizations', async (t) => {
     if (act === 'act in it') return outcome(send('POST', '/auth/organization', headers, { organizationId: id }))
     if (act === 'ask for a domain') return outcome(send('POST', `${path}/domains`, headers, { domain: 'acme.example', automatic: true }))
     if (act === 'make a client') return outcome(send('POST', `${path}/clients`, headers, { kind: 'web', name: 'An app', redirectUris: ['https://app.example/cb'] }))
+    if (act === 'send its events') return outcome(send('POST', `${path}/webhooks`, headers, { url: 'https://hooks.example/acme' }))
     if (act === 'read its log') return outcome(send('GET', `${path}/audit`, headers))
     if (act === 'read its usage') return outcome(send('GET', `/usage?ownerId=${id}`, headers))
     if (act === 'delete it') return outcome(send('DELETE', path, headers))
@@ -131,7 +132,7 @@ t.test('the authority table of organizations', async (t) => {
     const cells: string[] = []
     for (const act of IN_ORGANIZATIONS) {
       const of = await house(['reports:*'], ['keys.write'])
-      if (act === 'make a client') await patch(of.path, admin, { clientsMax: 1 })
+      if (act === 'make a client' || act === 'send its events') await patch(of.path, admin, { clientsMax: 1, webhooksMax: 1 })
       cells.push(await attempt(act, await actor(of), of))
     }
     t.same(cells, page.get(who), `${who} ${cells.map((cell) => `| \`${cell}\` `).join('')}`)

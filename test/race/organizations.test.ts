@@ -67,6 +67,13 @@ t.test('as many OAuth clients as its operator says, also by fifty at once', asyn
   t.same(await statusesOf((node, at) => post(node, `${path}/clients`, owner.headers, { kind: 'web', name: `App ${at}`, redirectUris: ['https://app.example/cb'] })), { 201: 3, 409: MANY - 3 })
 })
 
+t.test('as many webhook endpoints as its operator says, also by fifty at once', async (t) => {
+  const { id, path, owner } = await house()
+  await patch(path, admin, { webhooksMax: 3 })
+  t.same(await statusesOf((node, at) => post(node, `${path}/webhooks`, owner.headers, { url: `https://hooks.example/${at}` })), { 201: 3, 409: MANY - 3 })
+  t.equal(await prisma.webhookEndpoint.count({ where: { organizationId: id } }), 3)
+})
+
 t.test('switching while being taken out: nobody acts there afterwards; issuing while being taken out: none is issued later', async (t) => {
   const { id, path, owner, clerk } = await house(['reports:*'], ['keys.write'])
   const sessions = await Promise.all(Array.from({ length: MANY }, () => signIn(clerk.user.id)))

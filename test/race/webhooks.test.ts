@@ -5,13 +5,14 @@ import { newId } from '../../src/kernel/ids.js'
 import { DELIVERING } from '../../src/webhooks/index.js'
 import { expectJson, startApp } from '../support/app.js'
 import { failStatements } from '../support/failing-statements.js'
+import { createCustomers, type House } from '../support/organizations.js'
 import { eventually } from '../support/redis.js'
 import { startReceiver } from '../support/webhook-receiver.js'
 
 const CALLER = { principal: null, address: '', userAgent: '', requestId: '', host: true } as const
 
 t.test('webhooks of two nodes', async (t) => {
-  const config = { outboundAllow: ['127.0.0.0/8'] }
+  const config = { outboundAllow: ['127.0.0.0/8'], outboundAllowOrganizations: ['127.0.0.0/8'], accessTokenSeconds: 8_640_000 }
   const { app, as, clock, database } = await startApp(t, { config })
   const second = await startApp(t, { config, database, clock })
   const receiver = await startReceiver(t)
@@ -58,6 +59,26 @@ t.test('webhooks of two nodes', async (t) => {
     t.ok(receiver.asked('/hangs') > 0)
     t.same(told('/hangs'), [])
     for (const id of [slow, quick]) await remove(id)
+  })
+
+  t.test('forty endpoints of one organization that hang delay neither the operator\'s nor another organization\'s', async (t) => {
+    const { house, role } = createCustomers(app, headers)
+    const [slow, quick] = [await house(), await house()]
+    for (const { path } of [slow, quick]) expectJson(await app.inject({ method: 'PATCH', url: `/api/v1${path}`, headers: { ...headers, 'if-match': '*' }, payload: { webhooksMax: 100 } }), 200)
+    const name = async ({ path, owner }: House, at: string): Promise<unknown> => expectJson(await app.inject({ method: 'POST', url: `/api/v1${path}/webhooks`, headers: owner.headers, payload: { url: receiver.url(at), types: ['organization_role.*'] } }), 201)
+    receiver.answer('/theirs-hangs', () => 'hang')
+    for (let n = 0; n < 40; n += 1) await name(slow, '/theirs-hangs')
+    await name(quick, '/theirs')
+    const id = await create('/beside')
+    await role(slow.id, slow.owner.headers, [])
+    await until(() => receiver.asked('/theirs-hangs') >= 8)
+    await role(quick.id, quick.owner.headers, [])
+    const [key] = await change(1)
+    await until(() => told('/beside').includes(key ?? ''))
+    await until(() => told('/theirs').includes(quick.id))
+    t.same(told('/theirs-hangs'), [])
+    await remove(id)
+    for (const { id: of } of [slow, quick]) await app.inject({ method: 'DELETE', url: `/api/v1/organizations/${of}`, headers })
   })
 
   t.test('whichever statement fails, before or after it is done: what committed is delivered, with its id', async (t) => {

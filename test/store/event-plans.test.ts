@@ -51,7 +51,12 @@ t.test('plans', async (t) => {
   await flat('one by its id', 'events', (explaining) => store(explaining).byId(newId()))
   await flat('those since a time', 'events', (explaining) => store(explaining).positionBefore(new Date('2031-01-01T10:00:00Z')))
   await flat('what an endpoint waits for', 'webhook_deliveries', (explaining) => createDeliveryStore({ pool: explaining }).waiting(newId(), new Date(), { due: 6, count: 100 }))
-  await flat('which endpoints there is something to tell', 'events', (explaining) => createDeliveryStore({ pool: explaining }).claim(EVENTS, new Date(), new Date(), { working: 100, failing: 20 }))
+  for (const table of ['events', 'organization_audit']) {
+    await flat('which endpoints there is something to tell', table, (explaining) => createDeliveryStore({ pool: explaining }).claim(EVENTS, new Date(), new Date(), {
+      operators: { working: 100, failing: 20 }, organizations: { working: 30, failing: 10, each: 5, full: [] },
+    }))
+    await flat('one of an organization by its id', table, (explaining) => store(explaining).byId(newId(), newId()))
+  }
 
   t.test('what a page looks through is bounded, however rare what is wanted is', async (t) => {
     const { rows, end } = await createEventStore({ pool }).page(0, EVENTS, { types: ['user.created'], subject: null }, 50)

@@ -15,14 +15,16 @@ t.test('what is another organization\'s takes as long as what there is not', asy
   const admin = await as.admin()
   const { house } = createCustomers(app, admin)
   const [mine, theirs] = [await house(), await house()]
-  expectJson(await send('PATCH', theirs.path, { ...admin, 'if-match': '*' }, { clientsMax: 1 }), 200)
+  expectJson(await send('PATCH', theirs.path, { ...admin, 'if-match': '*' }, { clientsMax: 1, webhooksMax: 1 }), 200)
   const made = async (path: string, body: object): Promise<string> => expectJson<{ id: string }>(await send('POST', path, theirs.owner.headers, body), 201).id
   const keyId = await made('/keys', { name: 'k', organizationId: theirs.id })
   const clientId = await made(`${theirs.path}/clients`, { kind: 'web', name: 'Theirs', redirectUris: ['https://theirs.example/cb'] })
+  const webhookId = await made(`${theirs.path}/webhooks`, { url: 'https://theirs.example/hook' })
   const domainId = await made(`${theirs.path}/domains`, { domain: 'theirs.example' })
   const pairs: Record<string, [string, string]> = {
     organization: [theirs.path, `/organizations/${NEVER}`], 'audit log': [`${theirs.path}/audit`, `/organizations/${NEVER}/audit`], key: [`/keys/${keyId}`, `/keys/${NEVER}`],
     'client in one\'s own': [`${mine.path}/clients/${clientId}`, `${mine.path}/clients/${NEVER}`], 'domain in one\'s own': [`${mine.path}/domains/${domainId}`, `${mine.path}/domains/${NEVER}`],
+    'webhook endpoint in one\'s own': [`${mine.path}/webhooks/${webhookId}`, `${mine.path}/webhooks/${NEVER}`],
     'member in one\'s own': [`${mine.path}/members/${theirs.member.user.id}`, `${mine.path}/members/${NEVER}`], 'role in one\'s own': [`${mine.path}/roles/${theirs.clerks.id}`, `${mine.path}/roles/${NEVER}`],
   }
   for (const [what, paths] of Object.entries(pairs)) {
