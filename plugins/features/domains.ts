@@ -9,8 +9,8 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { config, prisma, clock, audit, authority, standings, organizationMembers: members, organizationRoles: roles, database: { pool, transact } } = app
-  const feature = createDomains({ config, prisma, pool, clock, audit, authority, standings, members, roles, transact })
+  const { config, prisma, clock, audit, mail, authority, standings, organizationMembers: members, organizationRoles: roles, database: { pool, transact } } = app
+  const feature = createDomains({ config, prisma, pool, clock, audit, mail, authority, standings, members, roles, transact })
   app.decorate('organizationDomains', feature.domains)
   app.operate(feature)
-}, { name: 'domains', dependencies: ['accounts', 'organizations'] })
+}, { name: 'domains', dependencies: ['accounts', 'organizations', 'mail'] })

@@ -1,11 +1,12 @@
 // Letting people in by the domains of organizations, and looking the domains' records up again. Whoever comes in is judged at that moment: the account active, its address
-// confirmed and at a proven domain that lets in, never in the organization before, and the domain's record there within the hour.
+// confirmed and at a proven domain that lets in, never in the organization before, and the domain's record there within the hour. They are told of it by mail.
 import type { AuditStore } from '../audit/index.js'
 import type { AuthorityService } from '../authority/index.js'
 import type { Transact } from '../database/transaction.js'
 import type { Clock } from '../kernel/clock.js'
 import { isProblem } from '../kernel/errors.js'
 import type { Caller } from '../kernel/principal.js'
+import type { MailService } from '../mail/index.js'
 import type { MemberService } from '../organizations/index.js'
 import { isFresh, isLost, MOST_ENLISTED, newToken, recordOf, seenAgain, UNPROVEN_MS } from './domain-rules.js'
 import type { DomainRow, DomainStore } from './domain-store.js'
@@ -24,6 +25,7 @@ export interface ArrivalServiceDeps {
   members: Pick<MemberService, 'takeIn'>
   authority: AuthorityService
   audit: AuditStore
+  mail: Pick<MailService, 'tell'>
   transact: Transact
   clock: Clock
   /** days without its record after which a domain is lost */
@@ -50,7 +52,7 @@ async function each<T>(all: readonly T[], work: (one: T) => Promise<void>): Prom
   if (failure !== undefined) throw failure
 }
 
-export function createArrivalService({ store, lookup, members, authority, audit, transact, clock, keptDays }: ArrivalServiceDeps): ArrivalService {
+export function createArrivalService({ store, lookup, members, authority, audit, mail, transact, clock, keptDays }: ArrivalServiceDeps): ArrivalService {
   const now = (): Date => new Date(clock.now())
 
   async function lookAgain(row: DomainRow): Promise<DomainRow> {
@@ -69,12 +71,14 @@ export function createArrivalService({ store, lookup, members, authority, audit,
     if (!isFresh(domain, now())) return false
     return transact(async (tx) => {
       await authority.hold(tx, ITSELF, { users: [userId] })
-      await members.takeIn(tx, ITSELF, domain.organizationId, userId, async () => {
+      const organization = await members.takeIn(tx, ITSELF, domain.organizationId, userId, async () => {
         const held = await store.wayIn(userId, tx)
         // of the same row as it was seen: another domain is looked at the next time
         if (held?.id !== domain.id || held.token !== domain.token || (await store.wasIn(tx, domain.organizationId, userId))) return null
         return { roles: held.roleIds, issuer: { by: held.issuedBy, via: `domain:${held.id}` }, details: { domain: held.domain } }
       })
+      // with their coming in or not at all, and so once
+      if (organization !== null) await mail.tell(tx, userId, { kind: 'organization.joined', facts: { organization, domain: domain.domain, at: now().toISOString() } })
       return store.forget(userId, tx)
     })
   }

@@ -33,6 +33,7 @@ export interface MailFacts {
   'identity.unlinked': At & Link
   'account.impersonated': At
   'account.deleted': At
+  'organization.joined': { organization: string; domain: string } & At
   'organization.webhook_disabled': { organization: string; endpoint: string; why: 'failing' | 'gone' } & At
   'webhook.disabled': { endpoint: string; why: 'failing' | 'gone' } & At
 }

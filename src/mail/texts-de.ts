@@ -123,6 +123,11 @@ export const de: Readonly<Record<MailKind, MailText>> = {
     subject: 'Ihr Konto wurde gelöscht',
     lead: 'Am {at} wurde Ihr Konto auf {site} gelöscht, mit allem, was dazu gehörte.',
   },
+  'organization.joined': {
+    subject: 'Sie gehören jetzt zu {organization}',
+    lead: 'Am {at} wurden Sie in die Organisation {organization} auf {site} aufgenommen: Sie hat nachgewiesen, dass die Domain {domain} Ihrer Adresse die ihre ist.',
+    rest: 'Wer sie verwaltet, sieht Namen und Adresse Ihres Kontos. Sie können sie jederzeit verlassen und werden dann nicht wieder aufgenommen.',
+  },
   'organization.webhook_disabled': {
     subject: 'Ein Webhook-Endpunkt von {organization} wurde abgeschaltet',
     lead: 'Am {at} wurde der Webhook-Endpunkt {endpoint} der Organisation {organization} auf {site} abgeschaltet: {why, select, gone {er antwortete, dass es ihn nicht mehr gibt} other {er hat fünf Tage lang nichts angenommen}}. Dorthin wird nichts mehr gesendet.',

@@ -131,6 +131,11 @@ export const en = {
     subject: 'Your account was deleted',
     lead: 'On {at}, your account at {site} was deleted, with what belonged to it.',
   },
+  'organization.joined': {
+    subject: 'You are in {organization} now',
+    lead: 'On {at}, you were taken into the organization {organization} at {site}: it has proven that the domain {domain} of your address is its own.',
+    rest: 'Those who run it see the name and the address of your account. You may leave it at any time, and are not taken in again.',
+  },
   'organization.webhook_disabled': {
     subject: 'A webhook endpoint of {organization} was disabled',
     lead: 'On {at}, the webhook endpoint {endpoint} of the organization {organization} at {site} was disabled: {why, select, gone {it answered that it is no more} other {it had taken nothing for five days}}. Nothing is sent there any more.',

@@ -50,9 +50,9 @@ export interface MemberService {
   join: (tx: Tx, organizationId: string, membership: NewMembership, issuer: { by: string | null; via: string }) => Promise<void>
   /**
    * Passes the gate of an organization and puts somebody in whom it takes by a rule of its own: what `judge` says, behind the gate, null for nothing. What of the roles is
-   * there still is given. Nothing either where they are in it, or nobody acts in it. Throws organization.full.
+   * there still is given. Nothing either where they are in it, or nobody acts in it. The name of the organization; null: they were not put in. Throws organization.full.
    */
-  takeIn: (tx: Tx, caller: Caller, organizationId: string, userId: string, judge: () => Promise<Taken | null>) => Promise<void>
+  takeIn: (tx: Tx, caller: Caller, organizationId: string, userId: string, judge: () => Promise<Taken | null>) => Promise<string | null>
 }
 
 /** With what somebody is taken in, by whom, and what the audit log says of it beside that. */
@@ -124,12 +124,14 @@ export function createMemberService({ store, organizations, roles, standings, au
     },
     async takeIn(tx, caller, organizationId, userId, judge) {
       await organizations.gate(tx, organizationId, 'alone')
-      const taken = (await organizations.find(organizationId, tx))?.status === 'active' && !(await store.find(organizationId, userId, tx)) ? await judge() : null
-      if (taken === null) return
+      const organization = await organizations.find(organizationId, tx)
+      const taken = organization?.status === 'active' && !(await store.find(organizationId, userId, tx)) ? await judge() : null
+      if (!organization || taken === null) return null
       const roleIds = (await roles.findAll(tx, organizationId, taken.roles)).map(({ id }) => id)
       await join(tx, organizationId, { userId, owner: false, roles: roleIds }, taken.issuer)
       await audit.record(tx, caller, { action: 'organization_member.added', targetType: 'organization', targetId: organizationId, details: { userId, owner: false, roles: roleIds, ...taken.details } })
       await publishRevocations()
+      return organization.name
     },
     async list(caller, organizationId, query) {
       const { standing } = await standings.see(caller, organizationId)

@@ -26,6 +26,12 @@ const confirmed = async (email: string): Promise<string> => {
   return id
 }
 
+/** How many mails were promised to an address of late, sent or not: a mail that is sent twice is one. */
+const promised = async (address: string): Promise<number> => {
+  const waiting = (await prisma.queuedWork.findMany({ where: { about: { path: ['to'], equals: address } } })).map(({ id }) => id)
+  return new Set([...waiting, ...[app, second].flatMap((node) => node.outbox.list()).flatMap(({ id, kind, to }) => (kind === 'organization.joined' && to === address ? [id] : []))]).size
+}
+
 t.test('six organizations prove one domain at once on two nodes: one has it', async (t) => {
   const houses: House[] = []
   for (let n = 0; n < 6; n += 1) houses.push(await house())
@@ -57,6 +63,7 @@ t.test('twenty people, looked at by two nodes at once: a membership each, and no
   await Promise.all([app, second, app, second].map((node) => node.jobs.run(TAKING_IN)))
   t.equal(await prisma.organizationMember.count({ where: { organizationId: acme.id, userId: { in: ids } } }), 20)
   t.equal(await prisma.auditEvent.count({ where: { action: 'organization_member.added', targetId: acme.id, actorType: 'host' } }), 20)
+  for (const at of ids.keys()) t.equal(await promised(`person-${at}@acme.example`), 1, 'and each is told, once')
   // taken out while they are looked at once more
   await prisma.user.updateMany({ where: { id: { in: ids } }, data: { emailVerifiedAt: new Date(clock.now() + 1) } })
   const [out] = await Promise.all([
@@ -99,6 +106,7 @@ t.test('the database goes away at any statement of it: nobody is lost, nobody is
       await app.jobs.run(TAKING_IN)
       t.equal(await prisma.organizationMember.count({ where: { organizationId: acme.id, userId } }), 1, `${n} ${after ? 'after' : 'before'}`)
       t.equal(await prisma.auditEvent.count({ where: { action: 'organization_member.added', targetId: acme.id, details: { path: ['userId'], equals: userId } } }), 1)
+      t.equal(await promised(`person-${n}-${String(after)}@fails.example`), 1, 'and is told once')
       tried += 1
     }
   }

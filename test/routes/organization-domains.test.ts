@@ -113,6 +113,11 @@ t.test('domains of organizations', async (t) => {
     await takeIn()
     t.ok(await isIn(acme, unconfirmed), 'once it is confirmed')
     t.equal(await prisma.organizationArrival.count(), 0, 'and nothing is left')
+    await takeIn()
+    await app.jobs.run(QUEUED_WORK)
+    t.match(mails.last(before.user.email, /You are in Acme now/).text, domain)
+    t.equal(mails.received.filter(({ to }) => to.includes(before.user.email)).length, 1, 'and each is told by mail, once')
+    t.same([unconfirmed, below].map(({ user }) => mails.received.filter(({ to }) => to.includes(user.email)).length), [1, 0], 'who is in and nobody else')
     t.equal(await outcome(send('DELETE', `${acme.path}/roles/${reader.id}`, acme.owner.headers)), '409 role.held')
   })
 
