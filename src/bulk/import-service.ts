@@ -34,6 +34,10 @@ export type Judged<Draft> = { outcome: Outcome } | { draft: Draft }
 export interface ImportKind<Draft> extends Pick<ImportShape, 'columns' | 'objectOf'> {
   /** of the note of how far an import has come; '' is the first kind there was */
   name: string
+  /** of one import; without, as many as of any */
+  mostLines?: number
+  /** unpacked; without, as the operator says of any */
+  mostBytes?: number
   judge: (caller: Caller, rows: readonly ImportRow[], request: Pick<ImportRequest, 'mode' | 'check'>) => Promise<Judged<Draft>[]>
   /** Writes a batch, all of it or, when it throws, nothing; what has come of each draft. */
   write: (tx: Tx, caller: Caller, drafts: readonly Draft[]) => Promise<Outcome[]>
@@ -144,7 +148,7 @@ export function createImportService({ store, limits, transact, secrets, clock, c
     }
 
     try {
-      for await (const rows of rowsOf(body, { format, isPacked, columns: kind.columns, objectOf: kind.objectOf, mostBytes: config.importMaxBytes, mostLines: MOST_LINES })) {
+      for await (const rows of rowsOf(body, { format, isPacked, columns: kind.columns, objectOf: kind.objectOf, mostBytes: Math.min(kind.mostBytes ?? Infinity, config.importMaxBytes), mostLines: kind.mostLines ?? MOST_LINES })) {
         for (const row of rows) {
           read += 1
           texts.push(`${row.text.length}\n`, row.text)

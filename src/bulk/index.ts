@@ -23,6 +23,8 @@ export type BulkBody = Readable
 export interface ImportService {
   users: RunImport
   keys: RunImport
+  /** for an organization, by who may issue in it */
+  keysOf: (organizationId: string) => RunImport
 }
 
 export interface BulkNeeds extends Omit<ImportServiceDeps, 'store'>, Omit<UserImportDeps, 'audit'>, Omit<KeyImportDeps, 'audit' | 'accounts'> {
@@ -40,7 +42,7 @@ export interface ExportService {
 export function createBulk({ prisma, pool, ...all }: BulkNeeds): { imports: ImportService; exports: ExportService; jobs: Job[] } {
   const imports = createImportService({ ...all, store: createImportStore({ prisma }) })
   return {
-    imports: { users: imports.of(createUserImport(all)), keys: imports.of(createKeyImport(all)) },
+    imports: { users: imports.of(createUserImport(all)), keys: imports.of(createKeyImport(all)), keysOf: (organizationId) => imports.of(createKeyImport(all, organizationId)) },
     exports: {
       async lines(caller, what, read, admitted) {
         // the first page before anything is answered: what is wrong with the question is an answer of its own

@@ -1,5 +1,6 @@
 // Rows that are keys which customers have already: each is judged as POST /keys would judge it, or, where it is known and may be changed, as
-// PATCH /keys/{id} would. A key that was revoked does not come back, and none gets another owner.
+// PATCH /keys/{id} would. A key that was revoked does not come back, and none gets another owner. Members of an organization bring keys for it alone: few, for they are let in
+// by nobody who runs this, and no organization has many.
 import { isDeepStrictEqual } from 'node:util'
 import { type AccountBatches, type ExistingAccount, normaliseEmail } from '../accounts/index.js'
 import type { AuditStore } from '../audit/index.js'
@@ -22,6 +23,9 @@ export interface KeyImportDeps {
 
 const FIELDS = ['name', 'permissions', 'limits', 'metadata', 'addresses'] as const
 const COLUMNS = ['name', 'ownerUserId', 'ownerEmail', 'organizationId', 'key', 'hash', 'start', 'permissions', 'expiresAt', 'addresses']
+const COLUMNS_OF_ORGANIZATION = ['name', 'key', 'permissions', 'expiresAt', 'addresses']
+const MOST_LINES_OF_ORGANIZATION = 2_000
+const MOST_BYTES_OF_ORGANIZATION = 2 * 1024 * 1024
 const SEPARATOR = /[\s,;]+/
 const listOf = (text: string): string[] => text.split(SEPARATOR).filter((one) => one !== '')
 
@@ -37,7 +41,10 @@ function ownerOf({ ownerUserId, ownerEmail, organizationId }: { [part in 'ownerU
   return { ownerUserId: id }
 }
 
-export function createKeyImport({ keys, keyChanges, accounts, audit }: KeyImportDeps): ImportKind<KeyDraft> {
+/** `of`: for that organization, by who may issue in it; without, for everybody, by who sells. */
+export function createKeyImport({ keys, keyChanges, accounts, audit }: KeyImportDeps, of?: string): ImportKind<KeyDraft> {
+  const target = of === undefined ? { targetType: 'key', targetId: '' } : { targetType: 'organization', targetId: of }
+
   /** What changes a key that is known into what its row says. Throws key.taken for another owner's, key.revoked. */
   async function update(caller: Caller, known: ExistingKey, draft: KeyDraft, input: KeyInput): Promise<Outcome> {
     if (known.ownerUserId !== draft.ownerUserId || known.organizationId !== draft.organizationId) throw problem('key.taken')
@@ -53,12 +60,15 @@ export function createKeyImport({ keys, keyChanges, accounts, audit }: KeyImport
 
   /** Throws request.invalid, owner.unknown, permission.not_held. */
   function draftOf(caller: Caller, { ownerUserId, ownerEmail, organizationId, ...rest }: KeyInput, owners: ReadonlyMap<string, ExistingAccount>): KeyDraft {
+    if (of !== undefined) return keys.draftFor(caller, { ...rest, organizationId: of }, of)
     return keys.draftFor(caller, { ...rest, ...ownerOf({ ownerUserId, ownerEmail, organizationId }, owners) })
   }
 
   return {
-    name: 'keys ',
-    columns: new Set(COLUMNS),
+    // one key of an import is not the same for two organizations
+    name: of === undefined ? 'keys ' : `keys of ${of} `,
+    ...(of === undefined ? {} : { mostLines: MOST_LINES_OF_ORGANIZATION, mostBytes: MOST_BYTES_OF_ORGANIZATION }),
+    columns: new Set(of === undefined ? COLUMNS : COLUMNS_OF_ORGANIZATION),
     objectOf: ({ permissions, addresses, ...rest }) => ({ ...rest, ...(permissions === undefined ? {} : { permissions: listOf(permissions) }), ...(addresses === undefined ? {} : { addresses: listOf(addresses) }) }),
     async judge(caller, rows, { mode, check }) {
       const addresses = rows.flatMap(addressOf)
@@ -67,7 +77,6 @@ export function createKeyImport({ keys, keyChanges, accounts, audit }: KeyImport
       for (const { value, errors } of rows) {
         const wrong = errors ?? check(value)
         const input = value as KeyInput
-        const target = { targetType: 'key', targetId: '' }
         judged.push(wrong // oxlint-disable-next-line no-await-in-loop
           ? { outcome: { status: 'failed', code: 'request.invalid', errors: wrong } }
           : await audit.recordingRefusal(caller, target, async () => ({ draft: draftOf(caller, input, owners) })).catch((error: unknown) => ({ outcome: failureOf(error) })))
@@ -83,12 +92,12 @@ export function createKeyImport({ keys, keyChanges, accounts, audit }: KeyImport
       return judged
     },
     async write(tx, caller, drafts) {
-      return (await keys.issueAll(tx, caller, drafts)).map((one) => (typeof one === 'string' ? { status: 'created', id: one } : failureOf(one)))
+      return (await keys.issueAll(tx, caller, drafts, of)).map((one) => (typeof one === 'string' ? { status: 'created', id: one } : failureOf(one)))
     },
     async written(caller, outcomes) {
       // what the commit has refused leaves its trace, as it does where keys come one by one
       const isRefused = outcomes.some((outcome) => outcome.status === 'failed' && outcome.code === 'permission.not_held')
-      if (isRefused) await audit.refused(caller, { action: 'access.denied', targetType: 'key', targetId: '', details: { code: 'permission.not_held' } })
+      if (isRefused) await audit.refused(caller, { action: 'access.denied', ...target, details: { code: 'permission.not_held' } })
     },
   }
 }

@@ -60,6 +60,17 @@ export async function openOrganization(tx: Tx, standings: StandingService, calle
 }
 
 /**
+ * An organization, for who issues a key to it: its people with the right, within what they hold there, and who sells to it as to any owner. `isSold`: they are the latter. Holds
+ * its `capLock`. Throws organization.not_found, access.denied.
+ */
+export async function openToIssue(tx: Tx, standings: Pick<StandingService, 'open'>, caller: Caller, organizationId: string): Promise<Opened & { isSold: boolean }> {
+  const opened = await standings.open(tx, caller, organizationId, { mode: 'beside', scope: { cap: capLock({ ownerUserId: null, organizationId }) }, mayAlso: [WRITE] })
+  const isSold = holds(opened.held.permissions, WRITE)
+  if (!isSold && !hasRight(opened.standing, 'keys.write')) throw problem('access.denied', { detail: 'Needs the right keys.write in the organization' })
+  return { ...opened, isSold }
+}
+
+/**
  * Refuses to give somebody a secret of an organization's with these permissions: its members give what they hold in it; who sells to it acts as it, which takes all that it
  * may do. Throws permission.not_held.
  */

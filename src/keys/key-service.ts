@@ -10,7 +10,7 @@ import { newId } from '../kernel/ids.js'
 import type { ListQuery, PageText } from '../kernel/page.js'
 import { holds } from '../kernel/permissions.js'
 import { hasRight, type StandingService } from '../organizations/index.js'
-import { actorOf, BRAKE, capLock, fenceOf, hasHand, insertKey, isOwn, type KeyCaps, maySeeAll, openOrganization, seenKey, OWN, refuseLimits, refuseSecret, WRITE } from './key-authority.js'
+import { actorOf, BRAKE, capLock, fenceOf, hasHand, insertKey, isOwn, type KeyCaps, maySeeAll, openOrganization, openToIssue, seenKey, OWN, refuseLimits, refuseSecret, WRITE } from './key-authority.js'
 import { refuseForeignFields } from './key-hands.js'
 import { canonicalAddresses, checkKeyInput, type KeyLimit, type Metadata } from './key-rules.js'
 import type { KeyKind, KeyOwner, KeyStore } from './key-store.js'
@@ -89,12 +89,9 @@ export function createKeyService(deps: KeyServiceDeps): KeyService {
 
   /** The same for an organization: who is in it issues within what they hold there, and who sells to it as to any owner. Throws organization.not_found. */
   async function judgeFor(tx: Tx, caller: Caller, organizationId: string, permissions: readonly string[], fence: Fence): Promise<{ held: Held; kind: KeyKind }> {
-    const opened = await standings.open(tx, caller, organizationId, { mode: 'beside', scope: { cap: capLock({ ownerUserId: null, organizationId }) }, mayAlso: [WRITE] })
-    const { standing, held } = opened
-    const isSold = holds(held.permissions, WRITE)
-    if (!isSold && !hasRight(standing, 'keys.write')) throw problem('access.denied', { detail: 'Needs the right keys.write in the organization' })
+    const { isSold, ...opened } = await openToIssue(tx, standings, caller, organizationId)
     refuseSecret(opened, !isSold, permissions, fence)
-    return { held, kind: isSold ? 'standing' : 'bound' }
+    return { held: opened.held, kind: isSold ? 'standing' : 'bound' }
   }
 
   return {

@@ -17,6 +17,9 @@ export const BroughtKey = strict({
   start: Type.Optional(Type.String({ maxLength: 21, description: 'With a hash: the beginning of the key, by which people tell keys apart' })),
 })
 
+/** A row of an organization's own: of a key that its people have, and not of one whose hash they know. */
+export const OrganizationBroughtKey = strict({ name, permissions, limits, metadata, expiresAt, addresses, key: Type.String({ maxLength: 60, description: 'The key itself; its hash is kept' }) })
+
 export const KeyImportQuery = strict({
   mode: Type.Optional(Type.Unsafe<'insert' | 'upsert'>({
     type: 'string', enum: ['insert', 'upsert'], default: 'insert', description: 'upsert: a key of the same owner that is there gets what its row says, as PATCH /keys/{id} would give it',
