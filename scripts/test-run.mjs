@@ -1,7 +1,7 @@
 // One run of tap on freshly set up stores: shares the files out to lanes, shows tap's output, tears the stores down, and ends
 // with the tally.
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -72,6 +72,12 @@ function complaintOf({ passed, failed }, code) {
  * line. Resolves to the exit code: 0 only when something passed, nothing failed and there is no complaint.
  */
 export async function runTap(files, { coverage = null } = {}) {
+  const missing = files.filter((file) => !existsSync(resolve(ROOT, file)))
+  if (missing.length > 0) {
+    console.error(`There is no ${missing.join(', ')}`)
+    console.log(tallyLine({ passed: 0, failed: 1, skipped: 0 }))
+    return 1
+  }
   await ensurePages()
   let stores
   try {
