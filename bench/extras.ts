@@ -1,5 +1,6 @@
 // All rows beside the scenarios, in the order in which they are measured.
 import { measureBatch } from './batch.js'
+import { measureFloors } from './floors.js'
 import { measureImport } from './import.js'
 import { measureLatency } from './latency.js'
 import { measureLists } from './lists.js'
@@ -15,6 +16,7 @@ import { measureWebhooks } from './webhooks.js'
 import { measureWorkers } from './workers.js'
 
 export const EXTRAS: readonly Extra[] = [
+  { name: 'floors', measure: measureFloors },
   { name: 'batch', measure: measureBatch },
   { name: 'lists', measure: measureLists },
   { name: 'redis', measure: measureRedis },

@@ -119,7 +119,7 @@ export function startBare({ server }: Placement): Child {
 }
 
 /** A route of the same schemas that gives the same answer; one without a body is made up to the same size in all by a header. Gives its origin. */
-async function openBare(bare: Child, api: Api, document: OpenApi, prepared: Prepared, text: string): Promise<string> {
+export async function openBare(bare: Child, api: Api, document: OpenApi, prepared: Prepared, text: string): Promise<string> {
   const { method, path, headers, headerValues = [], passwordHash } = prepared
   const [route = path] = path.split('?')
   if (text !== '') {

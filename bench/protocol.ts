@@ -14,6 +14,8 @@ export interface BareRoute {
   status?: number
   /** sent with the answer */
   headers?: Record<string, string>
+  /** the API key that a request must carry: it is hashed, looked up, and counted in a window; absent: nobody is asked */
+  key?: string
   /** bcrypt hash that `body.password` is verified against before the answer; null for none */
   passwordHash: string | null
 }
