@@ -22,7 +22,7 @@ const usage: FastifyPluginAsyncTypebox = async (app) => {
     },
     config: { access: ['user', 'gatehouse:usage.read'], errors: ['key.not_found', 'response.not_acceptable'], price: 10 },
   }, async (request, reply) => {
-    const { mediaType, fileName, body } = await app.usage.export(request.caller, request.query, request.headers.accept)
+    const { mediaType, fileName, body } = await app.usage.export(request.caller, request.query, request.headers.accept, () => request.stillAdmitted())
     return reply.type(`${mediaType}; charset=utf-8`).header('content-disposition', `attachment; filename="${fileName}"`).header('vary', [reply.getHeader('vary') ?? [], 'accept'].flat().join(', ')).send(body)
   })
 }

@@ -8,22 +8,18 @@ interface Page {
   page: { nextCursor: string | null }
 }
 
-/** The next page, from a cursor. */
-export type ReadPage = (cursor: string | undefined) => Promise<PageText>
-
 const HELD = 64 * 1024
 
-async function* lines(read: ReadPage, admitted: () => unknown): AsyncGenerator<string> {
-  let cursor: string | undefined
-  do {
-    const { data, page } = JSON.parse((await read(cursor)).json) as Page
+async function* lines(first: PageText, next: (cursor: string) => Promise<PageText>): AsyncGenerator<string> {
+  let page: PageText | null = first
+  while (page !== null) {
+    const { data, page: { nextCursor } } = JSON.parse(page.json) as Page
     yield data.map((row) => `${JSON.stringify(row)}\n`).join('')
-    cursor = page.nextCursor ?? undefined
-    if (cursor !== undefined) await admitted()
-  } while (cursor !== undefined)
+    page = nextCursor === null ? null : await next(nextCursor)
+  }
 }
 
 /** The rows of all pages. Breaks off when a page cannot be read, or whoever asked may not read it any more: a reader must not take the part for the whole. */
-export function exportStream(read: ReadPage, admitted: () => unknown): Readable {
-  return Readable.from(lines(read, admitted), { objectMode: false, highWaterMark: HELD })
+export function exportStream(first: PageText, next: (cursor: string) => Promise<PageText>): Readable {
+  return Readable.from(lines(first, next), { objectMode: false, highWaterMark: HELD })
 }

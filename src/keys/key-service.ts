@@ -36,6 +36,8 @@ export type NewKey = Omit<KeyChange, 'ownerExpiresAt' | 'ownerAddresses'> & { na
 export interface KeyService {
   /** The caller's own keys, or those of an organization in which they have the right to; with gatehouse:keys.read everybody's. */
   list: (caller: Caller, query: ListQuery) => Promise<PageText>
+  /** Is `list` of the caller's own keys, and nobody else's? */
+  seesOwnAlone: (caller: Caller, query: ListQuery) => boolean
   /** Throws key.not_found, also for a key the caller may not see. */
   find: (caller: Caller, id: string) => Promise<KeyView>
   /** Refuses who may not issue for that owner, as far as the request's credential tells; `issue` asks again, at the commit. Throws access.denied. */
@@ -95,6 +97,7 @@ export function createKeyService(deps: KeyServiceDeps): KeyService {
   }
 
   return {
+    seesOwnAlone: (caller, { organizationId }) => !maySeeAll(actorOf(caller)) && organizationId === undefined,
     async list(caller, query) {
       const principal = actorOf(caller)
       const { organizationId } = query

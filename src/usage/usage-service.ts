@@ -1,6 +1,7 @@
 // Usage as its readers see it: who may read whose, over which time; and the upkeep of the ledger (fold, retention).
 // Counting is done in usage-ledger.ts.
-import type { Caller } from '../kernel/principal.js'
+import { isDeepStrictEqual } from 'node:util'
+import type { Caller, Principal } from '../kernel/principal.js'
 import { holds } from '../kernel/permissions.js'
 import type { Clock } from '../kernel/clock.js'
 import { problem } from '../kernel/errors.js'
@@ -31,8 +32,11 @@ export interface UsageExport {
 export interface UsageService {
   /** Counts by minute, hour or day. Throws key.not_found, access.denied, request.invalid. */
   series: (caller: Caller, query: UsageQuery) => Promise<UsageSeries>
-  /** Every row in scope, as a stream. Throws like `series`, and response.not_acceptable; its first page is read before it resolves. */
-  export: (caller: Caller, query: UsageQuery & { format?: ExportFormat }, accept: string | undefined) => Promise<UsageExport>
+  /**
+   * Every row in scope, as a stream. Throws like `series`, and response.not_acceptable; its first page is read before it resolves. It breaks off when `admitted`,
+   * asked before each later page, throws, or whoever asked may not read the same any more.
+   */
+  export: (caller: Caller, query: UsageQuery & { format?: ExportFormat }, accept: string | undefined, admitted: () => Principal | Promise<Principal>) => Promise<UsageExport>
   /** Moves minutes that are over into the history. Resolves to how many rows. */
   fold: () => Promise<number>
   /** Deletes what has been kept for long enough. Resolves to how many rows. */
@@ -83,13 +87,14 @@ export function createUsageService({ store, noteExport, mayReadOf, clock, config
     return { keyId, ownerUserId: principal.id }
   }
 
-  async function* pagesFrom(first: UsageRow[], scope: UsageScope, period: Period): AsyncGenerator<UsageRow[]> {
+  async function* pagesFrom(first: UsageRow[], scope: UsageScope, period: Period, isStillTheirs: () => Promise<boolean>): AsyncGenerator<UsageRow[]> {
     let page = first
     for (;;) {
       const last = page.at(-1)
       if (!last) return
       yield page
       if (page.length < ROWS_A_PAGE) return
+      if (!(await isStillTheirs())) throw problem('access.denied')
       // no connection is held between pages, however slowly they are read
       page = await store.page(scope, period, last, ROWS_A_PAGE)
     }
@@ -103,14 +108,15 @@ export function createUsageService({ store, noteExport, mayReadOf, clock, config
       return { granularity: period.granularity, from: period.from.toISOString(), to: period.to.toISOString(), data, total: totalOf(data) }
     },
 
-    async export(caller, query, accept) {
+    async export(caller, query, accept, admitted) {
       const format = query.format ?? formatFor(accept)
       if (format === null) throw problem('response.not_acceptable', { detail: `Accept one of ${Object.values(MEDIA_TYPE).join(', ')}` })
       const scope = await scopeOf(caller, query)
       const period = exportPeriod(query, clock.now())
       if (scope.ownerUserId !== caller.principal?.id) await noteExport(caller, scope.ownerUserId ?? '', period.granularity)
       const first = await store.page(scope, period, null, ROWS_A_PAGE)
-      return { mediaType: MEDIA_TYPE[format], fileName: `usage-${period.granularity}.${format}`, body: exportStream(pagesFrom(first, scope, period), format) }
+      const isStillTheirs = async (): Promise<boolean> => isDeepStrictEqual(await scopeOf({ ...caller, principal: await admitted() }, query), scope)
+      return { mediaType: MEDIA_TYPE[format], fileName: `usage-${period.granularity}.${format}`, body: exportStream(pagesFrom(first, scope, period, isStillTheirs), format) }
     },
 
     fold() {

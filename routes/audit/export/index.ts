@@ -12,7 +12,11 @@ export default (async (app) => {
     },
     config: { access: ['gatehouse:audit.read'], price: 10 },
   }, async (request, reply) => {
-    const body = await app.exports.lines(request.caller, 'audit', (cursor) => app.audit.list({ ...request.query, sort: 'at', limit: 200, ...(cursor === undefined ? {} : { cursor }) }), () => request.stillAdmitted())
+    const body = await app.exports.lines(request.caller, {
+      what: 'audit',
+      read: (_caller, cursor) => app.audit.list({ ...request.query, sort: 'at', limit: 200, ...(cursor === undefined ? {} : { cursor }) }),
+      admitted: () => request.stillAdmitted(),
+    })
     return reply.type('application/x-ndjson; charset=utf-8').header('content-disposition', 'attachment; filename="audit.ndjson"').send(body)
   })
 }) satisfies FastifyPluginAsyncTypebox

@@ -12,7 +12,12 @@ export default (async (app) => {
     },
     config: { access: ['user', 'gatehouse:keys.read'], price: 10 },
   }, async (request, reply) => {
-    const body = await app.exports.lines(request.caller, 'keys', (cursor) => app.keys.list(request.caller, { ...request.query, sort: 'createdAt', limit: 200, ...(cursor === undefined ? {} : { cursor }) }), () => request.stillAdmitted())
+    const body = await app.exports.lines(request.caller, {
+      what: 'keys',
+      isOwn: app.keys.seesOwnAlone(request.caller, request.query),
+      read: (caller, cursor) => app.keys.list(caller, { ...request.query, sort: 'createdAt', limit: 200, ...(cursor === undefined ? {} : { cursor }) }),
+      admitted: () => request.stillAdmitted(),
+    })
     return reply.type('application/x-ndjson; charset=utf-8').header('content-disposition', 'attachment; filename="keys.ndjson"').send(body)
   })
 }) satisfies FastifyPluginAsyncTypebox

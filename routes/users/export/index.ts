@@ -12,7 +12,11 @@ export default (async (app) => {
     },
     config: { access: ['gatehouse:users.read'], price: 10 },
   }, async (request, reply) => {
-    const body = await app.exports.lines(request.caller, 'users', (cursor) => app.accounts.list({ ...request.query, sort: 'createdAt', limit: 200, ...(cursor === undefined ? {} : { cursor }) }), () => request.stillAdmitted())
+    const body = await app.exports.lines(request.caller, {
+      what: 'users',
+      read: (_caller, cursor) => app.accounts.list({ ...request.query, sort: 'createdAt', limit: 200, ...(cursor === undefined ? {} : { cursor }) }),
+      admitted: () => request.stillAdmitted(),
+    })
     return reply.type('application/x-ndjson; charset=utf-8').header('content-disposition', 'attachment; filename="users.ndjson"').send(body)
   })
 }) satisfies FastifyPluginAsyncTypebox
