@@ -167,9 +167,10 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
     function end(code: string): void {
       if (stream.destroyed || isOver) return
       isOver = true
+      // it is there until it has been taken: whoever takes nothing holds a connection and what is in it, and could open one after the other
+      stalledMs ??= clock.monotonic()
       stream.push(`event: end\ndata: ${JSON.stringify({ code })}\n\n`)
       stream.push(null)
-      forget()
     }
 
     function judged(principal: Principal): boolean {
@@ -196,7 +197,7 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
       }
     }
 
-    const wantsMore = (): boolean => stream.isTaken && position < feed.head().position
+    const wantsMore = (): boolean => !isOver && stream.isTaken && position < feed.head().position
 
     function take({ text, end: behind }: Piece): void {
       position = behind
@@ -240,7 +241,7 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
     async function keep(): Promise<void> {
       const now = clock.monotonic()
       if (stalledMs !== null && now - stalledMs >= STALLED_MS) return void stream.destroy()
-      if (!(await judge()) || !stream.isTaken) return
+      if (isOver || !(await judge()) || !stream.isTaken) return
       if (now - saidMs >= HEARTBEAT_MS) say(heartbeat(feed.pointAt(position), placeText))
       pump()
     }
@@ -257,6 +258,7 @@ export function createEventStreams({ feed, store, clock, config }: EventStreamDe
     }
 
     stream.wants = () => {
+      if (isOver) return
       stalledMs = null
       pump()
     }
