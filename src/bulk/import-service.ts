@@ -59,6 +59,8 @@ export interface ImportServiceDeps {
 }
 
 const BATCH = 500
+// rows may be long: no more of them is held
+const BATCH_CHARACTERS = 1024 * 1024
 const MOST_LINES = 5_000_000
 const KEPT_MS = 24 * 3_600_000
 // of all imports of a node: they leave connections to the database for everybody else
@@ -88,7 +90,8 @@ export function createImportService({ store, limits, transact, secrets, clock, c
     let read = 0
     let written = done?.rows ?? 0
     let batch: ImportRow[] = []
-    /** of rows that are not in the digest yet */
+    /** of rows that are not in the digest yet: their texts, and how much that is */
+    let held = 0
     let texts: string[] = []
     /** the batch that is being written while the next one is read and judged */
     let writing: Promise<{ lines: string } | { error: unknown }> | null = null
@@ -96,6 +99,7 @@ export function createImportService({ store, limits, transact, secrets, clock, c
     function digestNow(): Buffer {
       digest.update(texts.join(''))
       texts = []
+      held = 0
       return digest.copy().digest()
     }
 
@@ -152,15 +156,16 @@ export function createImportService({ store, limits, transact, secrets, clock, c
         for (const row of rows) {
           read += 1
           texts.push(`${row.text.length}\n`, row.text)
+          held += row.text.length
           if (done && read <= done.rows) {
-            if (texts.length > BATCH || read === done.rows) {
+            if (texts.length > BATCH || held >= BATCH_CHARACTERS || read === done.rows) {
               const digested = digestNow()
               if (read === done.rows && !digested.equals(Buffer.from(done.digest))) throw problem('idempotency.mismatch')
             }
             continue
           }
           batch.push(row)
-          if (batch.length === BATCH) yield await hand() // oxlint-disable-line no-await-in-loop
+          if (batch.length === BATCH || held >= BATCH_CHARACTERS) yield await hand() // oxlint-disable-line no-await-in-loop
         }
       }
       if (done && read < done.rows) throw problem('idempotency.mismatch')
