@@ -112,13 +112,13 @@ export function createClientService({ store, resources, outbound, audit, authori
     if (errors.length > 0) throw problem('request.invalid', { errors })
   }
 
-  /** What a client may ask for is worth so much. Throws request.invalid for resources and scopes that there are not. */
-  async function worthOf(tx: Tx, { resources: identifiers, scopes }: Pick<ClientFields, 'resources' | 'scopes'>, isKnown: boolean): Promise<string[]> {
+  /** What a client may ask for is worth so much. Throws request.invalid for resources and scopes that there are not, `of` an organization also for those that no entitlement measures. */
+  async function worthOf(tx: Tx, { resources: identifiers, scopes }: Pick<ClientFields, 'resources' | 'scopes'>, isKnown: boolean, of: string | null): Promise<string[]> {
     const found = await resources.lockAll(tx, identifiers)
-    const known = new Set(found.flatMap((one) => one.scopes.map(({ name }) => name)))
+    const known = new Set(found.flatMap((one) => one.scopes.filter(({ permissions }) => of === null || permissions.length > 0 || one.openToAll).map(({ name }) => name)))
     const errors = [
       ...identifiers.flatMap((identifier, at) => (found.some((one) => one.identifier === identifier) ? [] : [{ path: `/resources/${at}`, message: 'is no resource' }])),
-      ...scopes.flatMap((name, at) => (isIdentityScope(name) || known.has(name) ? [] : [{ path: `/scopes/${at}`, message: 'is a scope of none of the resources' }])),
+      ...scopes.flatMap((name, at) => (isIdentityScope(name) || known.has(name) ? [] : [{ path: `/scopes/${at}`, message: of === null ? 'is a scope of none of the resources' : 'is a scope of none of the resources that an organization may have' }])),
     ]
     // a resource or a scope that has gone since is worth nothing, and keeps nobody from taking something away
     if (errors.length > 0 && !isKnown) throw problem('request.invalid', { errors })
@@ -186,7 +186,7 @@ export function createClientService({ store, resources, outbound, audit, authori
       check(fields, of ?? null)
       return transact(async (tx) => {
         const hand = await enter(tx, caller, of)
-        hand.refuse({ before: [], after: await worthOf(tx, fields, false) }, fields.firstParty)
+        hand.refuse({ before: [], after: await worthOf(tx, fields, false, of ?? null) }, fields.firstParty)
         await hand.guardCap()
         const id = newId()
         const { by, via } = issuerOf(caller)
@@ -203,7 +203,7 @@ export function createClientService({ store, resources, outbound, audit, authori
         const changed: ClientFields = { ...known, ...patch }
         check(changed, known.organizationId)
         const isWider = patch.scopes !== undefined || patch.resources !== undefined
-        const [before, after] = [await worthOf(tx, known, true), await worthOf(tx, changed, !isWider)]
+        const [before, after] = [await worthOf(tx, known, true, known.organizationId), await worthOf(tx, changed, !isWider, known.organizationId)]
         // taking everything from it is a brake: it gives nobody anything
         if (!(patch.enabled === false && Object.keys(patch).length === 1)) hand.refuse({ before, after }, known.firstParty || changed.firstParty)
         const row = await store.update(tx, id, known.version, patch, now())
@@ -226,7 +226,7 @@ export function createClientService({ store, resources, outbound, audit, authori
       return transact(async (tx) => {
         const { known, hand } = await open(tx, caller, id, of)
         if (!hasSecret(known)) throw problem('client.no_secret')
-        hand.refuse({ before: await worthOf(tx, known, true), after: [] }, known.firstParty)
+        hand.refuse({ before: await worthOf(tx, known, true, known.organizationId), after: [] }, known.firstParty)
         const { clientSecret, row } = newSecret(expiresAt, now())
         if ((await store.secrets(id, now(), tx)).length >= MOST_SECRETS) throw problem('client.secrets_full')
         await store.insertSecret(tx, id, row)

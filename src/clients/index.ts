@@ -19,7 +19,7 @@ import { createResourceStore } from './resource-store.js'
 import { createUsedStore, type UsedStore } from './used-store.js'
 
 export type { NewClient } from './client-rules.js'
-export { IDENTITY_SCOPES, isIdentityScope, isWithin, parseScope, permissionsOf, type ResourceScope } from './scope-rules.js'
+export { IDENTITY_SCOPES, isIdentityScope, isWithinReach, parseScope, permissionsOf, type ResourceScope, type ScopedApi, scopesWithin } from './scope-rules.js'
 export type { ClientAuthentication } from './client-authentication-service.js'
 export type { ClientDirectory, KnownClient, KnownResource } from './client-directory.js'
 export { isConfidential } from './client-rules.js'

@@ -29,9 +29,24 @@ export function isIdentityScope(name: string): boolean {
   return (IDENTITY_SCOPES as readonly string[]).includes(name)
 }
 
-/** Is a scope worth no more than an organization is entitled to? One that is worth more is not had in part: whoever reads a token by itself sees its name alone. */
-export function isWithin({ permissions }: ResourceScope, entitlement: readonly string[] | null): boolean {
-  return entitlement === null || lacking(entitlement, permissions).length === 0
+/** What of an API matters here. */
+export interface ScopedApi {
+  scopes: readonly ResourceScope[]
+  openToAll: boolean
+}
+
+/**
+ * The names of the scopes that a client may have of an API within what its organization is entitled to (null: it has none, and may have all). One that is worth more is not had in part:
+ * whoever reads a token by itself sees its name alone. One that is worth no permission is measured by no entitlement: where the API is not open to all, it is an operator's to give.
+ */
+export function scopesWithin({ scopes, openToAll }: ScopedApi, entitlement: readonly string[] | null): string[] {
+  const isWithin = ({ permissions }: ResourceScope): boolean => entitlement === null || (permissions.length === 0 ? openToAll : lacking(entitlement, permissions).length === 0)
+  return scopes.filter(isWithin).map(({ name }) => name)
+}
+
+/** Is there anything at an API for a client of an organization? Its name alone opens what asks for no scope. */
+export function isWithinReach(api: ScopedApi, entitlement: readonly string[] | null): boolean {
+  return entitlement === null || api.openToAll || scopesWithin(api, entitlement).length > 0
 }
 
 /** What a resource's scopes of these names are worth, each permission once. */

@@ -1,6 +1,6 @@
 // An access token of an OAuth client as it was found: for which audience, by which scopes, and what stands behind it now. A token opens what was asked for,
 // consented to, and is still allowed to its client, within what its user holds at this moment; and only at its audience. Pure.
-import { isIdentityScope, isWithin, permissionsOf, type ResourceScope } from '../clients/index.js'
+import { isIdentityScope, isWithinReach, permissionsOf, type ScopedApi, scopesWithin } from '../clients/index.js'
 import { intersection } from '../kernel/permissions.js'
 import { type Bound, type Limit, limitsOfOwner } from '../limits/index.js'
 import type { Principal } from '../kernel/principal.js'
@@ -18,7 +18,7 @@ export interface ClientFacts {
   /** may it ask for any scope of the resource, as one that nobody vouched for may of what is open to all? */
   isOpen: boolean
   /** the resource that is the token's audience, if it may still ask for that; null: none */
-  resource: { id: string; scopes: readonly ResourceScope[] } | null
+  resource: (ScopedApi & { id: string }) | null
   /** the organization that owns the client: that is enabled only while it is active; null: none */
   organization: { id: string; entitlement: readonly string[]; limits: readonly Limit[] } | null
   /** was this very token revoked? */
@@ -51,8 +51,9 @@ export interface TokenEntry {
 /** What the client may ask for at the token's audience now. Null: nothing there. */
 function allowedOf({ clientScopes, isOpen, resource, organization }: ClientFacts, isUserinfo: boolean): ((scope: string) => boolean) | null {
   if (isUserinfo) return (scope) => isIdentityScope(scope) && clientScopes.includes(scope)
-  if (resource === null) return null
-  const names = resource.scopes.filter((scope) => isWithin(scope, organization?.entitlement ?? null)).map(({ name }) => name)
+  const entitlement = organization?.entitlement ?? null
+  if (resource === null || !isWithinReach(resource, entitlement)) return null
+  const names = scopesWithin(resource, entitlement)
   return (scope) => names.includes(scope) && (isOpen || clientScopes.includes(scope))
 }
 

@@ -77,7 +77,7 @@ const PERSON = `
 // what a client may ask for, and the resource it may still have that the token is for; $2: the audience, $3: the client's name, $4: the token's id
 const CLIENT_COLUMNS = `
   c.id AS client_row_id, c.enabled AND (c.organization_id IS NULL OR co.status = 'active') AS client_enabled, c.organization_id AS client_organization_id, co.entitlement AS client_entitlement, co.limits AS client_organization_limits, 'client_credentials' = ANY(c.grant_types) AS acts_alone, c.scopes AS client_scopes,
-  r.id AS resource_id, r.scopes AS resource_scopes, coalesce(c.registration <> 'administrator' AND r.open_to_all, false) AS is_open,
+  r.id AS resource_id, r.scopes AS resource_scopes, r.open_to_all AS resource_open, coalesce(c.registration <> 'administrator' AND r.open_to_all, false) AS is_open,
   EXISTS (SELECT 1 FROM oauth_revoked_tokens WHERE jti = $4::uuid) AS token_revoked`
 const CLIENT_RESOURCE = `
   LEFT JOIN organizations co ON co.id = c.organization_id
@@ -171,6 +171,7 @@ interface ClientTokenRow {
   client_scopes: string[]
   resource_id: string | null
   resource_scopes: ResourceScope[] | null
+  resource_open: boolean | null
   is_open: boolean
   client_organization_id: string | null
   client_entitlement: string[] | null
@@ -227,7 +228,7 @@ function clientFacts(row: ClientTokenRow): ClientFacts {
   return {
     clientRowId: row.client_row_id, enabled: row.client_enabled, actsAlone: row.acts_alone, clientScopes: row.client_scopes, isOpen: row.is_open, revoked: row.token_revoked,
     organization: row.client_organization_id === null ? null : { id: row.client_organization_id, entitlement: row.client_entitlement ?? [], limits: row.client_organization_limits ?? [] },
-    resource: row.resource_id === null ? null : { id: row.resource_id, scopes: row.resource_scopes ?? [] },
+    resource: row.resource_id === null ? null : { id: row.resource_id, scopes: row.resource_scopes ?? [], openToAll: row.resource_open === true },
   }
 }
 

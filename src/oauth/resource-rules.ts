@@ -1,15 +1,15 @@
 // Which API a token is to be for, and which of its scopes a client may have there. Pure.
-import { isWithin, type KnownClient, type KnownResource, OAuthError, parseScope } from '../clients/index.js'
+import { isWithinReach, type KnownClient, type KnownResource, OAuthError, parseScope, scopesWithin } from '../clients/index.js'
 
-/** May a client ask for a resource at all: one it was let in to, or, where nobody vouched for it, one that is open to all? */
-export function mayAskFor({ registration, resources }: Pick<KnownClient, 'registration' | 'resources'>, { identifier, openToAll }: Pick<KnownResource, 'identifier' | 'openToAll'>): boolean {
-  return resources.includes(identifier) || (registration !== 'administrator' && openToAll)
+/** May a client ask for a resource at all: one it was let in to, and its organization is entitled to something of, or, where nobody vouched for it, one that is open to all? */
+export function mayAskFor({ registration, resources, entitlement }: Pick<KnownClient, 'registration' | 'resources' | 'entitlement'>, resource: Pick<KnownResource, 'identifier' | 'openToAll' | 'scopes'>): boolean {
+  return isWithinReach(resource, entitlement) && (resources.includes(resource.identifier) || (registration !== 'administrator' && resource.openToAll))
 }
 
 /** The scopes of a resource that a client may have. */
 export function scopesAt(client: Pick<KnownClient, 'registration' | 'resources' | 'scopes' | 'entitlement'>, resource: KnownResource): string[] {
   if (!mayAskFor(client, resource)) return []
-  const names = resource.scopes.filter((scope) => isWithin(scope, client.entitlement)).map(({ name }) => name)
+  const names = scopesWithin(resource, client.entitlement)
   return client.registration !== 'administrator' && resource.openToAll ? names : names.filter((name) => client.scopes.includes(name))
 }
 
