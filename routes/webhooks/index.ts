@@ -62,7 +62,7 @@ export default (async (app) => {
 
   app.post('/:id/replay', {
     schema: { operationId: 'replayWebhook', summary: 'Have events told once more', description: 'One by its id, or all since a time, in their order. Their ids are the same as before.', tags, params: IdParams, body: Replay, response: { 204: NoContent } },
-    config: { access: ['gatehouse:webhooks.write'], errors: ['webhook.not_found', 'events.expired'], price: 10 },
+    config: { access: ['gatehouse:webhooks.write'], errors: ['webhook.not_found', 'webhook.full', 'events.expired'], price: 10 },
   }, async (request, reply) => {
     const { body } = request
     await webhooks.replay(request.caller, request.params.id, body.what === 'event' ? { eventId: body.eventId } : { since: body.since })

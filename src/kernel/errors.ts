@@ -104,6 +104,7 @@ export const ERRORS = {
   'key.taken': [409, 'This key is known already'],
   'key.cap_reached': [409, 'The owner has as many live keys as they may'],
   'webhook.cap_reached': [409, 'There are as many webhook endpoints as there may be'],
+  'webhook.full': [409, 'As many messages to the endpoint wait as may'],
   'key.expired': [409, 'The key has expired'],
   'key.revoked': [409, 'The key has been revoked'],
   'key.rotated': [409, 'The key has been rotated already'],

@@ -11,7 +11,7 @@ import type { Clock } from '../kernel/clock.js'
 import { newId } from '../kernel/ids.js'
 import { sleep } from '../kernel/timers.js'
 import type { ClaimedEndpoint, DeliveryStore, Places, Settlement, WaitingDelivery } from './delivery-store.js'
-import { FAILING_MS, TRIED_MS, waitMs } from './webhook-rules.js'
+import { FAILING_MS, MOST_WAITING, TRIED_MS, waitMs } from './webhook-rules.js'
 import type { Addressee, Sent, WebhookSender } from './webhook-sender.js'
 
 /** The name of the job that tells endpoints their events: a test runs it. */
@@ -26,7 +26,6 @@ const EACH = 5
 const TURN_MS = 10_000
 // less than the connections that one address is given: two endpoints there share them
 const MESSAGES_AT_ONCE = 6
-const MOST_WAITING = 100
 const JUDGED_MS = 1_000
 const PAUSE_MS = 1_000
 const CLOSING_MS = 2_000

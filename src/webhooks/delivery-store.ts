@@ -2,7 +2,9 @@
 // they are, and what was not taken. How a batch ended is one statement, and counts only under the claim.
 import type pg from 'pg'
 import { prepared } from '../database/prepared.js'
+import type { Tx } from '../database/transaction.js'
 import type { EventRow } from '../events/index.js'
+import { MOST_WAITING } from './webhook-rules.js'
 
 export interface ClaimedEndpoint {
   id: string
@@ -67,8 +69,8 @@ export interface DeliveryStore {
   /** False: the claim is another's, or the endpoint was changed. Otherwise since when it has been failing. */
   settle: (endpoint: ClaimedEndpoint, settlement: Settlement) => Promise<{ failingSince: Date | null } | false>
   release: (endpoint: ClaimedEndpoint, waitsUntil: Date | null, error?: string) => Promise<void>
-  /** Puts one event before an endpoint, now; whether or not it was told before. */
-  enqueue: (endpointId: string, deliveryId: string, event: EventRow, now: Date) => Promise<void>
+  /** Puts one event before an endpoint whose row is locked, now; whether or not it was told before. False: as many as may wait do so already, and it is none of them. */
+  enqueue: (tx: Tx, endpointId: string, deliveryId: string, event: EventRow, now: Date) => Promise<boolean>
 }
 
 // an endpoint whose kinds of events are rare is moved on when so many others have passed
@@ -159,12 +161,15 @@ export function createDeliveryStore({ pool }: { pool: pg.Pool }): DeliveryStore 
       await pool.query(prepared('webhooks-release', `
         UPDATE webhook_endpoints SET claim = NULL, claimed_until = NULL, waits_until = $3, position = greatest(position, $4), last_error = coalesce($5, last_error) WHERE id = $1 AND claim = $2`, [id, claim, waitsUntil, position, error ?? null]))
     },
-    async enqueue(endpointId, deliveryId, event, now) {
-      await pool.query(`
-        WITH due AS (
-          INSERT INTO webhook_deliveries (id, endpoint_id, event_id, event, attempts, first_failed_at, next_at, error) VALUES ($1, $2, $3, $4, 0, $5, $5, '')
-          ON CONFLICT (endpoint_id, event_id) DO UPDATE SET attempts = 0, first_failed_at = excluded.first_failed_at, next_at = excluded.next_at, dead_at = NULL)
-        UPDATE webhook_endpoints SET waits_until = NULL WHERE id = $2`, [deliveryId, endpointId, event.id, JSON.stringify(event), now])
+    async enqueue(tx, endpointId, deliveryId, event, now) {
+      const count = await tx.$executeRaw`
+        INSERT INTO webhook_deliveries (id, endpoint_id, event_id, event, attempts, first_failed_at, next_at, error)
+        SELECT ${deliveryId}::uuid, ${endpointId}::uuid, ${event.id}::uuid, ${JSON.stringify(event)}::jsonb, 0, ${now}::timestamptz, ${now}::timestamptz, ''
+        WHERE (SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries WHERE endpoint_id = ${endpointId}::uuid AND dead_at IS NULL AND event_id <> ${event.id}::uuid LIMIT ${MOST_WAITING}) AS waiting) < ${MOST_WAITING}
+        ON CONFLICT (endpoint_id, event_id) DO UPDATE SET attempts = 0, first_failed_at = excluded.first_failed_at, next_at = excluded.next_at, dead_at = NULL`
+      // whoever tells it at this moment keeps the claim
+      if (count === 1) await tx.$executeRaw`UPDATE webhook_endpoints SET waits_until = NULL WHERE id = ${endpointId}::uuid`
+      return count === 1
     },
   }
 }

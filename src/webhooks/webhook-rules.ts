@@ -17,6 +17,8 @@ const ASKED_WAIT_MOST_MS = HOUR_MS
 export const TRIED_MS = 3 * DAY_MS
 /** An endpoint that takes nothing for so long is disabled. */
 export const FAILING_MS = 5 * DAY_MS
+/** Messages to an endpoint that wait: while there are so many, no others are added. */
+export const MOST_WAITING = 100
 /** What was given up is kept for so long. */
 export const DEAD_KEPT_MS = 30 * DAY_MS
 

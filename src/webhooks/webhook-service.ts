@@ -15,7 +15,7 @@ import type { MemberService } from '../organizations/index.js'
 import { type Outbound, OutboundError } from '../outbound/index.js'
 import type { DeliveryStore } from './delivery-store.js'
 import type { Hand, WebhookHands } from './webhook-hands.js'
-import { newSecret } from './webhook-rules.js'
+import { MOST_WAITING, newSecret } from './webhook-rules.js'
 import { PURPOSE, type WebhookSender } from './webhook-sender.js'
 import type { WebhookRow, WebhookStore } from './webhook-store.js'
 
@@ -60,7 +60,7 @@ export interface WebhookService {
   rotate: (caller: Caller, id: string, overlapHours: number, of?: string) => Promise<WebhookView & { secret: string }>
   /** Sends a message that tells of nothing, at once and once. Throws access.denied, webhook.not_found. */
   test: (caller: Caller, id: string, of?: string) => Promise<{ delivered: boolean; error: string | null }>
-  /** Has one event, or all since a time, told once more. Throws access.denied, webhook.not_found, events.expired. */
+  /** Has one event, or all since a time, told once more. Throws access.denied, webhook.not_found, webhook.full, events.expired. */
   replay: (caller: Caller, id: string, what: { eventId: string } | { since: string }, of?: string) => Promise<void>
   /** What an endpoint has not taken. Throws webhook.not_found. */
   failures: (caller: Caller, id: string, query: ListQuery, of?: string) => Promise<PageText>
@@ -230,12 +230,10 @@ export function createWebhookService({ store, deliveries, sender, hands, events,
         const { row, hand } = await open(tx, caller, id, '*', of)
         if (of !== undefined) hand.refuseUnseen(row.types)
         if (from !== null) await store.update(tx, id, { replayPosition: from, replayUntil: feed.head().position, waitsUntil: null })
+        if (event && !(await deliveries.enqueue(tx, id, newId(), event, now()))) throw problem('webhook.full', { detail: `${MOST_WAITING} messages wait` })
         await record(tx, caller, 'replayed', row, what)
         await soon()
       })
-      // beside the transaction: told twice is allowed, and the endpoint's row is free again
-      if (event) await deliveries.enqueue(id, newId(), event, now())
-      wake()
     },
 
     async failures(caller, id, query, of) {

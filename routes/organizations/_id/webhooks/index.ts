@@ -81,7 +81,7 @@ export default (async (app) => {
       operationId: 'replayOrganizationWebhook', summary: 'Have events told once more', tags, params: OrganizationWebhookParams, body: Replay, response: { 204: NoContent },
       description: 'Rights webhooks.write and audit.read. One event of the organization\'s by its id, or all since a time, in their order. Their ids are the same as before.',
     },
-    config: { access: CHANGE, errors: ['organization.not_found', 'webhook.not_found', 'events.expired'], price: 20 },
+    config: { access: CHANGE, errors: ['organization.not_found', 'webhook.not_found', 'webhook.full', 'events.expired'], price: 20 },
   }, async (request, reply) => {
     const { body, params: { id, webhookId } } = request
     await recorded(request, () => webhooks.replay(request.caller, webhookId, body.what === 'event' ? { eventId: body.eventId } : { since: body.since }, id))
