@@ -1,6 +1,7 @@
 // Clients and resources as requests look them up: by what they are called, from memory under the rules of the decision engine.
 import { LRUCache } from 'lru-cache'
 import type pg from 'pg'
+import type { Way } from '../outbound/index.js'
 import type { FoundRow, HeldRows } from '../revocation/index.js'
 import { ALGORITHMS, AUTH_METHODS, type ClientKind, type ClientFields } from './client-rules.js'
 import type { ResourceFields } from './resource-rules.js'
@@ -20,6 +21,9 @@ export interface KnownResource extends ResourceFields {
   id: string
   identifier: string
 }
+
+/** On whose account a client's addresses are asked: only an operator has vouched for those of theirs. */
+export const wayOf = ({ registration, organizationId }: Pick<KnownClient, 'registration' | 'organizationId'>): Way => (registration === 'administrator' && organizationId === null ? 'endpoints' : 'strangers')
 
 export interface ClientDirectory {
   /** A client, enabled or not; a promise only when it has to be read. */

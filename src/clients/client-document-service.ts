@@ -54,7 +54,7 @@ export function withDocuments({ directory, store, registrations, registration, o
     try {
       outbound.check(clientId)
       if (!(await mayFetch(new URL(clientId).host))) return 'away'
-      const answer = await outbound.fetch(clientId, { mostBytes: MOST_BYTES, accept: ['application/json'] })
+      const answer = await outbound.fetch(clientId, { way: 'strangers', mostBytes: MOST_BYTES, accept: ['application/json'] })
       if (answer.status >= 500 || answer.status === 429) return 'away'
       const metadata: unknown = answer.status === 200 ? await answer.json() : null
       if (typeof metadata !== 'object' || metadata === null || (metadata as Metadata)['client_id'] !== clientId) return null

@@ -2,13 +2,13 @@
 // fetched again for a key id that is not among them, though not for each that somebody makes up.
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../kernel/clock.js'
-import { type Outbound, OutboundError } from '../outbound/index.js'
-import type { KnownClient } from './client-directory.js'
+import { type Outbound, OutboundError, type Way } from '../outbound/index.js'
+import { type KnownClient, wayOf } from './client-directory.js'
 import { type ClientKey, readKeySet } from './key-set-rules.js'
 
 export interface KeyDirectory {
   /** Keys that may have made a signature with that key id; none: all there are. Empty where they cannot be fetched. */
-  keys: (client: Pick<KnownClient, 'jwks' | 'jwksUri'>, kid: string | undefined) => Promise<ClientKey[]>
+  keys: (client: Pick<KnownClient, 'jwks' | 'jwksUri' | 'registration' | 'organizationId'>, kid: string | undefined) => Promise<ClientKey[]>
 }
 
 interface Fetched {
@@ -25,10 +25,10 @@ export function createKeyDirectory({ outbound, clock }: { outbound: Pick<Outboun
   const sets = new LRUCache<string, Fetched>({ max: MOST_SETS })
   const fetching = new Map<string, Promise<Fetched>>()
 
-  async function fetchSet(uri: string): Promise<Fetched> {
+  async function fetchSet(uri: string, way: Way): Promise<Fetched> {
     const atMs = clock.monotonic()
     try {
-      const answer = await outbound.fetch(uri, { mostBytes: MOST_BYTES, accept: ['application/json', 'application/jwk-set+json'] })
+      const answer = await outbound.fetch(uri, { way, mostBytes: MOST_BYTES, accept: ['application/json', 'application/jwk-set+json'] })
       return { keys: answer.ok ? readKeySet(await answer.json()) : [], atMs }
     } catch (error) {
       // it does not answer, or not with JSON: nobody proves anything by it
@@ -37,13 +37,13 @@ export function createKeyDirectory({ outbound, clock }: { outbound: Pick<Outboun
     }
   }
 
-  async function setOf(uri: string, kid: string | undefined): Promise<Fetched> {
+  async function setOf(uri: string, kid: string | undefined, way: Way): Promise<Fetched> {
     const known = sets.get(uri)
     const ageMs = known ? clock.monotonic() - known.atMs : Infinity
     if (known && ageMs < KEPT_MS && (kid === undefined || known.keys.some((key) => key.kid === kid) || ageMs < AGAIN_MS)) return known
     let started = fetching.get(uri)
     if (!started) {
-      started = fetchSet(uri).finally(() => fetching.delete(uri))
+      started = fetchSet(uri, way).finally(() => fetching.delete(uri))
       fetching.set(uri, started)
     }
     const fetched = await started
@@ -52,8 +52,8 @@ export function createKeyDirectory({ outbound, clock }: { outbound: Pick<Outboun
   }
 
   return {
-    async keys({ jwks, jwksUri }, kid) {
-      const all = jwksUri === null ? readKeySet(jwks) : (await setOf(jwksUri, kid)).keys
+    async keys({ jwks, jwksUri, ...client }, kid) {
+      const all = jwksUri === null ? readKeySet(jwks) : (await setOf(jwksUri, kid, wayOf(client))).keys
       return kid === undefined ? all : all.filter((key) => key.kid === kid || key.kid === null)
     },
   }

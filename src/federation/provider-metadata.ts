@@ -83,7 +83,7 @@ export function createProviderMetadata({ outbound, clock }: { outbound: Outbound
   async function ask({ id }: Pick<ProviderRow, 'id'>, url: string, options: OutboundRequest): Promise<Response> {
     const breaker = breakers.get(id) ?? remember(breakers, id, circuitBreaker(handleAll, { halfOpenAfter: LEFT_ALONE_MS, breaker: new ConsecutiveBreaker(FAILURES) }))
     const answer = await breaker.execute(async () => {
-      const got = await outbound.fetch(url, options)
+      const got = await outbound.fetch(url, { ...options, way: 'providers' })
       // a code of a stranger's making may be more than a provider bears: what is posted keeps nobody else out
       if (got.status >= 500 && options.method !== 'POST') throw new UpstreamFault(got.status)
       return got

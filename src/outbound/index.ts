@@ -1,14 +1,13 @@
 // What this program asks of others: every address that somebody stored or sent is asked by way of this folder and of nothing else.
-import { lookup } from 'node:dns/promises'
 import type { Metric } from '../telemetry/index.js'
 import { createAddressJudge } from './address-rules.js'
+import { createDnsLookup, createNameLookup, type FindName, type Lookup, systemLookup, type Way } from './name-lookup.js'
 import { OutboundError, type OutboundFailure } from './outbound-error.js'
-import type { Lookup } from './pinned-connection.js'
 import type { SafeFetch } from './safe-fetch.js'
 import { requireAllowed, targetOf } from './target-rules.js'
 
+export type { Lookup, Way } from './name-lookup.js'
 export { OutboundError, type OutboundFailure } from './outbound-error.js'
-export type { Lookup } from './pinned-connection.js'
 export type { OutboundRequest, SafeFetch } from './safe-fetch.js'
 
 export interface Outbound {
@@ -23,13 +22,14 @@ export interface OutboundNeeds {
    * strangers to the operator's networks
    */
   config: { outboundAllow: readonly string[]; outboundAllowOrganizations?: readonly string[] }
+  /** as the system finds names */
   lookup?: Lookup
+  /** as the DNS does; without it like the other, where that is given */
+  dns?: Lookup
 }
 
 const LOOKUP_TIMEOUT_MS = 3_000
 const CONNECT_TIMEOUT_MS = 3_000
-
-const systemLookup: Lookup = (name) => lookup(name, { all: true, verbatim: true })
 
 export interface OutboundFeature {
   outbound: Outbound
@@ -41,15 +41,33 @@ export interface OutboundFeature {
 
 type Outcome = OutboundFailure | 'answered'
 
-function createWay(allow: readonly string[], by: string, find: Lookup, count: (outcome: Outcome) => void): { outbound: Outbound; close: () => Promise<void> } {
+interface DoorNeeds {
+  allow: readonly string[]
+  /** the setting that names them */
+  by: string
+  find: FindName
+  count: (outcome: Outcome) => void
+  /** where the request does not say */
+  way: Way
+}
+
+function createDoor({ allow, by, find, count, way: usual }: DoorNeeds): { outbound: Outbound; close: () => Promise<void> } {
   const judge = createAddressJudge(allow)
+  const hasInside = allow.length > 0
   // what asks is loaded when something is asked: most installations ask nobody, and a start is the shorter
-  let asking: Promise<{ fetch: SafeFetch; close: () => Promise<void> }> | undefined
-  const load = async () => (await import('./safe-fetch.js')).createSafeFetch({ lookup: find, judge, lookupTimeoutMs: LOOKUP_TIMEOUT_MS, connectTimeoutMs: CONNECT_TIMEOUT_MS })
+  const asking = new Map<Way, Promise<{ fetch: SafeFetch; close: () => Promise<void> }>>()
+  const load = async (way: Way) => (await import('./safe-fetch.js')).createSafeFetch({ find: (name) => find(name, { way, hasInside }), judge, lookupTimeoutMs: LOOKUP_TIMEOUT_MS, connectTimeoutMs: CONNECT_TIMEOUT_MS })
+
+  /** Each way has connections of its own. */
+  function asker(way: Way): ReturnType<typeof load> {
+    const known = asking.get(way) ?? load(way)
+    asking.set(way, known)
+    return known
+  }
   const outbound: Outbound = {
     async fetch(url, options) {
       try {
-        const { fetch } = await (asking ??= load())
+        const { fetch } = await asker(options?.way ?? usual)
         const answer = await fetch(url, options)
         count('answered')
         return answer
@@ -61,17 +79,18 @@ function createWay(allow: readonly string[], by: string, find: Lookup, count: (o
     check(text) {
       const target = targetOf(text)
       if (target.address !== null) requireAllowed(target, judge(target.address), by)
-      else if (!target.isTls && allow.length === 0) requireAllowed(target, 'public', by)
+      else if (!target.isTls && !hasInside) requireAllowed(target, 'public', by)
     },
   }
-  return { outbound, close: async () => (await asking)?.close() }
+  return { outbound, close: async () => void (await Promise.all([...asking.values()].map(async (one) => (await one).close()))) }
 }
 
-export function createOutbound({ config, lookup: find = systemLookup }: OutboundNeeds): OutboundFeature {
+export function createOutbound({ config, lookup, dns = lookup ?? createDnsLookup() }: OutboundNeeds): OutboundFeature {
   const counts = new Map<Outcome, number>()
   const count = (outcome: Outcome): void => void counts.set(outcome, (counts.get(outcome) ?? 0) + 1)
-  const operators = createWay(config.outboundAllow, 'OUTBOUND_ALLOW', find, count)
-  const organizations = createWay(config.outboundAllowOrganizations ?? [], 'OUTBOUND_ALLOW_ORGANIZATIONS', find, count)
+  const find = createNameLookup({ system: lookup ?? systemLookup, dns })
+  const operators = createDoor({ allow: config.outboundAllow, by: 'OUTBOUND_ALLOW', find, count, way: 'endpoints' })
+  const organizations = createDoor({ allow: config.outboundAllowOrganizations ?? [], by: 'OUTBOUND_ALLOW_ORGANIZATIONS', find, count, way: 'organizations' })
   return {
     outbound: operators.outbound,
     outboundOfOrganizations: organizations.outbound,
@@ -79,8 +98,6 @@ export function createOutbound({ config, lookup: find = systemLookup }: Outbound
       name: 'gatehouse_outbound_requests_total', type: 'counter', help: 'Requests of this node to others, by what came of them', labels: ['outcome'],
       read: () => [...counts].map(([outcome, value]) => [{ outcome }, value] as const),
     }],
-    close: async () => {
-      await Promise.all([operators.close(), organizations.close()])
-    },
+    close: async () => void (await Promise.all([operators.close(), organizations.close()])),
   }
 }

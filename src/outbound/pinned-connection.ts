@@ -1,28 +1,22 @@
 // A connection to exactly what was judged: the name is resolved once, every address it has is judged, and the socket goes to one of those. Nothing
 // resolves it a second time, so that a name which answers differently the next moment (DNS rebinding) gains nothing.
-import type { LookupAddress } from 'node:dns'
 import { isIPv6, type LookupFunction } from 'node:net'
-import { bulkhead, BulkheadRejectedError } from 'cockatiel'
+import { BulkheadRejectedError } from 'cockatiel'
 import { buildConnector } from 'undici'
 import { type AddressVerdict, plainAddress } from './address-rules.js'
 import { within } from './deadline.js'
+import type { Lookup } from './name-lookup.js'
 import { OutboundError } from './outbound-error.js'
 import { requireAllowed, targetOf } from './target-rules.js'
 
-/** All addresses of a name, as the system finds them. */
-export type Lookup = (name: string) => Promise<LookupAddress[]>
-
 export interface PinnedConnectionDeps {
-  lookup: Lookup
+  find: Lookup
   judge: (address: string) => AddressVerdict
   lookupTimeoutMs: number
   connectTimeoutMs: number
 }
 
 const MOST_ADDRESSES = 16
-// the system's resolver blocks one of Node's few threads for each name: a slow one must leave some to others
-const LOOKUPS_AT_ONCE = 2
-const LOOKUPS_WAITING = 100
 
 /** Given to the socket in place of a resolver. */
 function pinned(addresses: readonly string[]): LookupFunction {
@@ -35,12 +29,10 @@ function pinned(addresses: readonly string[]): LookupFunction {
 }
 
 /** For undici: opens sockets to judged addresses only. */
-export function createPinnedConnector({ lookup, judge, lookupTimeoutMs, connectTimeoutMs }: PinnedConnectionDeps): buildConnector.connector {
-  const lookups = bulkhead(LOOKUPS_AT_ONCE, LOOKUPS_WAITING)
-
+export function createPinnedConnector({ find: look, judge, lookupTimeoutMs, connectTimeoutMs }: PinnedConnectionDeps): buildConnector.connector {
   async function find(name: string): Promise<string[]> {
     try {
-      const found = await within(lookupTimeoutMs, () => lookups.execute(() => lookup(name)))
+      const found = await within(lookupTimeoutMs, () => look(name))
       // what cannot be read is kept, and judged for what it is
       return found.map(({ address }) => plainAddress(address) ?? address).slice(0, MOST_ADDRESSES)
     } catch (error) {

@@ -4,11 +4,14 @@ import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate } from 'node:zlib'
 import { Agent, request } from 'undici'
 import { within } from './deadline.js'
+import type { Way } from './name-lookup.js'
 import { OutboundError } from './outbound-error.js'
 import { createPinnedConnector, type PinnedConnectionDeps } from './pinned-connection.js'
 import { targetOf } from './target-rules.js'
 
 export interface OutboundRequest {
+  /** on whose account; without it `endpoints` */
+  way?: Way
   method?: 'GET' | 'POST'
   headers?: Record<string, string>
   body?: string

@@ -10,7 +10,7 @@ t.test('replaying single events without end', async (t) => {
   const call = (method: 'GET' | 'POST' | 'PATCH', path: string, payload?: object) =>
     app.inject({ method, url: `/api/v1/webhooks${path}`, headers: { ...headers, ...(method === 'PATCH' ? { 'if-match': '*' } : {}) }, ...(payload ? { payload } : {}) })
   const endpoint = async (): Promise<string> => {
-    const { id } = expectJson<{ id: string }>(await call('POST', '', { url: 'http://127.0.0.1:9/', types: ['key.*'] }), 201)
+    const { id } = expectJson<{ id: string }>(await call('POST', '', { url: 'http://127.0.0.1:9999/', types: ['key.*'] }), 201)
     // nobody takes what waits
     expectJson(await call('PATCH', `/${id}`, { enabled: false }), 200)
     return id

@@ -1,9 +1,10 @@
 // Tells clients that a session of theirs is over: promised in the transaction that takes the note of it, done after that, again and again until the client
 // answers or there is no use.
 import { LRUCache } from 'lru-cache'
+import { type KnownClient, wayOf } from '../../clients/index.js'
 import type { Transact } from '../../database/transaction.js'
 import type { Clock } from '../../kernel/clock.js'
-import { type Outbound, OutboundError } from '../../outbound/index.js'
+import { type Outbound, OutboundError, type Way } from '../../outbound/index.js'
 import { type QueueService, Undoable } from '../../queue/index.js'
 import type { TokenService } from '../../tokens/index.js'
 import { logoutClaims } from './logout-token.js'
@@ -22,7 +23,7 @@ export interface LogoutDeliveryDeps {
   outbound: Pick<Outbound, 'fetch'>
   tokens: Pick<TokenService, 'sign'>
   /** by the id of its row; null: it is gone */
-  client: (id: string) => Promise<LeftClient | null>
+  client: (id: string) => Promise<(LeftClient & Pick<KnownClient, 'registration' | 'organizationId'>) | null>
   transact: Transact
   clock: Clock
   config: { sessionIdleSeconds: number }
@@ -61,17 +62,19 @@ export function createLogoutDeliveries({ store, queue, outbound, tokens, client:
   }
 
   async function tell({ grantId, clientId: id, userId }: Logout): Promise<void> {
-    const client = (await clientOf(id)) ?? (await store.findLeft(id))
+    const known = await clientOf(id)
+    const client = known ?? (await store.findLeft(id))
     // it has gone for long, or does not want to be told any more
     if (!client || client.backchannelLogoutUri === null) return
     const token = await tokens.sign(logoutClaims({ clientId: client.clientId, userId, grantId }, clock.now()), 'logout+jwt', client.idTokenAlgorithm)
     const to = client.backchannelLogoutUri
-    await spared(id, () => send(to, token))
+    // of one that has left nobody can say any more who vouched for it
+    await spared(id, () => send(to, token, known ? wayOf(known) : 'strangers'))
   }
 
-  async function send(to: string, token: string): Promise<void> {
+  async function send(to: string, token: string, way: Way): Promise<void> {
     try {
-      const { status } = await outbound.fetch(to, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams({ logout_token: token }).toString(), mostBytes: 16_384 })
+      const { status } = await outbound.fetch(to, { way, method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams({ logout_token: token }).toString(), mostBytes: 16_384 })
       if (status >= 500 || status === 429 || status === 408) throw new Error(`it answered ${status}`)
       // it has said no, and will again (Back-Channel Logout 2.8)
       if (status >= 400) throw new Undoable(`it answered ${status}`)
