@@ -143,8 +143,9 @@ export function createWebhookService({ store, deliveries, sender, hands, events,
 
   const seal = (id: string, secret: string): Uint8Array<ArrayBuffer> => Uint8Array.from(secrets.encrypt(PURPOSE, id, secret))
   const soon = (): Promise<void> => afterCommit(async () => wake())
-  /** Where an endpoint begins: with what happens from now on. */
-  async function here(): Promise<bigint> {
+  /** Where an endpoint begins: with what happens from now on. Asked by who may write: whoever may not has nothing looked for, by which an organization could be told from none. */
+  async function here(caller: Caller, of: string | undefined): Promise<bigint> {
+    await hands.mayWrite(caller, of)
     await feed.look()
     return BigInt(feed.head().position)
   }
@@ -159,7 +160,7 @@ export function createWebhookService({ store, deliveries, sender, hands, events,
 
     async create(caller, input, of) {
       const { url, description = '', types = [] } = check(input, of)
-      const position = await here()
+      const position = await here(caller, of)
       return transact(async (tx) => {
         const hand = await hands.enter(tx, caller, of)
         hand.refuseUnseen(types)
@@ -175,7 +176,7 @@ export function createWebhookService({ store, deliveries, sender, hands, events,
 
     async update(caller, id, expected, input, of) {
       const { url, description, types, enabled } = check(input, of)
-      const position = await here()
+      const position = await here(caller, of)
       return transact(async (tx) => {
         const { row: before, hand } = await open(tx, caller, id, expected, of)
         const leads = (url !== undefined && url !== before.url) || types !== undefined || (enabled === true && !before.enabled)
@@ -220,7 +221,7 @@ export function createWebhookService({ store, deliveries, sender, hands, events,
 
     async replay(caller, id, what, of) {
       // before anything is looked up: whoever may not look learns not even that there is such an event
-      if (of !== undefined) await hands.mayWrite(caller, of)
+      await hands.mayWrite(caller, of)
       await feed.look()
       const event = 'eventId' in what ? await events.byId(what.eventId, of) : null
       if ('eventId' in what && !event) throw problem('events.expired')
