@@ -95,7 +95,7 @@ async function onHost<T>(config: Config, log: (message: string) => void, work: (
     const resources = createResourceStore({ prisma, pool, cursors })
     const { authority } = createAuthority({ clock })
     const clients = createClientService({
-      store: createClientStore({ prisma, pool, cursors }), resources, outbound: createOutbound({ config }).outbound, audit,
+      store: createClientStore({ prisma, pool, cursors }), resources, ...createOutbound({ config }), audit,
       authority, standings: createStandings({ prisma, pool, cursors, authority }), transact, clock, publishRevocations: async () => undefined, // nodes that run poll for it
     })
     return await work({

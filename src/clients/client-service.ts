@@ -55,6 +55,8 @@ export interface ClientServiceDeps {
   store: ClientStore
   resources: ResourceStore
   outbound: Pick<Outbound, 'check'>
+  /** the same for what an organization's people name: the operator's networks are not open to them */
+  outboundOfOrganizations: Pick<Outbound, 'check'>
   audit: AuditStore
   authority: Pick<AuthorityService, 'require' | 'guardCap'>
   standings: Pick<StandingService, 'see' | 'seesAll' | 'open'>
@@ -92,13 +94,13 @@ function refuseHand(held: Held, worth: readonly string[], isFirstParty: boolean)
   if (isFirstParty) refuseWithout(held, ALL_OF_GATEHOUSE)
 }
 
-export function createClientService({ store, resources, outbound, audit, authority, standings, transact, clock, publishRevocations }: ClientServiceDeps): ClientService {
+export function createClientService({ store, resources, outbound, outboundOfOrganizations, audit, authority, standings, transact, clock, publishRevocations }: ClientServiceDeps): ClientService {
   const now = (): Date => new Date(clock.now())
 
-  function addressFault(path: string, uri: string | null): FieldError[] {
+  function addressFault(path: string, uri: string | null, of: string | null): FieldError[] {
     if (uri === null) return []
     try {
-      outbound.check(uri)
+      ;(of === null ? outbound : outboundOfOrganizations).check(uri)
       return []
     } catch (error) {
       if (!(error instanceof OutboundError)) throw error
@@ -106,9 +108,10 @@ export function createClientService({ store, resources, outbound, audit, authori
     }
   }
 
-  function check(client: ClientFields, of: string | null): void {
+  /** `named`: the addresses that are new; what stands there already keeps nobody from changing the rest. */
+  function check(client: ClientFields, of: string | null, named: ClientPatch = client): void {
     const found = [...faultsOf(client), ...(of === null ? [] : organizationFaults(client))]
-    const errors = found.length > 0 ? found : [...addressFault('/jwksUri', client.jwksUri), ...addressFault('/backchannelLogoutUri', client.backchannelLogoutUri)]
+    const errors = found.length > 0 ? found : [...addressFault('/jwksUri', named.jwksUri ?? null, of), ...addressFault('/backchannelLogoutUri', named.backchannelLogoutUri ?? null, of)]
     if (errors.length > 0) throw problem('request.invalid', { errors })
   }
 
@@ -201,7 +204,7 @@ export function createClientService({ store, resources, outbound, audit, authori
       return transact(async (tx) => {
         const { known, hand } = await open(tx, caller, id, of, expected)
         const changed: ClientFields = { ...known, ...patch }
-        check(changed, known.organizationId)
+        check(changed, known.organizationId, patch)
         const isWider = patch.scopes !== undefined || patch.resources !== undefined
         const [before, after] = [await worthOf(tx, known, true, known.organizationId), await worthOf(tx, changed, !isWider, known.organizationId)]
         // taking everything from it is a brake: it gives nobody anything

@@ -2,8 +2,8 @@
 // fetched again for a key id that is not among them, though not for each that somebody makes up.
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../kernel/clock.js'
-import { type Outbound, OutboundError, type Way } from '../outbound/index.js'
-import { type KnownClient, wayOf } from './client-directory.js'
+import { OutboundError, type Way } from '../outbound/index.js'
+import { fetchBy, type KnownClient, type OutboundDoors, wayOf } from './client-directory.js'
 import { type ClientKey, readKeySet } from './key-set-rules.js'
 
 export interface KeyDirectory {
@@ -21,14 +21,14 @@ const AGAIN_MS = 30_000
 const MOST_SETS = 2_000
 const MOST_BYTES = 64 * 1024
 
-export function createKeyDirectory({ outbound, clock }: { outbound: Pick<Outbound, 'fetch'>; clock: Clock }): KeyDirectory {
+export function createKeyDirectory({ clock, ...doors }: OutboundDoors & { clock: Clock }): KeyDirectory {
   const sets = new LRUCache<string, Fetched>({ max: MOST_SETS })
   const fetching = new Map<string, Promise<Fetched>>()
 
   async function fetchSet(uri: string, way: Way): Promise<Fetched> {
     const atMs = clock.monotonic()
     try {
-      const answer = await outbound.fetch(uri, { way, mostBytes: MOST_BYTES, accept: ['application/json', 'application/jwk-set+json'] })
+      const answer = await fetchBy(way, doors)(uri, { mostBytes: MOST_BYTES, accept: ['application/json', 'application/jwk-set+json'] })
       return { keys: answer.ok ? readKeySet(await answer.json()) : [], atMs }
     } catch (error) {
       // it does not answer, or not with JSON: nobody proves anything by it
@@ -38,16 +38,18 @@ export function createKeyDirectory({ outbound, clock }: { outbound: Pick<Outboun
   }
 
   async function setOf(uri: string, kid: string | undefined, way: Way): Promise<Fetched> {
-    const known = sets.get(uri)
+    // what one cannot have there is no answer for another
+    const name = `${way} ${uri}`
+    const known = sets.get(name)
     const ageMs = known ? clock.monotonic() - known.atMs : Infinity
     if (known && ageMs < KEPT_MS && (kid === undefined || known.keys.some((key) => key.kid === kid) || ageMs < AGAIN_MS)) return known
-    let started = fetching.get(uri)
+    let started = fetching.get(name)
     if (!started) {
-      started = fetchSet(uri, way).finally(() => fetching.delete(uri))
-      fetching.set(uri, started)
+      started = fetchSet(uri, way).finally(() => fetching.delete(name))
+      fetching.set(name, started)
     }
     const fetched = await started
-    sets.set(uri, fetched)
+    sets.set(name, fetched)
     return fetched
   }
 

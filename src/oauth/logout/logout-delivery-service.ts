@@ -1,10 +1,10 @@
 // Tells clients that a session of theirs is over: promised in the transaction that takes the note of it, done after that, again and again until the client
 // answers or there is no use.
 import { LRUCache } from 'lru-cache'
-import { type KnownClient, wayOf } from '../../clients/index.js'
+import { fetchBy, type KnownClient, type OutboundDoors, wayOf } from '../../clients/index.js'
 import type { Transact } from '../../database/transaction.js'
 import type { Clock } from '../../kernel/clock.js'
-import { type Outbound, OutboundError, type Way } from '../../outbound/index.js'
+import { OutboundError, type Way } from '../../outbound/index.js'
 import { type QueueService, Undoable } from '../../queue/index.js'
 import type { TokenService } from '../../tokens/index.js'
 import { logoutClaims } from './logout-token.js'
@@ -17,13 +17,12 @@ export interface LogoutDeliveries {
   endExpired: () => Promise<void>
 }
 
-export interface LogoutDeliveryDeps {
+export interface LogoutDeliveryDeps extends OutboundDoors {
   store: LogoutStore
   queue: Pick<QueueService, 'workOn' | 'promise'>
-  outbound: Pick<Outbound, 'fetch'>
   tokens: Pick<TokenService, 'sign'>
   /** by the id of its row; null: it is gone */
-  client: (id: string) => Promise<(LeftClient & Pick<KnownClient, 'registration' | 'organizationId'>) | null>
+  client: (id: string) => Promise<(LeftClient & Pick<KnownClient, 'registration'>) | null>
   transact: Transact
   clock: Clock
   config: { sessionIdleSeconds: number }
@@ -38,7 +37,7 @@ const LEFT_AGAIN_MS = 60_000
 const SLOW_MS = 2_000
 const MOST_UNWELL = 2_000
 
-export function createLogoutDeliveries({ store, queue, outbound, tokens, client: clientOf, transact, clock, config }: LogoutDeliveryDeps): LogoutDeliveries {
+export function createLogoutDeliveries({ store, queue, outbound, outboundOfOrganizations, tokens, client: clientOf, transact, clock, config }: LogoutDeliveryDeps): LogoutDeliveries {
   const unwell = new LRUCache<string, { isTried: boolean }>({ max: MOST_UNWELL })
 
   /** A client that fails or is slow is tried by one at a time until it answers well, so that it delays nobody else; its others wait for their next try. */
@@ -68,13 +67,13 @@ export function createLogoutDeliveries({ store, queue, outbound, tokens, client:
     if (!client || client.backchannelLogoutUri === null) return
     const token = await tokens.sign(logoutClaims({ clientId: client.clientId, userId, grantId }, clock.now()), 'logout+jwt', client.idTokenAlgorithm)
     const to = client.backchannelLogoutUri
-    // of one that has left nobody can say any more who vouched for it
-    await spared(id, () => send(to, token, known ? wayOf(known) : 'strangers'))
+    // only those that somebody let in are told: nobody has vouched for a logout address of others
+    await spared(id, () => send(to, token, wayOf({ registration: 'administrator', ...client })))
   }
 
   async function send(to: string, token: string, way: Way): Promise<void> {
     try {
-      const { status } = await outbound.fetch(to, { way, method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams({ logout_token: token }).toString(), mostBytes: 16_384 })
+      const { status } = await fetchBy(way, { outbound, outboundOfOrganizations })(to, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams({ logout_token: token }).toString(), mostBytes: 16_384 })
       if (status >= 500 || status === 429 || status === 408) throw new Error(`it answered ${status}`)
       // it has said no, and will again (Back-Channel Logout 2.8)
       if (status >= 400) throw new Undoable(`it answered ${status}`)

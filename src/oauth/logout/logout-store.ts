@@ -14,6 +14,8 @@ export interface LeftClient {
   clientId: string
   backchannelLogoutUri: string | null
   idTokenAlgorithm: 'RS256' | 'ES256' | 'EdDSA'
+  /** whose it was; null: no organization's */
+  organizationId: string | null
 }
 
 export interface LogoutStore {
@@ -81,7 +83,7 @@ export function createLogoutStore({ pool }: { pool: pg.Pool }): LogoutStore {
     },
     async findLeft(id) {
       const { rows: [row] } = await pool.query<LeftClient>({
-        text: 'SELECT public_id AS "clientId", backchannel_logout_uri AS "backchannelLogoutUri", id_token_algorithm AS "idTokenAlgorithm" FROM oauth_client_endings WHERE client_id = $1::uuid', values: [id],
+        text: 'SELECT public_id AS "clientId", backchannel_logout_uri AS "backchannelLogoutUri", id_token_algorithm AS "idTokenAlgorithm", organization_id::text AS "organizationId" FROM oauth_client_endings WHERE client_id = $1::uuid', values: [id],
       })
       return row ?? null
     },
