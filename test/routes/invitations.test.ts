@@ -87,11 +87,13 @@ t.test('invitations', async (t) => {
     t.ok(await prisma.auditEvent.count({ where: { action: 'access.denied', targetType: 'invitation' } }))
   })
 
-  t.test('whoever may not invite any more learns no role by trying, also before this node has heard of it', async (t) => {
+  t.test('whoever may not invite any more learns no role by trying and takes nothing back, also before this node has heard of it', async (t) => {
     const { role, headers } = await actors.person(['gatehouse:users.write'])
     t.match((await invite(headers, 'none@example.com', { roles: ['no-such-role'] })).json(), { code: 'role.unknown' })
+    const { id } = expectJson<View>(await invite(headers, 'some@example.com'), 201)
     await prisma.role.update({ where: { name: role }, data: { permissions: [] } })
     t.match((await invite(headers, 'none@example.com', { roles: ['no-such-role'] })).json(), { code: 'access.denied' })
+    t.match((await app.inject({ method: 'DELETE', url: `/api/v1/invitations/${id}`, headers })).json(), { code: 'access.denied' }, 'nor takes back what they gave')
   })
 
   t.test('410 when whoever gave it could not give it now: demoted, suspended, deleted, outgrown by the role, or without the key', async (t) => {
