@@ -2,6 +2,7 @@
 // `fields` leaves out what was not asked for.
 import t from 'tap'
 import { type AuthorizationHeaders, expectJson, startApp } from '../support/app.js'
+import { eventually } from '../support/redis.js'
 import { watchStatements } from '../support/statements.js'
 
 type View = Record<string, unknown> & { id: string }
@@ -50,6 +51,9 @@ const LISTS: Record<string, ((row: View) => string) | null> = {
 }
 
 t.test('a row of a list is what reading it alone answers, property by property', async (t) => {
+  // that somebody is there is written down some time behind the answer
+  await get('me')
+  await eventually(async () => (await pool.query('SELECT 1 FROM sessions WHERE last_seen_at = $1', [new Date(clock.now())])).rows.length === 1, 10_000)
   for (const [path, one] of Object.entries(LISTS)) {
     if (!one) continue
     const { data } = await list(`${path}?limit=200`)
