@@ -77,7 +77,7 @@ t.test('keys of an organization, brought by its own people', async (t) => {
     const before = await prisma.apiKey.findMany({ where: { organizationId: rival.id }, orderBy: { id: 'asc' } })
     const rows = [
       { name: 'k', key: fresh(), organizationId: rival.id }, { name: 'k', key: fresh(), ownerUserId: acme.clerk.user.id }, { name: 'k', key: fresh(), ownerEmail: 'admin@example.com' }, { name: 'k', hash, start: 'acme_4fQz' }, { name: 'k' },
-      { name: 'k', key: `${theirs.slice(0, -1)}0` }, { name: 'x', key: theirs, permissions: [] }, { name: 'x', key: gone },
+      { name: 'k', key: `${theirs.slice(0, -1)}${theirs.endsWith('0') ? '1' : '0'}` }, { name: 'x', key: theirs, permissions: [] }, { name: 'x', key: gone },
     ]
     for (const query of ['', '&mode=upsert']) {
       t.same(codes(await bring(acme.id, acme.clerk.headers, rows, query)), [...Array<string>(6).fill('request.invalid'), 'key.taken', 'key.taken'], query)
