@@ -153,9 +153,21 @@ function swapIn(next) {
   }
 }
 
-/** Of builds that were stopped: their folders are named by a process that is no more. */
+function isRunning(pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM' // somebody else's
+  }
+}
+
+/** Of builds that were stopped: their folders are named by a process that is no more. What else lies there is not ours. */
 function removeLeftovers() {
-  for (const name of existsSync(BUILDING) ? readdirSync(BUILDING) : []) if (!existsSync(`/proc/${parseInt(name, 10)}`)) rmSync(join(BUILDING, name), { recursive: true, force: true })
+  for (const name of existsSync(BUILDING) ? readdirSync(BUILDING) : []) {
+    const pid = /^dist-(\d+)(-old)?$/.exec(name)?.[1]
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(BUILDING, name), { recursive: true, force: true })
+  }
 }
 
 /**
@@ -171,7 +183,7 @@ export async function ensureBuilt() {
   const hash = hashOf(['package.json', 'scripts/transpile.mjs', 'node_modules/typescript/package.json', ...sources])
   if (holds(BUILD_STAMP, hash)) return
   removeLeftovers()
-  const next = join(BUILDING, String(process.pid))
+  const next = join(BUILDING, `dist-${process.pid}`)
   await run('Building', process.execPath, [at('scripts/transpile.mjs'), next, DIST, ...sources.filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))])
   cpSync(PAGES, join(next, 'ui'), { recursive: true })
   writeFileSync(join(next, '.gatehouse-build'), hash)

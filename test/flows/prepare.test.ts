@@ -1,7 +1,7 @@
 // npm start before there is a program: the installation it starts, what it asks for, and what a signal leaves of it.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -78,3 +78,27 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     while (isAlive(pid)) await delay(5)
   })
 }
+
+t.test('a build takes the place of the one before whole, also when there are two at a time; it clears away what stopped builds have left, and nothing else', async (t) => {
+  const folder = emptyFolder(t)
+  for (const name of ['scripts', 'ui', 'package.json']) cpSync(join(SCRIPTS, '..', name), join(folder, name), { recursive: true })
+  symlinkSync(join(SCRIPTS, '../node_modules'), join(folder, 'node_modules'))
+  mkdirSync(join(folder, 'src'))
+  const gone = spawn('true')
+  await once(gone, 'close')
+  const kept = ['mutation', 'package', `dist-${process.pid}`]
+  const left = [`dist-${gone.pid}`, `dist-${gone.pid}-old`]
+  for (const name of [...kept, ...left]) mkdirSync(join(folder, '.build', name), { recursive: true })
+  for (const version of ['one', 'two']) {
+    writeFileSync(join(folder, 'src/main.ts'), `export const version: string = '${version}'\n`)
+    writeFileSync(join(folder, `src/${version}.ts`), '')
+    const builds = Array.from({ length: 2 }, () => spawn(process.execPath, ['--input-type=module', '-e', "await (await import('./scripts/prepare.mjs')).ensureBuilt()"], { cwd: folder, stdio: 'inherit' }))
+    t.same(await Promise.all(builds.map(codeOf)), [0, 0])
+    t.match(readFileSync(join(folder, 'dist/src/main.js'), 'utf8'), `'${version}'`)
+    t.ok(existsSync(join(folder, 'dist/ui/manifest.json')), 'with its pages')
+    t.match(JSON.parse(readFileSync(join(folder, 'dist/src/main.js.map'), 'utf8')), { sources: ['../../src/main.ts'] })
+    rmSync(join(folder, 'src/one.ts'), { force: true })
+  }
+  t.same(readdirSync(join(folder, 'dist/src')).filter((name) => name.endsWith('.js')).sort(), ['main.js', 'two.js'])
+  t.same(readdirSync(join(folder, '.build')).sort(), kept.sort())
+})
