@@ -99,6 +99,6 @@ t.test('a build takes the place of the one before whole, also when there are two
     t.match(JSON.parse(readFileSync(join(folder, 'dist/src/main.js.map'), 'utf8')), { sources: ['../../src/main.ts'] })
     rmSync(join(folder, 'src/one.ts'), { force: true })
   }
-  t.same(readdirSync(join(folder, 'dist/src')).filter((name) => name.endsWith('.js')).sort(), ['main.js', 'two.js'])
-  t.same(readdirSync(join(folder, '.build')).sort(), kept.sort())
+  t.same(readdirSync(join(folder, 'dist/src')).filter((name) => name.endsWith('.js')).toSorted(), ['main.js', 'two.js'])
+  t.same(readdirSync(join(folder, '.build')).toSorted(), kept.toSorted())
 })
