@@ -16,13 +16,13 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { config, sharedStore, prisma, cursors, clock, outbound, outboundOfOrganizations, audit, authority, standings, publicOrigin, publishRevocations, knownRevocations, database: { pool, transact } } = app
+  const { config, sharedStore, prisma, cursors, clock, outbound, audit, authority, standings, publicOrigin, publishRevocations, knownRevocations, database: { pool, transact } } = app
   // of all strangers together, and of what they may have one host asked
   const mayFetchDocument = async (host: string): Promise<boolean> => {
     const { allowed } = await sharedStore.limits.take([{ key: 'public:client-documents:{all}', quota: 300, windowMs: 60_000, cost: 1 }])
     return allowed && (await sharedStore.limits.take([{ key: `public:client-documents:{${host}}`, quota: 20, windowMs: 60_000, cost: 1 }])).allowed
   }
-  const feature = createClients({ config, mayFetchDocument, prisma, pool, cursors, clock, outbound, outboundOfOrganizations, audit, authority, standings, publicOrigin, publishRevocations, transact, known: knownRevocations })
+  const feature = createClients({ config, mayFetchDocument, prisma, pool, cursors, clock, outbound, audit, authority, standings, publicOrigin, publishRevocations, transact, known: knownRevocations })
   app.decorate('clients', feature.clients)
   app.decorate('resources', feature.resources)
   app.decorate('clientDirectory', feature.directory)

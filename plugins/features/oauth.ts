@@ -10,8 +10,8 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { config, prisma, clock, secrets, clientDirectory: directory, publicClientDirectory: publicDirectory, clientRegistration: registration, clientAuthentication: authentication, authorizer, tokens, accounts, audit, outbound, outboundOfOrganizations, queue, publicOrigin: issuer, publishRevocations, database: { pool, transact } } = app
-  const feature = createOAuth({ config, prisma, pool, clock, secrets, directory, publicDirectory, registration, authentication, authorizer, tokens, audit, outbound, outboundOfOrganizations, queue, transact, issuer, publishRevocations, account: accounts.find })
+  const { config, prisma, clock, secrets, clientDirectory: directory, publicClientDirectory: publicDirectory, clientRegistration: registration, clientAuthentication: authentication, authorizer, tokens, accounts, audit, outbound, queue, publicOrigin: issuer, publishRevocations, database: { pool, transact } } = app
+  const feature = createOAuth({ config, prisma, pool, clock, secrets, directory, publicDirectory, registration, authentication, authorizer, tokens, audit, outbound, queue, transact, issuer, publishRevocations, account: accounts.find })
   app.decorate('oauth', feature.oauth)
   app.decorate('ownGrants', feature.ownGrants)
   app.operate(feature)

@@ -9,8 +9,8 @@ declare module 'fastify' {
 }
 
 export default fp(async (app) => {
-  const { prisma, cursors, secrets, clock, log, outbound, outboundOfOrganizations, audit, mail, authority, standings, organizationMembers: members, eventStore, eventFeed, database: { pool, transact, afterCommit } } = app
-  const feature = createWebhooks({ prisma, pool, cursors, transact, afterCommit, clock, secrets, log, outbound, outboundOfOrganizations, audit, mail, authority, standings, members, events: eventStore, feed: eventFeed })
+  const { prisma, cursors, secrets, clock, log, outbound, audit, mail, authority, standings, organizationMembers: members, eventStore, eventFeed, database: { pool, transact, afterCommit } } = app
+  const feature = createWebhooks({ prisma, pool, cursors, transact, afterCommit, clock, secrets, log, outbound, audit, mail, authority, standings, members, events: eventStore, feed: eventFeed })
   app.decorate('webhooks', feature.webhooks)
   app.operate(feature)
 }, { name: 'webhooks', dependencies: ['outbound', 'events', 'authority', 'mail', 'organizations', 'organization-log'] })

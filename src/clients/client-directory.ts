@@ -1,7 +1,7 @@
 // Clients and resources as requests look them up: by what they are called, from memory under the rules of the decision engine.
 import { LRUCache } from 'lru-cache'
 import type pg from 'pg'
-import type { Outbound, SafeFetch, Way } from '../outbound/index.js'
+import { type Way, wayOfOwner } from '../outbound/index.js'
 import type { FoundRow, HeldRows } from '../revocation/index.js'
 import { ALGORITHMS, AUTH_METHODS, type ClientKind, type ClientFields } from './client-rules.js'
 import type { ResourceFields } from './resource-rules.js'
@@ -22,22 +22,9 @@ export interface KnownResource extends ResourceFields {
   identifier: string
 }
 
-/** How others are asked: for operators and strangers, and for what organizations name. */
-export interface OutboundDoors {
-  outbound: Pick<Outbound, 'fetch'>
-  outboundOfOrganizations: Pick<Outbound, 'fetch'>
-}
-
 /** On whose account a client's addresses are asked: an operator has vouched for those of theirs alone. */
-export function wayOf({ registration, organizationId }: Pick<KnownClient, 'registration' | 'organizationId'>): Way {
-  if (organizationId !== null) return 'organizations'
-  return registration === 'administrator' ? 'endpoints' : 'strangers'
-}
-
-/** Asks on that way: the operator's networks are open to no organization. */
-export function fetchBy(way: Way, { outbound, outboundOfOrganizations }: OutboundDoors): SafeFetch {
-  return (url, options) => (way === 'organizations' ? outboundOfOrganizations : outbound).fetch(url, { ...options, way })
-}
+export const wayOf = ({ registration, organizationId }: Pick<KnownClient, 'registration' | 'organizationId'>): Way =>
+  (organizationId === null && registration !== 'administrator' ? 'strangers' : wayOfOwner(organizationId))
 
 export interface ClientDirectory {
   /** A client, enabled or not; a promise only when it has to be read. */

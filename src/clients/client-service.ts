@@ -13,7 +13,7 @@ import { ALL_OF_GATEHOUSE, intersection } from '../kernel/permissions.js'
 import type { Caller } from '../kernel/principal.js'
 import { sha256 } from '../kernel/secrets.js'
 import { refuseBeyond, refuseRight, type StandingService } from '../organizations/index.js'
-import { type Outbound, OutboundError } from '../outbound/index.js'
+import { type Outbound, OutboundError, wayOfOwner } from '../outbound/index.js'
 import { type ClientFields, type ClientPatch, completed, faultsOf, hasSecret, type NewClient, organizationFaults } from './client-rules.js'
 import type { ClientRow, ClientStore, SecretRow } from './client-store.js'
 import type { ResourceStore } from './resource-store.js'
@@ -56,7 +56,6 @@ export interface ClientServiceDeps {
   resources: ResourceStore
   outbound: Pick<Outbound, 'check'>
   /** the same for what an organization's people name: the operator's networks are not open to them */
-  outboundOfOrganizations: Pick<Outbound, 'check'>
   audit: AuditStore
   authority: Pick<AuthorityService, 'require' | 'guardCap'>
   standings: Pick<StandingService, 'see' | 'seesAll' | 'open'>
@@ -94,13 +93,13 @@ function refuseHand(held: Held, worth: readonly string[], isFirstParty: boolean)
   if (isFirstParty) refuseWithout(held, ALL_OF_GATEHOUSE)
 }
 
-export function createClientService({ store, resources, outbound, outboundOfOrganizations, audit, authority, standings, transact, clock, publishRevocations }: ClientServiceDeps): ClientService {
+export function createClientService({ store, resources, outbound, audit, authority, standings, transact, clock, publishRevocations }: ClientServiceDeps): ClientService {
   const now = (): Date => new Date(clock.now())
 
   function addressFault(path: string, uri: string | null, of: string | null): FieldError[] {
     if (uri === null) return []
     try {
-      ;(of === null ? outbound : outboundOfOrganizations).check(uri)
+      outbound.check(uri, wayOfOwner(of))
       return []
     } catch (error) {
       if (!(error instanceof OutboundError)) throw error

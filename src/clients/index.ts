@@ -21,7 +21,7 @@ import { createUsedStore, type UsedStore } from './used-store.js'
 export type { NewClient } from './client-rules.js'
 export { IDENTITY_SCOPES, isIdentityScope, isWithinReach, parseScope, permissionsOf, type ResourceScope, type ScopedApi, scopesWithin } from './scope-rules.js'
 export type { ClientAuthentication } from './client-authentication-service.js'
-export { type ClientDirectory, fetchBy, type KnownClient, type KnownResource, type OutboundDoors, wayOf } from './client-directory.js'
+export { type ClientDirectory, type KnownClient, type KnownResource, wayOf } from './client-directory.js'
 export { isConfidential } from './client-rules.js'
 export { type ClientService, createClientService } from './client-service.js'
 export { OAuthError, type OAuthErrorCode } from './oauth-error.js'
@@ -38,7 +38,6 @@ export interface ClientsNeeds extends Omit<ClientServiceDeps, 'store' | 'resourc
   pool: pg.Pool
   cursors: Cursors
   outbound: Outbound
-  outboundOfOrganizations: Outbound
   known: Revocations
   /** May a stranger's document of this host be asked for now? */
   mayFetchDocument: (host: string) => Promise<boolean>

@@ -2,8 +2,8 @@
 // fetched again for a key id that is not among them, though not for each that somebody makes up.
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../kernel/clock.js'
-import { OutboundError, type Way } from '../outbound/index.js'
-import { fetchBy, type KnownClient, type OutboundDoors, wayOf } from './client-directory.js'
+import { type Outbound, OutboundError, type Way } from '../outbound/index.js'
+import { type KnownClient, wayOf } from './client-directory.js'
 import { type ClientKey, readKeySet } from './key-set-rules.js'
 
 export interface KeyDirectory {
@@ -21,14 +21,14 @@ const AGAIN_MS = 30_000
 const MOST_SETS = 2_000
 const MOST_BYTES = 64 * 1024
 
-export function createKeyDirectory({ clock, ...doors }: OutboundDoors & { clock: Clock }): KeyDirectory {
+export function createKeyDirectory({ outbound, clock }: { outbound: Pick<Outbound, 'fetch'>; clock: Clock }): KeyDirectory {
   const sets = new LRUCache<string, Fetched>({ max: MOST_SETS })
   const fetching = new Map<string, Promise<Fetched>>()
 
   async function fetchSet(uri: string, way: Way): Promise<Fetched> {
     const atMs = clock.monotonic()
     try {
-      const answer = await fetchBy(way, doors)(uri, { mostBytes: MOST_BYTES, accept: ['application/json', 'application/jwk-set+json'] })
+      const answer = await outbound.fetch(uri, { way, mostBytes: MOST_BYTES, accept: ['application/json', 'application/jwk-set+json'] })
       return { keys: answer.ok ? readKeySet(await answer.json()) : [], atMs }
     } catch (error) {
       // it does not answer, or not with JSON: nobody proves anything by it

@@ -54,7 +54,6 @@ export interface OAuthNeeds {
   tokens: TokenService
   audit: AuditStore
   outbound: Outbound
-  outboundOfOrganizations: Outbound
   queue: QueueService
   transact: Transact
   account: (userId: string) => Promise<Account>

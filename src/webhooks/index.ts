@@ -37,7 +37,6 @@ export interface WebhookNeeds {
   secrets: Secrets
   log: { warn: (details: object, message: string) => void }
   outbound: Outbound
-  outboundOfOrganizations: Outbound
   audit: AuditStore
   mail: Pick<MailService, 'tell'>
   authority: AuthorityService

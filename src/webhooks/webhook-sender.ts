@@ -3,7 +3,7 @@
 import type { EventView } from '../events/index.js'
 import type { Clock } from '../kernel/clock.js'
 import type { Secrets } from '../kernel/secrets.js'
-import { type Outbound, OutboundError } from '../outbound/index.js'
+import { type Outbound, OutboundError, wayOfOwner } from '../outbound/index.js'
 import { askedWaitMs, bodyOf, headersOf } from './webhook-rules.js'
 
 /** What messages are signed with: this secret, and the one before it for as long as it overlaps. */
@@ -43,7 +43,6 @@ const GONE = 410
 
 export interface WebhookSenderDeps {
   outbound: Pick<Outbound, 'fetch'>
-  outboundOfOrganizations: Pick<Outbound, 'fetch'>
   secrets: Secrets
   clock: Clock
 }
@@ -52,7 +51,7 @@ export interface WebhookSenderDeps {
 const phraseOf = ({ reason, message }: OutboundError, { organizationId }: Addressee): string =>
   (organizationId !== null && (reason === 'refused' || reason === 'unreachable') ? 'unreachable: it does not answer, or may not be asked' : `${reason}: ${message}`)
 
-export function createWebhookSender({ outbound, outboundOfOrganizations, secrets, clock }: WebhookSenderDeps): WebhookSender {
+export function createWebhookSender({ outbound, secrets, clock }: WebhookSenderDeps): WebhookSender {
   return {
     secretsOf({ id, secretCiphertext, previousCiphertext, previousUntil }) {
       const before = previousCiphertext !== null && previousUntil !== null && previousUntil.getTime() > clock.now() ? [previousCiphertext] : []
@@ -61,7 +60,7 @@ export function createWebhookSender({ outbound, outboundOfOrganizations, secrets
     async send(to, keys, event) {
       const body = bodyOf(event)
       try {
-        const { status, headers } = await (to.organizationId === null ? outbound : outboundOfOrganizations).fetch(to.url, { method: 'POST', headers: headersOf(event.id, clock.now(), body, keys), body, timeoutMs: TIMEOUT_MS, mostBytes: MOST_BYTES })
+        const { status, headers } = await outbound.fetch(to.url, { way: wayOfOwner(to.organizationId), method: 'POST', headers: headersOf(event.id, clock.now(), body, keys), body, timeoutMs: TIMEOUT_MS, mostBytes: MOST_BYTES })
         if (status >= 200 && status < 300) return { error: null, isGone: false, askedMs: 0 }
         return { error: `it answered ${status}`, isGone: status === GONE, askedMs: askedWaitMs(headers.get('retry-after'), clock.now()) }
       } catch (error) {

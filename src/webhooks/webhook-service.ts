@@ -12,7 +12,7 @@ import { isUnder, type Secrets } from '../kernel/secrets.js'
 import { plainText } from '../kernel/text.js'
 import type { MailService } from '../mail/index.js'
 import type { MemberService } from '../organizations/index.js'
-import { type Outbound, OutboundError } from '../outbound/index.js'
+import { type Outbound, OutboundError, wayOfOwner } from '../outbound/index.js'
 import type { DeliveryStore } from './delivery-store.js'
 import type { Hand, WebhookHands } from './webhook-hands.js'
 import { MOST_WAITING, newSecret } from './webhook-rules.js'
@@ -78,7 +78,6 @@ export interface WebhookServiceDeps {
   feed: EventFeed
   wake: () => void
   outbound: Pick<Outbound, 'check'>
-  outboundOfOrganizations: Pick<Outbound, 'check'>
   audit: AuditStore
   mail: Pick<MailService, 'tell'>
   members: Pick<MemberService, 'ownersOf'>
@@ -107,12 +106,12 @@ function giverOf({ principal }: Caller): { givenBy: string; givenViaKey: string 
   return { givenBy: principal.id, givenViaKey: principal.keyId ?? null }
 }
 
-export function createWebhookService({ store, deliveries, sender, hands, events, feed, wake, outbound, outboundOfOrganizations, audit, mail, members, transact, afterCommit, secrets, clock }: WebhookServiceDeps): WebhookService {
+export function createWebhookService({ store, deliveries, sender, hands, events, feed, wake, outbound, audit, mail, members, transact, afterCommit, secrets, clock }: WebhookServiceDeps): WebhookService {
   const now = (): Date => new Date(clock.now())
 
   function check<F extends Partial<WebhookFields>>(fields: F, of: string | undefined): F {
     try {
-      if (fields.url !== undefined) (of === undefined ? outbound : outboundOfOrganizations).check(fields.url)
+      if (fields.url !== undefined) outbound.check(fields.url, wayOfOwner(of ?? null))
     } catch (error) {
       if (error instanceof OutboundError) throw problem('request.invalid', { errors: [{ path: '/url', message: `cannot be asked: ${error.message}` }] })
       throw error

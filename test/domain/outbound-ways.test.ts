@@ -28,7 +28,7 @@ async function serve(t: Test, hang: () => void = () => undefined): Promise<numbe
 }
 
 function asking(t: Test, lookup: Lookup, dns: Lookup = lookup): Outbound {
-  const { outbound, close } = createOutbound({ config: { outboundAllow: ['127.0.0.0/8'] }, lookup, dns })
+  const { outbound, close } = createOutbound({ config: { outboundAllow: ['127.0.0.0/8'], outboundAllowOrganizations: ['127.0.0.0/8'] }, lookup, dns })
   t.teardown(close)
   return outbound
 }

@@ -1,10 +1,10 @@
 // Tells clients that a session of theirs is over: promised in the transaction that takes the note of it, done after that, again and again until the client
 // answers or there is no use.
 import { LRUCache } from 'lru-cache'
-import { fetchBy, type KnownClient, type OutboundDoors, wayOf } from '../../clients/index.js'
+import { type KnownClient, wayOf } from '../../clients/index.js'
 import type { Transact } from '../../database/transaction.js'
 import type { Clock } from '../../kernel/clock.js'
-import { OutboundError, type Way } from '../../outbound/index.js'
+import { type Outbound, OutboundError, type Way } from '../../outbound/index.js'
 import { type QueueService, Undoable } from '../../queue/index.js'
 import type { TokenService } from '../../tokens/index.js'
 import { logoutClaims } from './logout-token.js'
@@ -17,7 +17,8 @@ export interface LogoutDeliveries {
   endExpired: () => Promise<void>
 }
 
-export interface LogoutDeliveryDeps extends OutboundDoors {
+export interface LogoutDeliveryDeps {
+  outbound: Pick<Outbound, 'fetch'>
   store: LogoutStore
   queue: Pick<QueueService, 'workOn' | 'promise'>
   tokens: Pick<TokenService, 'sign'>
@@ -37,7 +38,7 @@ const LEFT_AGAIN_MS = 60_000
 const SLOW_MS = 2_000
 const MOST_UNWELL = 2_000
 
-export function createLogoutDeliveries({ store, queue, outbound, outboundOfOrganizations, tokens, client: clientOf, transact, clock, config }: LogoutDeliveryDeps): LogoutDeliveries {
+export function createLogoutDeliveries({ store, queue, outbound, tokens, client: clientOf, transact, clock, config }: LogoutDeliveryDeps): LogoutDeliveries {
   const unwell = new LRUCache<string, { isTried: boolean }>({ max: MOST_UNWELL })
 
   /** A client that fails or is slow is tried by one at a time until it answers well, so that it delays nobody else; its others wait for their next try. */
@@ -73,7 +74,7 @@ export function createLogoutDeliveries({ store, queue, outbound, outboundOfOrgan
 
   async function send(to: string, token: string, way: Way): Promise<void> {
     try {
-      const { status } = await fetchBy(way, { outbound, outboundOfOrganizations })(to, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams({ logout_token: token }).toString(), mostBytes: 16_384 })
+      const { status } = await outbound.fetch(to, { way, method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams({ logout_token: token }).toString(), mostBytes: 16_384 })
       if (status >= 500 || status === 429 || status === 408) throw new Error(`it answered ${status}`)
       // it has said no, and will again (Back-Channel Logout 2.8)
       if (status >= 400) throw new Undoable(`it answered ${status}`)
