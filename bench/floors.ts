@@ -1,12 +1,10 @@
 // What this machine allows: beside the bare route and Gatehouse a Fastify route that does the least that anybody who checks a key must do (its hash, a look-up, one
 // counter, the same headers of the answer), with nothing that one may change, revoke or be told of. What it misses of the bare route, no program can win back.
 import { alternate, compare, loadFor, openBare, sample, startBare } from './measure.js'
-import { ask } from './processes.js'
-import type { BareReady, BareRoute } from './protocol.js'
 import type { Row } from './report.js'
 import type { Bench, Findings } from './rows.js'
 import { SCENARIOS } from './scenarios.js'
-import { type OpenApi, schemasOf } from './schemas.js'
+import type { OpenApi } from './schemas.js'
 
 const ROWS = ['whoami-key', 'gate']
 // the server's own, of each answer anew
@@ -23,13 +21,10 @@ export async function measureFloors({ world, placement, generator, options, serv
     const [bare, least] = [startBare(placement), startBare(placement)]
     try {
       const origin = await openBare(bare, world.api, document, prepared, text)
-      const route: BareRoute = {
-        method, path, schema: text === '' ? { response: {} } : schemasOf(document, method, path), answer: text === '' ? null : JSON.parse(text), passwordHash: null,
-        headers: Object.fromEntries([...given.headers].filter(([header]) => !OF_NODE.has(header))), key: headers['authorization']?.slice('Bearer '.length) ?? '',
-      }
-      const ready = await ask<BareReady>(least, route)
+      const answered = Object.fromEntries([...given.headers].filter(([header]) => !OF_NODE.has(header)))
+      const floored = await openBare(least, world.api, document, prepared, text, { headers: answered, key: headers['authorization']?.slice('Bearer '.length) ?? '' })
       const [gatehouse, floor, other] = await alternate(generator, options.rounds, [
-        { who: 'Gatehouse', load: loadFor(world.api.originOf(path), prepared, text), pid: serverPid }, { who: 'the least', load: loadFor(ready.origin, prepared, text), pid: least.process.pid },
+        { who: 'Gatehouse', load: loadFor(world.api.originOf(path), prepared, text), pid: serverPid }, { who: 'the least', load: loadFor(floored, prepared, text), pid: least.process.pid },
         { who: 'the bare server', load: loadFor(origin, prepared, text), pid: bare.process.pid },
       ])
       compared.push(

@@ -118,19 +118,19 @@ export function startBare({ server }: Placement): Child {
   return startChild('bare-server.js', server, { ...process.env, NODE_ENV: 'production' }, { ipc: true, nodeFlags: NODE_FLAGS })
 }
 
-/** A route of the same schemas that gives the same answer; one without a body is made up to the same size in all by a header. Gives its origin. */
-export async function openBare(bare: Child, api: Api, document: OpenApi, prepared: Prepared, text: string): Promise<string> {
+/**
+ * A route of the same schemas that gives the same answer; one without a body is made up to the same size in all by a header. `more`: what it does beside, and then all headers of its
+ * answer. Gives its origin.
+ */
+export async function openBare(bare: Child, api: Api, document: OpenApi, prepared: Prepared, text: string, more?: Required<Pick<BareRoute, 'headers' | 'key'>>): Promise<string> {
   const { method, path, headers, headerValues = [], passwordHash } = prepared
   const [route = path] = path.split('?')
-  if (text !== '') {
-    const { origin } = await ask<BareReady>(bare, { method, path: route, schema: schemasOf(document, method, route), answer: JSON.parse(text), passwordHash } satisfies BareRoute)
-    return origin
-  }
-  const base: BareRoute = { method, path: route, schema: { response: {} }, answer: null, headers: { 'x-checked': headerValues.join(' '), 'x-filler': '' }, passwordHash }
-  const trial = await ask<BareReady>(bare, base)
-  const missing = await sizeOf(api.originOf(path), path, headers) - await sizeOf(trial.origin, path, headers)
-  const { origin } = await ask<BareReady>(bare, { ...base, headers: { ...base.headers, 'x-filler': 'x'.repeat(Math.max(0, missing)) } } satisfies BareRoute)
-  return origin
+  const base: BareRoute = { method, path: route, passwordHash, ...(text === '' ? { schema: { response: {} }, answer: null } : { schema: schemasOf(document, method, route), answer: JSON.parse(text) as unknown }) }
+  const open = async (beside: Partial<BareRoute>): Promise<string> => (await ask<BareReady>(bare, { ...base, ...beside })).origin
+  if (more || text !== '') return open(more ?? {})
+  const filled = (filler: number): Promise<string> => open({ headers: { 'x-checked': headerValues.join(' '), 'x-filler': 'x'.repeat(filler) } })
+  const missing = await sizeOf(api.originOf(path), path, headers) - await sizeOf(await filled(0), path, headers)
+  return filled(Math.max(0, missing))
 }
 
 export function loadFor(origin: string, { path, method, headers, bodies, connections, seconds, markers, headerValues = [] }: Prepared, text: string): Load {

@@ -90,7 +90,7 @@ export async function runTap(files, { coverage = null } = {}) {
   const { env, notes, tearDown } = stores
   for (const note of notes) console.log(`# ${note}`)
   const lanes = makeLanes(files, coverage !== null)
-  for (const kept of ['coverage', 'report']) rmSync(join(ROOT, '.tap', kept), { recursive: true, force: true })
+  if (coverage) for (const before of ['coverage', 'report']) rmSync(join(ROOT, '.tap', before), { recursive: true, force: true })
   let result
   try {
     result = await spawnTap([LANES], { ...env, ...lanes.env })

@@ -1,8 +1,8 @@
 // Looking a record up in the DNS: within a time, so many at once, and never believing more than was said. That there is none is one answer, that nobody answered
 // another. The name must have the record itself: an alias (CNAME, as a wildcard makes for every name) would let whoever the alias leads to prove the domain.
-import { Resolver } from 'node:dns/promises'
+import type { Resolver } from 'node:dns/promises'
+import { isNoRecord, withResolver } from '../kernel/dns.js'
 import { problem } from '../kernel/errors.js'
-import { after } from '../kernel/timers.js'
 import type { Sight } from './domain-rules.js'
 
 export interface RecordLookup {
@@ -10,29 +10,23 @@ export interface RecordLookup {
   look: (record: { name: string; value: string }, owner: string) => Promise<Sight>
 }
 
-const TIMEOUT_MS = 2_000
-const TRIES = 2
-// however many resolvers there are
-const DEADLINE_MS = 5_000
+const WITHIN = { tryMs: 2_000, tries: 2, deadlineMs: 5_000 }
 const MOST_AT_ONCE = 64
 const MOST_OF_ONE = 2
 // the strings of a name are looked through up to here; nobody needs more, and a zone may hold thousands
 const MOST_RECORDS = 200
-const NOTHING = new Set(['ENOTFOUND', 'ENODATA'])
-
-const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '')
 
 async function ask(resolver: Resolver, name: string, value: string): Promise<Sight> {
   try {
     const records = await resolver.resolveTxt(name)
     if (!records.slice(0, MOST_RECORDS).some((parts) => parts.join('') === value)) return 'gone'
   } catch (error) {
-    return NOTHING.has(codeOf(error)) ? 'gone' : 'unknown'
+    return isNoRecord(error) ? 'gone' : 'unknown'
   }
   try {
     return (await resolver.resolveCname(name)).length > 0 ? 'gone' : 'there'
   } catch (error) {
-    return NOTHING.has(codeOf(error)) ? 'there' : 'unknown'
+    return isNoRecord(error) ? 'there' : 'unknown'
   }
 }
 
@@ -44,14 +38,9 @@ export function createRecordLookup({ servers }: { servers: readonly string[] }):
     async look({ name, value }, owner) {
       if (running.length >= MOST_AT_ONCE || running.filter((one) => one === owner).length >= MOST_OF_ONE) throw problem('server.busy', { retryAfterSeconds: 1 })
       running.push(owner)
-      // one each time: the machine's own resolvers may change while the program runs, and nothing is remembered
-      const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES })
-      const cancel = after(DEADLINE_MS, () => resolver.cancel())
       try {
-        if (servers.length > 0) resolver.setServers(servers)
-        return await ask(resolver, name, value)
+        return await withResolver({ servers, ...WITHIN }, (resolver) => ask(resolver, name, value))
       } finally {
-        cancel()
         running.splice(running.indexOf(owner), 1)
       }
     },

@@ -2,9 +2,9 @@
 // two slow names looked up by it would keep everything else from being asked. So it is for what administrators name; other names are asked of the DNS, many at a time, and dropped
 // when they are late. Where addresses inside may be asked (OUTBOUND_ALLOW), a name that the DNS has not is looked for there as well, in one of the two places.
 import type { LookupAddress } from 'node:dns'
-import { lookup, Resolver } from 'node:dns/promises'
+import { lookup } from 'node:dns/promises'
 import { bulkhead } from 'cockatiel'
-import { after } from '../kernel/timers.js'
+import { isNoRecord, withResolver } from '../kernel/dns.js'
 
 /** All addresses of a name; none: it has none, or is none. */
 export type Lookup = (name: string) => Promise<LookupAddress[]>
@@ -19,31 +19,18 @@ export type Way = 'providers' | 'endpoints' | 'organizations' | 'strangers'
 const SYSTEM_AT_ONCE = 2
 const DNS_AT_ONCE = 32
 const WAITING = 100
-const DNS_MS = 3_000
-const DNS_TRY_MS = 1_000
-const DNS_TRIES = 2
-const NOTHING = new Set(['ENOTFOUND', 'ENODATA'])
+const WITHIN = { tryMs: 1_000, tries: 2, deadlineMs: 3_000 }
 
 export const systemLookup: Lookup = (name) => lookup(name, { all: true, verbatim: true })
 
-const isNothing = (error: unknown): boolean => error instanceof Error && 'code' in error && NOTHING.has(String(error.code))
-
 /** By the DNS alone. `servers`: addresses of resolvers; none: those of the machine. */
-export const createDnsLookup = (servers: readonly string[] = []): Lookup => async (name) => {
-  // one each time, so that one that is late can be dropped; the machine's resolvers may change while the program runs
-  const resolver = new Resolver({ timeout: DNS_TRY_MS, tries: DNS_TRIES })
-  if (servers.length > 0) resolver.setServers(servers)
-  const cancel = after(DNS_MS, () => resolver.cancel())
-  try {
-    const [four, six] = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)])
-    const found = [[four, 4] as const, [six, 6] as const].flatMap(([one, family]) => (one.status === 'fulfilled' ? one.value.map((address) => ({ address, family })) : []))
-    const failed = [four, six].flatMap((one) => (one.status === 'rejected' && !isNothing(one.reason) ? [one.reason as unknown] : []))
-    if (found.length === 0 && failed.length > 0) throw failed[0]
-    return found
-  } finally {
-    cancel()
-  }
-}
+export const createDnsLookup = (servers: readonly string[] = []): Lookup => (name) => withResolver({ servers, ...WITHIN }, async (resolver) => {
+  const [four, six] = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)])
+  const found = [[four, 4] as const, [six, 6] as const].flatMap(([one, family]) => (one.status === 'fulfilled' ? one.value.map((address) => ({ address, family })) : []))
+  const failed = [four, six].flatMap((one) => (one.status === 'rejected' && !isNoRecord(one.reason) ? [one.reason as unknown] : []))
+  if (found.length === 0 && failed.length > 0) throw failed[0]
+  return found
+})
 
 /** `hasInside`: may anything be asked that the DNS need not know? Throws cockatiel's BulkheadRejectedError where too many wait, and what a look-up throws. */
 export type FindName = (name: string, how: { way: Way; hasInside: boolean }) => Promise<LookupAddress[]>
