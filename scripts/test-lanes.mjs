@@ -1,5 +1,5 @@
 // The tap of a test run (test-run.mjs starts it): one subtest for each lane, which is a process of its own. Lanes are not started by tap itself: what its
-// runner loads into a process before a test (hooks for mocks and TypeScript, a list of all that is loaded, async hooks around every promise) takes a quarter of a run,
+// runner loads into a process before a test (hooks for mocks and TypeScript, a list of all that is loaded, async hooks around every promise) took a sixth to a quarter of a lane's time,
 // and nothing here uses it.
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
